@@ -1,0 +1,53 @@
+# One command for each thing that people do here. Each does its own set-up: Python 3.11 or newer and make are enough.
+#   make demo ALLIANCE_ARGS=--once          make test PYTEST_ARGS='tests/schemas -x'
+#   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check kafka postgres bench lock clean venv parts
+
+PYTHON := .venv/bin/python
+# Before there is an environment; plain `=`, so that it is looked for only where it is used.
+ANY_PYTHON = $$(sh deploy/local/python)
+
+help: ## what can be made (this list)
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
+
+demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
+	.venv/bin/alliance demo $(ALLIANCE_ARGS)
+
+test: venv parts ## every test, against a real Kafka and a real PostgreSQL that it fetches and starts itself
+	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+check: venv ## style, types and the direction of imports
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+kafka: ## a real Kafka on 127.0.0.1:9092 until Ctrl-C, its data in .parts/kafka-data
+	@python="$(ANY_PYTHON)" && exec "$$python" -m deploy.local.kafka $(KAFKA_ARGS)
+
+postgres: ## a real PostgreSQL on 127.0.0.1:5432 until Ctrl-C, its data in .parts/postgres-data
+	@python="$(ANY_PYTHON)" && exec "$$python" -m deploy.local.postgres $(POSTGRES_ARGS)
+
+bench: venv parts ## how many events a second the spine of the pipeline carries on this machine
+	$(PYTHON) -m benchmarks.spine $(BENCH_ARGS)
+
+# An existing lock keeps its versions; LOCK_ARGS=--upgrade takes the newest ones.
+lock: ## requirements.lock anew from pyproject.toml: exact versions, their hashes, no addresses
+	@python="$(ANY_PYTHON)" && "$$python" -m venv .parts/uv
+	.parts/uv/bin/python -m pip install -q uv
+	printf 'hatchling\neditables\n' | .parts/uv/bin/uv pip compile -q --universal --python-version 3.11 \
+	    --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    -o requirements.lock $(LOCK_ARGS) pyproject.toml -
+	! grep -n '://' requirements.lock
+
+clean: ## removes what was fetched and made: .venv, .parts, caches
+	rm -rf .venv .parts .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv:
+	@python="$(ANY_PYTHON)" && "$$python" -m deploy.local.venv
+
+parts:
+	@python="$(ANY_PYTHON)" && "$$python" -m deploy.local.parts

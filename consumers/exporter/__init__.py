@@ -1,0 +1,1 @@
+"""Therapist summaries and flags -> Prometheus series."""

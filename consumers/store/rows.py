@@ -1,0 +1,174 @@
+"""Records of the log -> rows, pure.
+
+In: accepted events, flag snapshots, therapist summaries, refused records. Out: dicts, one per row.
+Never: touch a database.
+"""
+
+import base64
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from pipeline.core.acceptance import Accepted
+from pipeline.core.instants import from_us
+from pipeline.core.records import checkin_id_of
+from schemas import events, refusals
+from schemas.codec import canonical
+from schemas.flags import Flag
+from schemas.summaries import TherapistSummary
+
+Row = dict[str, Any]
+INGREDIENTS = ("trust", "empathy", "goals", "communication")
+
+
+def digest_text(*parts: bytes) -> str:
+    """32 hexadecimal digits."""
+    return blake2b(b"\0".join(parts), digest_size=16).hexdigest()
+
+
+def event_key(event: events.Event) -> str:
+    """The identity of an event within its case."""
+    return digest_text(event.subject.encode(), event.source.encode(), event.id.encode())
+
+
+def case_digest(case_id: str) -> str:
+    """What is kept of the id of an erased case."""
+    return digest_text(b"erased", case_id.encode())
+
+
+def event_row(accepted: Accepted, body: bytes, partition: int, offset: int, timestamp_ms: int) -> Row:
+    """The archive's row."""
+    event = accepted.event
+    return {
+        "event_key": event_key(event),
+        "case_id": event.subject,
+        "source": event.source,
+        "id": event.id,
+        "type": events.type_of(event),
+        "occurred_at": from_us(accepted.at),
+        "digest": digest_text(canonical(event)),
+        "body": body,
+        "kafka_partition": partition,
+        "kafka_offset": offset,
+        "kafka_timestamp_ms": timestamp_ms,
+    }
+
+
+def derived_row(accepted: Accepted, row: Row) -> tuple[str, Row]:
+    """The name of the derived table that this event has a row in, and the row."""
+    event = accepted.event
+    base: Row = {"case_id": event.subject, "occurred_at": row["occurred_at"]}
+    keyed: Row = {"event_key": row["event_key"], **base}
+    match event:
+        case events.CheckinSubmitted():
+            return "checkins", _checkin(event, accepted, {**base, "digest": row["digest"]})
+        case events.CheckinWithdrawn(data=data):
+            return "withdrawals", {**keyed, "checkin_id": data.checkin_id}
+        case events.SessionHeld(data=data):
+            return "sessions", {**keyed, **msgspec.to_builtins(data), "was_held": True, "missed_by": None}
+        case events.SessionMissed(data=data):
+            session = {"session_id": data.session_id, "therapist_id": data.therapist_id, "team": data.team}
+            return "sessions", {**keyed, **session, "was_held": False, "missed_by": data.by}
+        case events.CaseClosed(data=data):
+            return "closures", {**keyed, **msgspec.to_builtins(data)}
+        case events.FlagAcknowledged() | events.FlagDiscussed() | events.FlagDismissed():
+            action = events.type_of(event).split(".")[2]
+            return "flag_actions", {**keyed, **msgspec.to_builtins(event.data), "action": action}
+        case _:
+            raise AssertionError(f"no row for {type(event).__name__}")
+
+
+def _checkin(event: events.CheckinSubmitted, accepted: Accepted, base: Row) -> Row:
+    data, scores = event.data, accepted.scores
+    assert scores is not None
+    return {
+        **base,
+        "checkin_id": checkin_id_of(event),
+        "revision": data.revision,
+        "rater": data.rater,
+        "therapist_id": data.therapist_id,
+        "team": data.team,
+        "session_id": data.session_id,
+        "instrument": data.instrument,
+        "total": scores.total,
+        **{name: scores.ingredients.get(name) for name in INGREDIENTS},
+        "answers": data.answers,
+    }
+
+
+def flag_row(flag: Flag) -> Row:
+    """The row of a snapshot, for `flags` and `flag_changes` alike."""
+    return {
+        "flag_id": flag.flag_id,
+        "version": flag.version,
+        "case_id": flag.case_id,
+        "therapist_id": flag.therapist_id,
+        "team": flag.team,
+        "kind": flag.kind,
+        "severity": flag.severity,
+        "status": flag.status,
+        "opened_at": flag.opened_at,
+        "updated_at": flag.updated_at,
+        "acknowledged_at": flag.acknowledged_at,
+        "discussed_at": flag.discussed_at,
+        "closed_at": flag.closed_at,
+        "session_number": flag.session_number,
+        "kinds": list(flag.kinds),
+        "explanation": flag.explanation,
+        "suggestion": flag.suggestion,
+        "evidence": flag.evidence,
+        "rule_name": flag.rule.name,
+        "rule_version": flag.rule.version,
+        "expected_false_flags_per_100": flag.rule.expected_false_flags_per_100,
+    }
+
+
+def therapist_row(summary: TherapistSummary) -> Row:
+    """The row of a therapist; what was published stays out, it follows the order of the log."""
+    return {
+        "therapist_id": summary.therapist_id,
+        "version": summary.version,
+        "team": summary.team,
+        "last_event_at": summary.last_event_at,
+        "active_cases": summary.active_cases,
+        "scored_cases": summary.scored_cases,
+        "score_points": summary.score_points,
+        "ingredient_points": summary.ingredient_points,
+        "open_flag_cases": summary.open_flag_cases,
+        "oldest_unacknowledged_at": summary.oldest_unacknowledged_at,
+        "days": msgspec.to_builtins(summary.days, str_keys=True),
+    }
+
+
+def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Row:
+    """The row of a refused record, from the record on the rejected topic."""
+    ours = {name: text.decode() for name, text in headers if name.startswith(refusals.HEADER_PREFIX)}
+    theirs = [
+        [name, base64.b64encode(text).decode()] for name, text in headers if not name.startswith(refusals.HEADER_PREFIX)
+    ]
+    return {
+        "topic": ours[refusals.HEADER_TOPIC],
+        "partition": int(ours[refusals.HEADER_PARTITION]),
+        "offset": int(ours[refusals.HEADER_OFFSET]),
+        "reason": ours[refusals.HEADER_REASON],
+        "detail": ours[refusals.HEADER_DETAIL],
+        "key": key,
+        "value": value,
+        "headers": theirs,
+        "received_at": from_us(int(ours[refusals.HEADER_TIMESTAMP]) * 1000),
+        "case_id": _guessed_case(key, value),
+        "sent_again_at": None,
+    }
+
+
+def _guessed_case(key: bytes | None, value: bytes | None) -> str | None:
+    """The case a refused record seems to be about: its subject, else its key."""
+    try:
+        tree = msgspec.json.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        tree = None
+    if isinstance(tree, dict) and isinstance(tree.get("subject"), str):
+        return str(tree["subject"]).replace("\0", "")
+    return None if key is None else key.decode(errors="replace").replace("\0", "")

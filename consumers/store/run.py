@@ -1,0 +1,76 @@
+"""The store process.
+
+In: connection, database URL, instruments. Out: a running loop over a `StoreSink`, health and metrics.
+Never: decide what is kept (that is `consumers.store.sink`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from consumers.loop import PAUSE_SECONDS, Loop, Record
+from consumers.store.database import migrate, open_engine
+from consumers.store.sink import TOPICS, StoreSink
+from pipeline.health import Health, serve
+from pipeline.meters import Meters
+from schemas.instruments.definition import Instrument
+from schemas.topics import EVENTS
+
+log = logging.getLogger(__name__)
+
+
+class MeteredSink(StoreSink):
+    """A store sink that tells how late its rows are."""
+
+    meters: Meters
+
+    def take(self, records: Sequence[Record]) -> None:
+        """As `StoreSink.take`, then the latencies of the events."""
+        super().take(records)
+        now_ms = time.time() * 1000
+        latency = self.meters.latency.labels("store")
+        for record in records:
+            if record.topic == EVENTS:
+                latency.observe(max(0.0, now_ms - record.timestamp) / 1000)
+
+
+def run_store(
+    database: str,
+    connection: Mapping[str, Any],
+    instruments: Mapping[str, Instrument],
+    *,
+    address: tuple[str, int],
+    group: str,
+    session_timeout_seconds: int,
+    version: str,
+    on_stop: Callable[[Callable[[], None]], None],
+) -> None:
+    """Run until stopped."""
+    health, meters = Health("store"), Meters(version)
+    serve(*address, health, meters.registry)
+    engine = open_engine(database)
+    stopped = threading.Event()
+    sink = MeteredSink(engine, instruments)
+    sink.meters = meters
+    loop = Loop(sink, TOPICS, connection, health, group=group, session_timeout_seconds=session_timeout_seconds)
+
+    def stop() -> None:
+        stopped.set()
+        loop.stop()
+
+    on_stop(stop)
+    while not stopped.is_set():
+        try:
+            migrate(engine)
+        except (OperationalError, InterfaceError) as error:
+            health.waits_for("database", f"the database does not answer ({type(error).__name__})")
+            log.warning("No database yet; trying again.")
+            stopped.wait(PAUSE_SECONDS)
+        else:
+            health.has("database")
+            loop.run()
+            return

@@ -1,0 +1,39 @@
+"""What a person at the terminal reads: progress lines, and errors as one sentence without a traceback.
+
+In: text. Out: standard output, or a process that ends with 1. Never: a log file, a traceback for a known
+trouble.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+
+class PartsError(Exception):
+    """Something a person must mend; the message is one sentence with the next step in it."""
+
+
+def say(line: str) -> None:
+    """Writes one line at once, also into a pipe."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Says what begins and, when it went well, how long it took."""
+    say(f"{what} ...")
+    began = monotonic()
+    yield
+    say(f"{what}: done in {monotonic() - began:.1f} s")
+
+
+def run_for_person(main: Callable[[], None]) -> None:
+    """Runs a command's main; an error of ours ends the process with its sentence, Ctrl-C with 130."""
+    try:
+        main()
+    except PartsError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,212 @@
+"""A real Apache Kafka on this machine: one KRaft process that is broker and controller at once.
+
+In: the jars that `parts.py` fetches, a folder for the data. Out: a broker on the loopback interface,
+`bootstrap` says where. Never: another interface, a topic made by accident, an ended process that it did not
+start.
+"""
+
+import argparse
+import base64
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+from deploy.local import reaper
+from deploy.local.child import Child
+from deploy.local.console import PartsError, announced, run_for_person, say
+from deploy.local.packages import java, last_words
+from deploy.local.parts import KAFKA_POM, kafka_jars
+from deploy.local.places import parts_folder
+from deploy.local.ports import LOOPBACK, answers, free_port, is_free
+
+LOG_SETTINGS = KAFKA_POM.parent / "log4j2.properties"
+START_SECONDS = 60
+STARTED = "Kafka Server started"
+
+# A record of 2 MB plus what a batch, its headers and a refused record's own headers add.
+LARGEST_BATCH_BYTES = 3 * 1024 * 1024
+
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "message.max.bytes": str(LARGEST_BATCH_BYTES),
+    "replica.fetch.max.bytes": str(LARGEST_BATCH_BYTES),
+    # One node: every internal topic lives here, in few partitions.
+    "default.replication.factor": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    # A killed consumer is missed soon, and a new group need not wait for more members.
+    "group.min.session.timeout.ms": "1000",
+    "group.initial.rebalance.delay.ms": "0",
+    # A killed broker may come back once its old self has been given up; by default that takes 9 s.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # Two cores and a small heap: the cleaner's default buffer alone is 128 MB.
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+}
+
+
+class Kafka:
+    """One broker, on the given data folder, or on a temporary one of its own.
+
+    Heap is Java's -Xmx; properties are further lines of server.properties and win over ours.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        *,
+        port: int | None = None,
+        heap: str = "512m",
+        partitions: int = 8,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        self._temporary = data is None
+        self.home = data if data is not None else Path(tempfile.mkdtemp(prefix="alliance-kafka-"))
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self._temporary:
+            reaper.watch("folder", self.home)
+        self._heap = heap
+        self.port = port if port is not None else free_port()
+        self._controller_port = free_port()
+        self._settings = self._all_settings(partitions, properties or {})
+        self._broker: Child | None = None
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients; the same after a restart."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the broker's process is there."""
+        return self._broker is not None and self._broker.running
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self._child().pid
+
+    @property
+    def log(self) -> Path:
+        """The broker's own log."""
+        return self.home / "kafka.log"
+
+    def start(self) -> Self:
+        """Starts the broker, on a formatted folder, and returns once it takes requests."""
+        if not is_free(self.port):
+            raise PartsError(f"{self.bootstrap} is taken: stop the server there, or choose another port.")
+        if self._broker is None:
+            self._format()
+            self._broker = Child("Kafka", self._java("kafka.Kafka", self._written_settings()), self.log)
+        broker = self._broker
+        broker.start()
+        broker.wait_until_ready(lambda: STARTED in broker.output() and answers(self.port), START_SECONDS)
+        return self
+
+    def stop(self) -> None:
+        """Ends the broker in good order; start() goes on with the same data and port."""
+        self._child().stop()
+
+    def kill(self) -> None:
+        """SIGKILL: the broker is gone at once, its data folder stays as it was."""
+        self._child().kill()
+
+    def restart(self) -> None:
+        """Stops it if it runs, then starts it on the same data and port."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Ends it for good; a temporary folder goes with it."""
+        if self._broker is not None:
+            self.kill() if self._temporary else self.stop()
+        if self._temporary:
+            shutil.rmtree(self.home, ignore_errors=True)
+            reaper.forget("folder", self.home)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _child(self) -> Child:
+        if self._broker is None:
+            raise RuntimeError("this broker was never started")
+        return self._broker
+
+    def _all_settings(self, partitions: int, properties: Mapping[str, str]) -> dict[str, str]:
+        controller = f"{LOOPBACK}:{self._controller_port}"
+        places = {
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.quorum.bootstrap.servers": controller,
+            "log.dirs": str(self.home.resolve() / "log"),
+            "num.partitions": str(partitions),
+        }
+        return {**SETTINGS, **places, **properties}
+
+    def _written_settings(self) -> Path:
+        file = self.home / "server.properties"
+        file.write_text("".join(f"{name}={value}\n" for name, value in self._settings.items()))
+        return file
+
+    def _format(self) -> None:
+        if (self.home / "log" / "meta.properties").exists():
+            return
+        tool = self._java("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id())
+        command = [*tool, "-c", self._written_settings()]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        if answer.returncode != 0:
+            raise PartsError(f"Kafka's storage could not be formatted: {last_words(answer.stdout + answer.stderr)}")
+
+    def _java(self, main_class: str, *arguments: str | Path) -> list[str | Path]:
+        logging = f"-Dlog4j2.configurationFile={LOG_SETTINGS}"
+        memory = [f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
+        return [java(), *memory, logging, "-cp", f"{kafka_jars()}/*", main_class, *arguments]
+
+
+def cluster_id() -> str:
+    """A random id in Kafka's own form: 16 bytes as URL-safe base64, never with a leading dash."""
+    return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+
+
+def main() -> None:
+    """Runs a broker in the foreground until Ctrl-C; its data stays for the next time."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.kafka", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=9092)
+    parser.add_argument("--data", type=Path, default=None, help="default: .parts/kafka-data")
+    parser.add_argument("--heap", default="512m", help="Java's -Xmx")
+    choices = parser.parse_args()
+    kafka = Kafka(choices.data or parts_folder() / "kafka-data", port=choices.port, heap=choices.heap)
+    try:
+        with announced(f"Starting Apache Kafka on {kafka.bootstrap}"):
+            kafka.start()
+        say(f"ALLIANCE_KAFKA={kafka.bootstrap}   data: {kafka.home}   log: {kafka.log}   stop: Ctrl-C")
+        Event().wait()
+    finally:
+        kafka.close()
+
+
+if __name__ == "__main__":
+    run_for_person(main)

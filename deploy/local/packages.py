@@ -1,0 +1,113 @@
+"""Programs that come from the system's package manager: Java, Maven, Python's venv.
+
+In: what is installed. Out: a path to the program; as root on a Debian or Ubuntu the package is installed, and
+said so. Never: an installation without root or without saying it; elsewhere one sentence names the command to
+run.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from deploy.local.console import PartsError, announced
+
+JAVA_MAJOR = 17
+JAVA_PACKAGES = ("openjdk-21-jre-headless", "openjdk-17-jre-headless", "default-jre-headless")
+
+
+def java() -> Path:
+    """A Java runtime of version 17 or newer, installed if that can be done."""
+    found = installed_java()
+    if found is None:
+        install("Java 17 or newer", JAVA_PACKAGES, brew="openjdk")
+        found = installed_java()
+    if found is None:
+        raise PartsError("Java 17 or newer is still not found: set JAVA_HOME to a folder whose bin/java is one.")
+    return found
+
+
+def maven() -> Path:
+    """Maven's command, installed if that can be done."""
+    found = shutil.which("mvn")
+    if found is None:
+        install("Maven", ("maven",), brew="maven")
+        found = shutil.which("mvn")
+    if found is None:
+        raise PartsError("Maven is still not found: put its command mvn on the PATH.")
+    return Path(found)
+
+
+def installed_java() -> Path | None:
+    """The first Java that is new enough (JAVA_HOME, the PATH, then the usual folders), or None."""
+    for candidate in java_candidates():
+        if candidate.exists() and java_major(candidate) >= JAVA_MAJOR:
+            return candidate
+    return None
+
+
+def java_candidates() -> list[Path]:
+    """Where a Java may be, best first."""
+    home, on_path = os.environ.get("JAVA_HOME"), shutil.which("java")
+    candidates = [Path(home, "bin", "java")] if home else []
+    candidates += [Path(on_path)] if on_path else []
+    candidates += sorted(Path("/usr/lib/jvm").glob("*/bin/java"), reverse=True)
+    return [*candidates, Path("/opt/homebrew/opt/openjdk/bin/java"), Path("/usr/local/opt/openjdk/bin/java")]
+
+
+def java_major(command: Path) -> int:
+    """The major version a Java says it has; 0 when it says none (macOS ships a stand-in)."""
+    answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)
+    version = re.search(r'version "(\d+)', answer.stderr)
+    return int(version.group(1)) if version else 0
+
+
+def install(what: str, packages: Sequence[str], brew: str) -> None:
+    """Installs the first of the packages that the system offers, or says which command would."""
+    if not can_install():
+        raise PartsError(f"{what} is missing: install it with `{advice(packages, brew)}` and try again.")
+    read_package_lists()
+    chosen = next((name for name in packages if offered(name)), packages[-1])
+    with announced(f"{what} is missing: installing {chosen} with apt-get"):
+        apt("install", "-y", "--no-install-recommends", chosen)
+
+
+@cache
+def read_package_lists() -> None:
+    """Lets apt learn what there is, once a run."""
+    with announced("Reading the system's package lists with apt-get update"):
+        apt("update")
+
+
+def can_install() -> bool:
+    """Whether we may install system packages: root, on a system with apt-get."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def advice(packages: Sequence[str], brew: str) -> str:
+    """The command that a person on this kind of system would type."""
+    return f"brew install {brew}" if shutil.which("brew") else f"sudo apt-get install {packages[-1]}"
+
+
+def offered(package: str) -> bool:
+    """Whether apt has a version of the package to install."""
+    answer = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False)
+    candidate = re.search(r"Candidate: (\S+)", answer.stdout)
+    return candidate is not None and candidate.group(1) != "(none)"
+
+
+def apt(*arguments: str) -> None:
+    """Runs apt-get without questions, waiting for another apt to finish; its last words become the error."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise PartsError(f"`apt-get {' '.join(arguments)}` failed: {last_words(answer.stdout + answer.stderr)}")
+
+
+def last_words(output: str, lines: int = 12) -> str:
+    """The end of a program's output, which is where the reason stands."""
+    return "\n".join(output.strip().splitlines()[-lines:])

@@ -1,0 +1,141 @@
+"""Fetches the real parts into `.parts`: Apache Kafka's jars and, where no server is installed, PostgreSQL's
+binaries.
+
+In: `deploy/kafka/pom.xml` and `deploy/postgres/pom.xml` (exact versions), Maven's own settings. Out: folders
+that are complete or absent, named after the pom they came from. Never: an address of a repository, a folder
+half filled.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from deploy.local.console import PartsError, announced, run_for_person, say
+from deploy.local.packages import java, last_words, maven
+from deploy.local.places import ROOT, fingerprint, one_at_a_time, parts_folder
+
+KAFKA_POM = ROOT / "deploy" / "kafka" / "pom.xml"
+POSTGRES_POM = ROOT / "deploy" / "postgres" / "pom.xml"
+POSTGRES_PROGRAMS = ("initdb", "postgres")
+READABLE_BY_ALL = 0o755
+
+
+def kafka_jars() -> Path:
+    """The folder with the broker's jars."""
+    return fetched("kafka", KAFKA_POM, "Fetching Apache Kafka through Maven (45 MB)", copy_dependencies)
+
+
+def postgres_binaries() -> Path:
+    """The folder with initdb and postgres: an installed server's, else one fetched through Maven."""
+    installed = installed_postgres()
+    return installed if installed is not None else fetched_postgres()
+
+
+def fetched_postgres() -> Path:
+    """The bin folder of the PostgreSQL that comes through Maven."""
+    what = "Fetching PostgreSQL through Maven (15 MB)"
+    return fetched("postgres", POSTGRES_POM, what, unpack_postgres) / "bin"
+
+
+def installed_postgres() -> Path | None:
+    """The bin folder of a PostgreSQL server that the system has; the newest if there are several."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=release, reverse=True)
+    return next((folder for folder in [*folders, *configured_postgres()] if is_server(folder)), None)
+
+
+def release(folder: Path) -> float:
+    """The release in a path such as …/postgresql/15/bin; 0 when there is none."""
+    name = folder.parent.name
+    return float(name) if name.replace(".", "", 1).isdigit() else 0.0
+
+
+def configured_postgres() -> list[Path]:
+    """What pg_config says, where there is one."""
+    command = shutil.which("pg_config")
+    if command is None:
+        return []
+    answer = subprocess.run([command, "--bindir"], capture_output=True, text=True, check=False)
+    return [Path(answer.stdout.strip())] if answer.returncode == 0 else []
+
+
+def is_server(folder: Path) -> bool:
+    """Whether the folder holds a server, not only a client."""
+    return all(os.access(folder / program, os.X_OK) for program in POSTGRES_PROGRAMS)
+
+
+def fetched(name: str, pom: Path, what: str, fill: Callable[[Path, Path], None]) -> Path:
+    """The folder of a part; filled under a lock into a folder beside it and renamed when complete."""
+    part = parts_folder() / f"{name}-{fingerprint(pom)}"
+    if part.is_dir():
+        return part
+    with one_at_a_time(name):
+        if not part.is_dir():
+            with (
+                announced(what),
+                tempfile.TemporaryDirectory(dir=parts_folder(), prefix=f".{name}-") as unfinished,
+            ):
+                complete = Path(unfinished) / "part"
+                complete.mkdir(mode=READABLE_BY_ALL)
+                fill(pom, complete)
+                complete.rename(part)
+    return part
+
+
+def unpack_postgres(pom: Path, folder: Path) -> None:
+    """Takes the archive out of the one jar of the pom and unpacks it into the folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy_dependencies(pom, Path(scratch), f"-Dpostgres.platform={postgres_platform()}")
+        jar = next(Path(scratch).glob("*.jar"))
+        with zipfile.ZipFile(jar) as archive:
+            inner = next(name for name in archive.namelist() if name.endswith(".txz"))
+            with archive.open(inner) as packed:
+                unpack(packed, folder)
+
+
+def unpack(packed: IO[bytes], folder: Path) -> None:
+    """Unpacks a tar.xz; with Python's guard against paths that lead outside, where this Python has it."""
+    try:
+        with tarfile.open(fileobj=packed, mode="r|xz") as archive:
+            archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+            archive.extractall(folder)
+    except tarfile.CompressionError as error:
+        raise PartsError(
+            "This Python cannot unpack .xz: install a PostgreSQL server, or a Python with lzma."
+        ) from error
+
+
+def postgres_platform() -> str:
+    """This machine's name among the published PostgreSQL binaries."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64v8", "arm64": "arm64v8"}.get(platform.machine())
+    system = platform.system().lower()
+    if machine is None or system not in ("linux", "darwin"):
+        raise PartsError(f"No PostgreSQL binaries for {system} on {platform.machine()}: install a PostgreSQL server.")
+    return f"{system}-{machine}"
+
+
+def copy_dependencies(pom: Path, folder: Path, *definitions: str) -> None:
+    """Lets Maven put the jars of a pom, and all they need, into the folder."""
+    goal: Sequence[str] = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}", *definitions]
+    environment = {**os.environ, "JAVA_HOME": str(java().resolve().parents[1])}
+    command = [str(maven()), "-q", "-B", "-f", str(pom), *goal]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise PartsError(f"Maven could not fetch {pom.parent.name}: {last_words(answer.stdout + answer.stderr)}")
+
+
+def main() -> None:
+    """Makes sure that every part is there and says where."""
+    say(f"Java: {java()}")
+    say(f"Apache Kafka: {kafka_jars()}")
+    say(f"PostgreSQL: {postgres_binaries()}")
+
+
+if __name__ == "__main__":
+    run_for_person(main)

@@ -1,0 +1,261 @@
+"""A real PostgreSQL on this machine, without Docker and without being root.
+
+In: the programs that `parts.py` finds or fetches, a folder for the data. Out: a server on the loopback
+interface, `url()` says how to reach it. Never: another interface, a login without the password, the server
+running as root.
+"""
+
+import argparse
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from deploy.local import reaper
+from deploy.local.child import Account, Child
+from deploy.local.console import PartsError, announced, run_for_person, say
+from deploy.local.packages import last_words
+from deploy.local.parts import postgres_binaries
+from deploy.local.places import parts_folder
+from deploy.local.ports import LOOPBACK, free_port, is_free
+
+OWNER = "alliance"
+START_SECONDS = 60
+# After a SIGKILL the server's own children need a moment to notice; until then a new one refuses to start.
+OLD_CHILDREN_REMAIN = ("shared memory block", "is still in use")
+
+
+class Postgres:
+    """One server, on the given data folder, or on a temporary one of its own.
+
+    `fsync=False` trades safety against a crash of the whole machine for speed; a killed server loses nothing
+    either way.
+    """
+
+    def __init__(self, data: Path | None = None, *, port: int | None = None, fsync: bool = True) -> None:
+        self._temporary = data is None
+        self.home = data if data is not None else Path(tempfile.mkdtemp(prefix="alliance-postgres-"))
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self._temporary:
+            reaper.watch("folder", self.home)
+        self.port = port if port is not None else free_port()
+        self._fsync = fsync
+        self._account = server_account()
+        self._server: Child | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._server is not None and self._server.running
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._child().pid
+
+    @property
+    def log(self) -> Path:
+        """The server's own log."""
+        return self.home / "postgres.log"
+
+    @property
+    def password(self) -> str:
+        """The owner's password, made with the data folder and kept beside it."""
+        return self._password_file.read_text().strip()
+
+    def url(self, database: str = "postgres", driver: str = "postgresql+psycopg") -> str:
+        """A SQLAlchemy URL (driver='postgresql' for psycopg itself), with the password in it."""
+        return f"{driver}://{OWNER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        """Makes an empty database and returns its URL. Needs psycopg, hence the project's environment."""
+        import psycopg
+        from psycopg.sql import SQL, Identifier
+
+        with psycopg.connect(self.url(driver="postgresql"), autocommit=True) as connection:
+            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        return self.url(name)
+
+    def start(self) -> Self:
+        """Starts the server, on an initialised folder, and returns once it takes connections."""
+        if not is_free(self.port):
+            raise PartsError(f"{LOOPBACK}:{self.port} is taken: stop the server there, or choose another port.")
+        if self._server is None:
+            self._server = self._prepared()
+        deadline = monotonic() + START_SECONDS
+        while not self._came_up(self._server, monotonic() > deadline):
+            Event().wait(0.05)
+        return self
+
+    def stop(self) -> None:
+        """Ends the server in good order, not waiting for clients; start() goes on with the same data."""
+        self._child().stop(signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL: the server is gone at once; the next start() recovers from its write-ahead log."""
+        self._child().kill()
+
+    def restart(self) -> None:
+        """Stops it if it runs, then starts it on the same data and port."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Ends it for good; a temporary folder goes with it."""
+        if self._server is not None:
+            self.stop()
+        if self._temporary:
+            shutil.rmtree(self.home, ignore_errors=True)
+            reaper.forget("folder", self.home)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _child(self) -> Child:
+        if self._server is None:
+            raise RuntimeError("this server was never started")
+        return self._server
+
+    def _came_up(self, server: Child, last_try: bool) -> bool:
+        server.start()
+        try:
+            server.wait_until_ready(self._is_ready, START_SECONDS)
+        except PartsError:
+            if last_try or not all(words in server.output() for words in OLD_CHILDREN_REMAIN):
+                raise
+            return False
+        return True
+
+    def _is_ready(self) -> bool:
+        # The server itself writes its pid into the first line of this file and its state into the eighth.
+        file = self._data / "postmaster.pid"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return len(lines) > 7 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
+
+    @property
+    def _data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def _password_file(self) -> Path:
+        return self.home / "password"
+
+    def _prepared(self) -> Child:
+        self._own(self.home)
+        programs = self._reachable(postgres_binaries())
+        if not (self._data / "PG_VERSION").exists():
+            self._initialise(programs)
+        command: list[str | Path] = [programs / "postgres", "-D", self._data]
+        for setting, value in self._settings().items():
+            command += ["-c", f"{setting}={value}"]
+        return Child("PostgreSQL", command, self.log, env=plain_environment(), cwd=self.home, account=self._account)
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "listen_addresses": LOOPBACK,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "on" if self._fsync else "off",
+        }
+
+    def _initialise(self, programs: Path) -> None:
+        if not self._password_file.exists():
+            self._password_file.touch(mode=0o600)
+            self._password_file.write_text(secrets.token_hex(16))
+        self._own(self._password_file)
+        choices = [
+            f"--pwfile={self._password_file}",
+            "-U",
+            OWNER,
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ]
+        command: list[str | Path] = [programs / "initdb", "-D", self._data, *choices]
+        child = Child("initdb", command, self.log, env=plain_environment(), cwd=self.home, account=self._account)
+        child.start()
+        if child.wait(START_SECONDS) != 0:
+            raise PartsError(f"PostgreSQL's data folder could not be made: {last_words(child.output())}")
+
+    def _own(self, path: Path) -> None:
+        if self._account is not None:
+            os.chown(path, self._account.uid, self._account.gid)
+
+    def _reachable(self, programs: Path) -> Path:
+        """The programs where the account may run them: copied beside the data if their folder is closed."""
+        if self._account is None or may_run(programs / "postgres", self._account):
+            return programs
+        copy = self.home / "server"
+        if not copy.exists():
+            shutil.copytree(programs.parent, copy, symlinks=True)
+        if not may_run(copy / "bin" / "postgres", self._account):
+            raise PartsError(f"{self.home} lies in a folder that is closed to other users: choose another with --data.")
+        return copy / "bin"
+
+
+def server_account() -> Account | None:
+    """Whom the server runs as: ourselves (None), or, since PostgreSQL refuses root, another user."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = names.get("postgres") or names["nobody"]
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def may_run(program: Path, account: Account) -> bool:
+    """Whether the account can start the program where it lies."""
+    try:
+        subprocess.run(
+            [program, "--version"],
+            user=account.uid,
+            group=account.gid,
+            extra_groups=[],
+            capture_output=True,
+            check=True,
+            cwd="/",
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def plain_environment() -> dict[str, str]:
+    """What the server gets to see of our environment: the path, and English messages."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def main() -> None:
+    """Runs a server in the foreground until Ctrl-C; its data stays for the next time."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.postgres", description=main.__doc__)
+    parser.add_argument("--port", type=int, default=5432)
+    parser.add_argument("--data", type=Path, default=None, help="default: .parts/postgres-data")
+    choices = parser.parse_args()
+    server = Postgres(choices.data or parts_folder() / "postgres-data", port=choices.port)
+    try:
+        with announced(f"Starting PostgreSQL on {LOOPBACK}:{server.port}"):
+            server.start()
+        say(f"ALLIANCE_DATABASE={server.url()}   data: {server.home}   log: {server.log}   stop: Ctrl-C")
+        Event().wait()
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    run_for_person(main)

@@ -1,0 +1,5 @@
+"""Check-in -> flag -> therapist summary, and the doors through which events come in.
+
+In: events. Out: flags, case and therapist summaries, refusals on the log.
+Never: know who reads them (that is `consumers`).
+"""

@@ -1,0 +1,121 @@
+"""The Faust app: two agents, two changelog-backed tables.
+
+In: settings and instruments. Out: an app that a worker runs.
+Never: logic; everything that decides is in `pipeline.core`, everything that knows Faust's ways in `pipeline.edge`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+
+from pipeline.cases import Cases
+from pipeline.edge.acks import HandEvent
+from pipeline.edge.cycle import Cycle, Work
+from pipeline.edge.outbox import Outbox
+from pipeline.edge.table import StateTable
+from pipeline.health import Health
+from pipeline.meters import Meters
+from pipeline.settings import Settings
+from pipeline.therapists import Therapists
+from schemas.instruments.definition import Instrument
+from schemas.topics import CASES, EVENTS
+
+CASE_TABLE = "cases-state"
+THERAPIST_TABLE = "therapists-state"
+#: How long a rebalance waits for the batch under way before the partitions go.
+SETTLE_SECONDS = 8.0
+BROKER_PROBE_SECONDS = 2.0
+
+
+def changelog_topics(app_id: str) -> tuple[str, str]:
+    """The compacted topics behind the two tables."""
+    return f"{app_id}-{CASE_TABLE}-changelog", f"{app_id}-{THERAPIST_TABLE}-changelog"
+
+
+def create_app(settings: Settings, instruments: Mapping[str, Instrument], health: Health, meters: Meters) -> faust.App:
+    """An app ready for `faust.Worker`; topics must exist (`alliance topics`)."""
+    app = _bare_app(settings)
+    outbox = Outbox(app, health)
+    cases = Cases(_table(app, CASE_TABLE, settings), outbox, instruments, meters)
+    therapists = Therapists(_table(app, THERAPIST_TABLE, settings), outbox, meters)
+    cycles = [_agent(app, "cases", EVENTS, cases.work), _agent(app, "therapists", CASES, therapists.work)]
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def settle(_: Any, revoked: Any, **__: Any) -> None:
+        await asyncio.wait([asyncio.ensure_future(one.settle()) for one in cycles], timeout=SETTLE_SECONDS)
+
+    @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
+    async def probe() -> None:
+        await probe_broker(settings.kafka, health)
+        if not app.rebalancing and not app.in_recovery:
+            health.is_ready()
+
+    return app
+
+
+def _bare_app(settings: Settings) -> faust.App:
+    return faust.App(
+        settings.app_id,
+        broker=[f"kafka://{one.strip()}" for one in settings.kafka.split(",")],
+        Event=HandEvent,
+        processing_guarantee="at_least_once",
+        store="memory://",
+        web_enabled=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        table_standby_replicas=0,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=4096,
+        stream_recovery_delay=0.0,
+        broker_session_timeout=float(settings.session_timeout_seconds),
+        broker_heartbeat_interval=max(0.5, settings.session_timeout_seconds / 4),
+        broker_request_timeout=max(15.0, settings.session_timeout_seconds + 5.0),
+        broker_commit_interval=1.0,
+        broker_commit_livelock_soft_timeout=3600.0,
+        broker_api_version=settings.kafka_api_version or "auto",
+        broker_max_poll_interval=600.0,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_linger=0.0,
+        producer_max_request_size=3_000_000,
+        producer_request_timeout=15.0,
+    )
+
+
+def _table(app: faust.App, name: str, settings: Settings) -> StateTable:
+    table = StateTable(app, name=name, partitions=settings.partitions)
+    app.tables.add(table)
+    return table
+
+
+def _agent(app: faust.App, name: str, topic: str, work: Work) -> Cycle:
+    """An agent that hands every event to a cycle; no exception can leave it."""
+    cycle = Cycle(app, name, work)
+    channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+    @app.agent(channel, name=name)  # type: ignore[untyped-decorator]
+    async def gather(stream: Any) -> None:
+        await app.add_runtime_dependency(cycle)
+        async for event in stream.noack().events():
+            await cycle.add(event)
+
+    return cycle
+
+
+async def probe_broker(kafka: str, health: Health) -> None:
+    """Say in health whether any broker answers on its port."""
+    for one in kafka.split(","):
+        host, _, port = one.strip().rpartition(":")
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 1.0)
+        except (OSError, TimeoutError):
+            continue
+        writer.close()
+        health.has("broker")
+        return
+    health.waits_for("broker", "no broker answers")

@@ -1,0 +1,305 @@
+"""One case: a set of accepted events, and what follows from it.
+
+In: a case's state and one accepted event. Out: the new state and the facts that changed.
+Never: act on the world, depend on the order of arrival (only `version` and the visible trace of a retracted flag do).
+
+The set is keyed by the event's identity (source, id). Two different contents under one identity are a sender's fault;
+the one with the greater digest wins, whichever came first. `version` counts distinct accepted events, so it rises with
+every change and a duplicate changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import msgspec
+
+from pipeline.core.acceptance import Accepted
+from pipeline.core.course import Course, course_of
+from pipeline.core.instants import DAY_US, day_of, from_us
+from pipeline.core.prior import Yardstick
+from pipeline.core.records import (
+    CheckinRecord,
+    HeldRecord,
+    Position,
+    Record,
+    position,
+    record_of,
+)
+from schemas.events import CaseErased
+from schemas.flags import Flag
+from schemas.refusals import Reason
+from schemas.summaries import CaseStatus, CaseSummary, Day
+
+#: A case remembers this many events; beyond it the oldest quarter leaves, and flags that rest on them stand as they are.
+MAX_RECORDS = 4096
+#: Daily counts travel for this many days before the case's last event.
+COUNTED_DAYS = 90
+
+
+@dataclass(slots=True)
+class CaseState:
+    """The set, and the course derived from it (never stored)."""
+
+    case_id: str
+    yardsticks: Mapping[str, Yardstick]
+    records: dict[int, Record] = field(default_factory=dict)
+    #: Digests of contents that lost against another under the same identity.
+    losers: set[int] = field(default_factory=set)
+    #: Flags once published whose ground is gone: an erasure must reach them too.
+    past_flags: set[str] = field(default_factory=set)
+    trimmed: int = 0
+    sessions_before: int = 0
+    horizon: Position | None = None
+    course: Course = field(init=False)
+    #: What was last said about each flag, at version 0.
+    said: dict[str, Flag] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._refold()
+
+    @property
+    def version(self) -> int:
+        """Distinct accepted events."""
+        return len(self.records) + len(self.losers) + self.trimmed
+
+    def _refold(self) -> None:
+        self.course = course_of(self.case_id, self.records.values(), self.yardsticks, self.sessions_before)
+        self.said = {flag_id: life.snapshot(self.case_id, 0) for flag_id, life in self.course.lives.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """All that stays of an erased case."""
+
+    version: int
+
+
+State = CaseState | Erased | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is to be told: flag snapshots, flags to delete, summaries; or why the event was refused."""
+
+    flags: list[Flag] = field(default_factory=list)
+    deleted_flags: list[str] = field(default_factory=list)
+    summaries: list[CaseSummary] = field(default_factory=list)
+    refusal: Reason | None = None
+
+
+def step(state: State, accepted: Accepted, yardsticks: Mapping[str, Yardstick]) -> tuple[State, Facts]:
+    """Take one accepted event. The given state is used up: go on with the returned one."""
+    if isinstance(accepted.event, CaseErased):
+        return _erase(state)
+    if isinstance(state, Erased):
+        return state, Facts(refusal=Reason.ERASED)
+    case_id = accepted.event.subject
+    if state is None:
+        state = CaseState(case_id, yardsticks)
+    return state, _absorb(state, record_of(accepted), accepted.at)
+
+
+def _erase(state: State) -> tuple[State, Facts]:
+    if isinstance(state, Erased):
+        return state, Facts()
+    if state is None:
+        return Erased(version=1), Facts()
+    course = state.course
+    version = state.version + 1
+    facts = Facts(deleted_flags=sorted(state.past_flags | state.said.keys()))
+    if course.therapist_id:
+        facts.summaries.append(
+            CaseSummary(
+                case_id=state.case_id,
+                therapist_id=course.therapist_id,
+                team=course.team,
+                version=version,
+                status="erased",
+            )
+        )
+    return Erased(version), facts
+
+
+def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
+    is_new = record.identity not in state.records
+    if not _put(state, record):
+        return Facts()
+    therapist_before = state.course.therapist_id, state.course.team
+    if is_new and len(state.records) <= MAX_RECORDS and state.course.follows(record):
+        flags = _advance(state, record)
+    else:
+        _trim(state)
+        flags = _refold_and_compare(state, event_at)
+    return Facts(flags=flags, summaries=_summaries(state, therapist_before))
+
+
+def _put(state: CaseState, record: Record) -> bool:
+    """Join the record to the set; False when the set knew it already."""
+    known = state.records.get(record.identity)
+    if known is None:
+        if state.horizon is not None and position(record) <= state.horizon:
+            return False
+        state.records[record.identity] = record
+        return True
+    if record.digest == known.digest or record.digest in state.losers:
+        return False
+    loser = min(known.digest, record.digest)
+    state.losers.add(loser)
+    if loser == known.digest:
+        state.records[record.identity] = record
+    return True
+
+
+def _advance(state: CaseState, record: Record) -> list[Flag]:
+    """The fast path: the record goes to the end of the course."""
+    changed = []
+    for life in state.course.advance(position(record), record):
+        now = life.snapshot(state.case_id, 0)
+        if state.said.get(life.flag_id) != now:
+            state.said[life.flag_id] = now
+            changed.append(msgspec.structs.replace(now, version=state.version))
+    return changed
+
+
+def _refold_and_compare(state: CaseState, event_at: int) -> list[Flag]:
+    """The defining path: fold from scratch, tell every difference, retract what has lost its ground."""
+    before = state.said
+    state._refold()
+    changed = [
+        msgspec.structs.replace(flag, version=state.version)
+        for flag_id, flag in state.said.items()
+        if before.get(flag_id) != flag
+    ]
+    for flag_id in sorted(before.keys() - state.said.keys()):
+        state.past_flags.add(flag_id)
+        if state.horizon is not None and before[flag_id].opened_at <= from_us(state.horizon[0]):
+            continue
+        changed.append(_retracted(before[flag_id], state.version, event_at))
+    return changed
+
+
+def _retracted(flag: Flag, version: int, event_at: int) -> Flag:
+    at = from_us(event_at)
+    return msgspec.structs.replace(flag, status="retracted", version=version, updated_at=at, closed_at=at)
+
+
+def _trim(state: CaseState) -> None:
+    if len(state.records) <= MAX_RECORDS:
+        return
+    ordered = sorted(state.records.values(), key=position)
+    leaving, staying = ordered[: MAX_RECORDS // 4], ordered[MAX_RECORDS // 4 :]
+    state.sessions_before += len(_sessions(leaving) - _sessions(staying))
+    state.records = {record.identity: record for record in staying}
+    state.trimmed += len(leaving)
+    state.horizon = position(leaving[-1])
+
+
+def _sessions(records: list[Record]) -> set[int]:
+    return {record.session for record in records if isinstance(record, HeldRecord | CheckinRecord)}
+
+
+def _summaries(state: CaseState, therapist_before: tuple[str, str]) -> list[CaseSummary]:
+    """The case for its therapist, and a farewell to the therapist who had it before."""
+    course = state.course
+    summaries = []
+    if therapist_before[0] and therapist_before[0] != course.therapist_id:
+        summaries.append(
+            CaseSummary(
+                case_id=state.case_id,
+                therapist_id=therapist_before[0],
+                team=therapist_before[1],
+                version=state.version,
+                status="left",
+            )
+        )
+    if course.therapist_id:
+        summaries.append(summary_of(state))
+    return summaries
+
+
+def summary_of(state: CaseState) -> CaseSummary:
+    """The case as its therapist's figures see it."""
+    course = state.course
+    status: CaseStatus = "closed" if course.is_closed else "active"
+    latest, live = course.latest, course.live
+    return CaseSummary(
+        case_id=state.case_id,
+        therapist_id=course.therapist_id,
+        team=course.team,
+        version=state.version,
+        status=status,
+        last_event_at=None if course.last_event_at is None else from_us(course.last_event_at),
+        score=None if latest is None else latest.total,
+        ingredients={} if latest is None else latest.ingredients,
+        scored_at=None if latest is None else from_us(course.latest_at),
+        open_flag=None if live is None else live.severity,
+        unacknowledged_since=None if live is None or live.status != "open" else from_us(live.opened_at),
+        days=_recent_days(course),
+    )
+
+
+def _recent_days(course: Course) -> dict[date, Day]:
+    if course.last_event_at is None:
+        return {}
+    oldest = course.last_event_at // DAY_US - COUNTED_DAYS
+    return {day_of(day * DAY_US): Day(*course.days[day]) for day in sorted(course.days) if day > oldest}
+
+
+class _StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A case in the changelog, format 1."""
+
+    format: int
+    records: list[Record]
+    losers: list[int]
+    past_flags: list[str]
+    trimmed: int
+    sessions_before: int
+    horizon: Position | None
+
+
+_decoder = msgspec.msgpack.Decoder(_StoredCase)
+_encoder = msgspec.msgpack.Encoder()
+_erased_decoder = msgspec.msgpack.Decoder(int)
+
+
+def encode(state: CaseState) -> bytes:
+    """The set as bytes; the course is derived again when they are read."""
+    return _encoder.encode(
+        _StoredCase(
+            1,
+            list(state.records.values()),
+            sorted(state.losers),
+            sorted(state.past_flags),
+            state.trimmed,
+            state.sessions_before,
+            state.horizon,
+        )
+    )
+
+
+def decode(case_id: str, value: bytes, yardsticks: Mapping[str, Yardstick]) -> CaseState:
+    """A case from the changelog; raises `msgspec.DecodeError` when the bytes are none, which must stop the process."""
+    stored = _decoder.decode(value)
+    if stored.format != 1:
+        raise msgspec.DecodeError(f"changelog format {stored.format} is not known to this version")
+    return CaseState(
+        case_id,
+        yardsticks,
+        {record.identity: record for record in stored.records},
+        set(stored.losers),
+        set(stored.past_flags),
+        stored.trimmed,
+        stored.sessions_before,
+        stored.horizon,
+    )
+
+
+def encode_erased(state: Erased) -> bytes:
+    """The mark of an erased case as bytes."""
+    return _encoder.encode(state.version)
+
+
+def decode_erased(value: bytes) -> Erased:
+    """The mark of an erased case."""
+    return Erased(_erased_decoder.decode(value))

@@ -1,0 +1,1 @@
+"""The demonstration: the whole pipeline on one machine, with nothing to install beside Python packages."""

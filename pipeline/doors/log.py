@@ -1,0 +1,75 @@
+"""The log as the doors see it: topics to create, a producer that tells what became of each record.
+
+In: settings. Out: topics, records.
+Never: judge a record.
+"""
+
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import NewTopic
+from kafka.errors import TopicAlreadyExistsError
+
+from pipeline.app import changelog_topics
+from pipeline.settings import Settings
+from schemas.topics import TOPICS
+
+CHANGELOG_CONFIG = {"cleanup.policy": "compact", "max.message.bytes": "8000000"}
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """What every kafka-python client is made with."""
+    options: dict[str, Any] = {"bootstrap_servers": settings.kafka}
+    if settings.api_version is not None:
+        options["api_version"] = settings.api_version
+    return options
+
+
+def producer(settings: Settings) -> KafkaProducer:
+    """An idempotent producer that waits for all replicas."""
+    return KafkaProducer(
+        **connection(settings),
+        acks="all",
+        enable_idempotence=settings.api_version is None,
+        linger_ms=2,
+        compression_type=None,
+        max_request_size=2_000_000,
+        max_block_ms=10_000,
+        delivery_timeout_ms=30_000,
+        request_timeout_ms=10_000,
+    )
+
+
+def topic_table(settings: Settings) -> dict[str, dict[str, str]]:
+    """Every topic of the system with its configuration, the changelogs included."""
+    table = {topic.name: topic.config for topic in TOPICS}
+    table.update(dict.fromkeys(changelog_topics(settings.app_id), CHANGELOG_CONFIG))
+    return table
+
+
+def create_topics(settings: Settings) -> list[str]:
+    """Create what is missing; the names created."""
+    admin = KafkaAdminClient(**connection(settings))
+    try:
+        missing = sorted(topic_table(settings).keys() - set(admin.list_topics()))
+        return [name for name in missing if _create(admin, name, settings)]
+    finally:
+        admin.close()
+
+
+def _create(admin: KafkaAdminClient, name: str, settings: Settings) -> bool:
+    topic = NewTopic(name, settings.partitions, settings.replication, topic_configs=topic_table(settings)[name])
+    try:
+        admin.create_topics([topic])
+    except TopicAlreadyExistsError:
+        return False
+    return True
+
+
+def missing_topics(settings: Settings) -> list[str]:
+    """Topics that do not exist yet."""
+    admin = KafkaAdminClient(**connection(settings))
+    try:
+        return sorted(topic_table(settings).keys() - set(admin.list_topics()))
+    finally:
+        admin.close()

@@ -1,0 +1,26 @@
+"""Acknowledgement by hand.
+
+In: nothing. Out: the event class that the app is made with.
+Never: let Faust acknowledge on its own. Its streams do so in `finally` blocks when an agent raised, and for messages
+that it skips after a rebalance; either would commit past an event whose outputs are not durable.
+"""
+
+from typing import Any
+
+from faust.events import Event
+
+
+class HandEvent(Event):  # type: ignore[misc]
+    """An event that only `ack_durable` acknowledges."""
+
+    def ack(self) -> bool:
+        """What Faust calls on its own: nothing happens."""
+        return False
+
+    def ack_durable(self) -> None:
+        """All outputs of this event, and of every earlier one of its partition, are durable."""
+        super().ack()
+
+    async def __aexit__(self, *error: Any) -> None:
+        """Leaving an `async with event` block acknowledges nothing either."""
+        return

@@ -1,0 +1,90 @@
+"""Group commit: while one batch is being made durable the next gathers.
+
+In: events of one agent, in the order of each partition. Out: batches to a function that returns when all their outputs
+are durable; then the acknowledgements, in order.
+Never: acknowledge an event whose outputs are not durable, or go on after a bug: the process stops, offsets untouched.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mode import Service
+
+from pipeline.edge.acks import HandEvent
+
+log = logging.getLogger(__name__)
+
+#: Exit code of a process that met a bug.
+EXIT_BUG = 70
+
+Work = Callable[[list[HandEvent]], Awaitable[None]]
+
+
+class Cycle(Service):  # type: ignore[misc]
+    """One batch at a time; `work` must be right for any grouping of the same events."""
+
+    def __init__(self, app: Any, name: str, work: Work, most_events: int = 1000) -> None:
+        super().__init__()
+        self._app = app
+        self._name = name
+        self._work = work
+        self._most_events = most_events
+        self._gathered: list[HandEvent] = []
+        self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._has_room.set()
+        self._idle.set()
+
+    async def add(self, event: HandEvent) -> None:
+        """Gather an event; waits while a full batch is already waiting."""
+        await self._has_room.wait()
+        self._gathered.append(event)
+        self._arrived.set()
+        if len(self._gathered) >= self._most_events:
+            self._has_room.clear()
+
+    async def settle(self) -> None:
+        """Return when no batch is under way; what has only been gathered is given back to the log."""
+        self._gathered.clear()
+        self._has_room.set()
+        await self._idle.wait()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _run(self) -> None:
+        while not self.should_stop:
+            await self._arrived.wait()
+            self._arrived.clear()
+            batch = [event for event in self._gathered if self._is_current(event)]
+            self._gathered = []
+            self._has_room.set()
+            if batch:
+                await self._carry_out(batch)
+
+    def _is_current(self, event: HandEvent) -> bool:
+        """Whether the event was fetched under the present assignment; others will be fetched again."""
+        return bool(event.message.generation_id == self._app.consumer_generation_id)
+
+    async def _carry_out(self, batch: list[HandEvent]) -> None:
+        self._idle.clear()
+        try:
+            await self._work(batch)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            # A state may be ahead of the log now, so nothing may follow: the log gives the events again to a new process.
+            log.critical(
+                "The %s agent met a bug; the process stops and will start again here.",
+                self._name,
+                exc_info=True,
+            )
+            logging.shutdown()
+            os._exit(EXIT_BUG)
+        else:
+            for event in batch:
+                event.ack_durable()
+        finally:
+            self._idle.set()

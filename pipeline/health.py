@@ -1,0 +1,81 @@
+"""How a process is, for people and for health checks, over HTTP on a port of its own.
+
+In: what each part of a process reports. Out: `/health` (200 or 503, JSON), `/metrics`.
+Never: anything about a client; the life of the process itself.
+"""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+
+class Health:
+    """What the parts of one process wait for; safe to use from any thread."""
+
+    def __init__(self, process: str) -> None:
+        self._process = process
+        self._lock = threading.Lock()
+        self._waiting: dict[str, tuple[str, float]] = {}
+        self._starting = True
+
+    def is_ready(self) -> None:
+        """The process has started its work."""
+        with self._lock:
+            self._starting = False
+
+    def waits_for(self, part: str, why: str) -> None:
+        """The part is away; the process waits and loses nothing."""
+        with self._lock:
+            if part not in self._waiting:
+                self._waiting[part] = (why, time.monotonic())
+
+    def has(self, part: str) -> None:
+        """The part is there."""
+        with self._lock:
+            self._waiting.pop(part, None)
+
+    def report(self) -> tuple[bool, dict[str, object]]:
+        """Whether all is well, and the report as JSON."""
+        with self._lock:
+            waiting = [
+                {"part": part, "why": why, "seconds": round(time.monotonic() - since, 1)}
+                for part, (why, since) in sorted(self._waiting.items())
+            ]
+            is_well = not waiting and not self._starting
+            status = "ok" if is_well else "waiting" if waiting else "starting"
+        return is_well, {"process": self._process, "status": status, "waiting_for": waiting}
+
+
+def serve(host: str, port: int, health: Health, registry: CollectorRegistry) -> ThreadingHTTPServer:
+    """Answer `/health` and `/metrics` from a thread; port 0 takes a free one (see `server_port`)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                encoder, content_type = choose_encoder(self.headers.get("Accept", ""))
+                self._answer(200, content_type, encoder(registry))
+            elif path in ("/health", "/ready"):
+                is_well, report = health.report()
+                self._answer(200 if is_well else 503, "application/json", json.dumps(report).encode())
+            else:
+                self._answer(404, "text/plain", b"There is /health and /metrics.\n")
+
+        def _answer(self, status: int, content_type: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Requests are not logged."""
+
+    server = ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server

@@ -1,0 +1,41 @@
+"""The technical metrics of the processes: a closed list of names and labels.
+
+In: counts and seconds. Out: series in a registry.
+Never: a label that holds a client, a case, a session or any other unbounded value.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from schemas.events import EVENT_TYPES
+from schemas.refusals import Reason
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+#: Where an event's latency is taken: from the record's Kafka timestamp to this stage.
+STAGES = ("cases", "therapists", "store")
+
+
+class Meters:
+    """The technical metrics of one process, every label value present from the start."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self.events = Counter(
+            "alliance_events_total", "Accepted events processed here.", ["type"], registry=self.registry
+        )
+        self.rejected = Counter("alliance_rejected_total", "Records refused here.", ["reason"], registry=self.registry)
+        self.latency = Histogram(
+            "alliance_event_latency_seconds",
+            "From the record's Kafka timestamp to the end of a stage.",
+            ["stage"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        Gauge("alliance_build_info", "1; the label carries the version.", ["version"], registry=self.registry).labels(
+            version
+        ).set(1)
+        for name in EVENT_TYPES:
+            self.events.labels(name)
+        for reason in Reason:
+            self.rejected.labels(reason.value)
+        for stage in STAGES:
+            self.latency.labels(stage)

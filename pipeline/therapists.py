@@ -1,0 +1,57 @@
+"""The agent `therapists`: case summaries in, therapist summaries out.
+
+In: a batch of records of `alliance.cases.v1`. Out: records for the therapists topic, then the changed therapist states;
+returns when all of it is durable.
+Never: decide anything itself; each summary is one call into the core.
+"""
+
+import time
+
+from pipeline.core import therapist
+from pipeline.edge.acks import HandEvent
+from pipeline.edge.outbox import Out, Outbox
+from pipeline.edge.table import StateTable
+from pipeline.meters import Meters
+from schemas.codec import decode_case, encode
+from schemas.topics import THERAPISTS
+
+
+class Therapists:
+    """Carries out batches for the agent; states live in the table."""
+
+    def __init__(self, table: StateTable, outbox: Outbox, meters: Meters) -> None:
+        self._table = table
+        self._outbox = outbox
+        self._meters = meters
+
+    async def work(self, batch: list[HandEvent]) -> None:
+        """The summaries first, then the states: a state on the log has been told of."""
+        outputs: list[Out] = []
+        changed: dict[tuple[int, bytes], therapist.TherapistState] = {}
+        for event in batch:
+            outputs.extend(self._take(event, changed))
+        await self._outbox.deliver(outputs)
+        await self._outbox.deliver(
+            [
+                self._table.change(partition, key, state.version, therapist.encode(state))
+                for (partition, key), state in changed.items()
+            ]
+        )
+        now = time.time()
+        latency = self._meters.latency.labels("therapists")
+        for event in batch:
+            latency.observe(max(0.0, now - event.message.timestamp))
+
+    def _take(self, event: HandEvent, changed: dict[tuple[int, bytes], therapist.TherapistState]) -> list[Out]:
+        partition, key = event.message.partition, event.message.key
+        live = self._table.live(partition)
+        state = live.get(key)
+        if state is None:
+            encoded = self._table.take_encoded(partition, key)
+            state = None if encoded is None else therapist.decode(key.decode(), encoded)
+        after, summary = therapist.step(state, decode_case(event.message.value))
+        live[key] = after
+        if summary is None:
+            return []
+        changed[partition, key] = after
+        return [Out(THERAPISTS, key, encode(summary))]

@@ -1,0 +1,138 @@
+"""Bytes <-> messages.
+
+In: bytes of a record's value. Out: a typed message, or `Undecodable` with a reason from the closed list.
+Never: a decision that needs more than the bytes themselves.
+"""
+
+from typing import Any
+
+import msgspec
+
+from schemas.events import EVENT_TYPES, Event
+from schemas.flags import Flag
+from schemas.refusals import Reason
+from schemas.summaries import CaseSummary, TherapistSummary
+
+_event_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_flag_decoder = msgspec.json.Decoder(Flag)
+_case_decoder = msgspec.json.Decoder(CaseSummary)
+_therapist_decoder = msgspec.json.Decoder(TherapistSummary)
+_encoder = msgspec.json.Encoder()
+_canonical = msgspec.msgpack.Encoder(order="deterministic")
+
+_ENVELOPE = ("specversion", "id", "source", "subject", "time")
+
+#: A CloudEvent of ours is three levels deep; whatever is nested deeper than this is refused. The limit is ours,
+#: because the decoder's own depends on the interpreter and on the caller's stack.
+MAX_DEPTH = 32
+
+
+class Undecodable(Exception):
+    """The bytes are no event. `detail` names the place, never a value."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+def decode_event(value: bytes) -> Event:
+    """The event in `value`; raises `Undecodable`."""
+    if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise Undecodable(Reason.TOO_DEEP, "nested too deeply")
+    if b"\\u0000" in value:
+        raise Undecodable(Reason.INVALID_DATA, "a NUL character")
+    try:
+        return _event_decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise _diagnose(value, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Undecodable(Reason.NOT_JSON, "not JSON") from None
+
+
+def _depth(value: bytes) -> int:
+    """The deepest nesting of brackets outside strings; the bytes need not be valid JSON."""
+    depth = deepest = 0
+    inside_string = escaped = False
+    for byte in value:
+        if inside_string:
+            inside_string = escaped or byte != 0x22
+            escaped = byte == 0x5C and not escaped
+        elif byte == 0x22:
+            inside_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _diagnose(value: bytes, complaint: str) -> Undecodable:
+    """Which of the closed reasons a complaint of the decoder means."""
+    try:
+        tree = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Undecodable(Reason.NOT_JSON, "not JSON")
+    if not isinstance(tree, dict):
+        return Undecodable(Reason.NOT_A_CLOUDEVENT, "not a JSON object")
+    place = _place(complaint)
+    if not isinstance(tree.get("type"), str):
+        return Undecodable(Reason.NOT_A_CLOUDEVENT, "type is missing or no text")
+    if tree["type"] not in EVENT_TYPES:
+        return Undecodable(Reason.UNKNOWN_TYPE, "type is not known")
+    for attribute in _ENVELOPE:
+        if attribute not in tree:
+            return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is missing")
+        if place == attribute:
+            return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is not as it should be")
+    return Undecodable(Reason.INVALID_DATA, _detail(complaint, place))
+
+
+def _place(complaint: str) -> str:
+    """`$.data.answers[...]` of a decoder's complaint, without the `$.`; empty for the top."""
+    _, marker, rest = complaint.rpartition("at `$")
+    return rest.rstrip("`").lstrip(".") if marker else ""
+
+
+def _detail(complaint: str, place: str) -> str:
+    """A detail for people: where, and for a missing field which. Never a value."""
+    if "missing required field" in complaint:
+        return f"{complaint.split('`')[1]} is missing at {place or 'the top'}"
+    return f"{place or 'the top'} is not as the schema says"
+
+
+def encode(message: Any) -> bytes:
+    """JSON bytes of any message of the log."""
+    return _encoder.encode(message)
+
+
+def canonical(event: Event) -> bytes:
+    """The same bytes for the same content, whatever the sender's order of fields or spacing."""
+    return _canonical.encode(event)
+
+
+def decode_flag(value: bytes) -> Flag:
+    """A flag snapshot of our own writing; anything else is a bug."""
+    return _flag_decoder.decode(value)
+
+
+def decode_case(value: bytes) -> CaseSummary:
+    """A case summary of our own writing; anything else is a bug."""
+    return _case_decoder.decode(value)
+
+
+def decode_therapist(value: bytes) -> TherapistSummary:
+    """A therapist summary of our own writing; anything else is a bug."""
+    return _therapist_decoder.decode(value)
+
+
+__all__ = [
+    "Undecodable",
+    "canonical",
+    "decode_case",
+    "decode_event",
+    "decode_flag",
+    "decode_therapist",
+    "encode",
+]

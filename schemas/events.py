@@ -1,0 +1,170 @@
+"""What happened to a case, as CloudEvents 1.0 (structured mode, JSON).
+
+In: nothing. Out: one type per event of the log, all of them frozen.
+Never: judge an event against anything but its own shape (that is `pipeline.core.acceptance`).
+
+`subject` is the case_id; `time` is when it happened; `source` and `id` together are the idempotency key.
+Unknown extra fields are ignored.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Identifier = Annotated[str, Meta(min_length=1, max_length=200, description="A pseudonym made outside.")]
+Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
+
+Rater = Literal["client", "therapist"]
+
+
+class CheckinData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The answers that one rater gave after one session."""
+
+    session_id: Identifier
+    therapist_id: Identifier
+    team: Identifier
+    rater: Rater
+    instrument: Identifier
+    answers: dict[str, float | None]
+    checkin_id: Identifier | None = None
+    revision: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+class WithdrawnData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A check-in that is to count no more."""
+
+    checkin_id: Identifier
+
+
+class SessionData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session that took place."""
+
+    session_id: Identifier
+    therapist_id: Identifier
+    team: Identifier
+
+
+class MissedData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session that did not take place, and who missed it."""
+
+    session_id: Identifier
+    therapist_id: Identifier
+    team: Identifier
+    by: Literal["client", "therapist", "unknown"]
+
+
+class ClosedData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The end of a case."""
+
+    therapist_id: Identifier
+    reason: Literal["planned", "dropout", "transfer"]
+
+
+class FlagActionData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What somebody did about a flag; `by` is a pseudonym of the person."""
+
+    flag_id: Identifier
+    by: Identifier
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
+    """The CloudEvents attributes that every event carries."""
+
+    specversion: Literal["1.0"]
+    id: Identifier
+    source: Identifier
+    subject: Identifier
+    time: Instant
+
+
+class CheckinSubmitted(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.checkin.submitted.v1"):
+    """A client or a therapist answered the check-in after a session."""
+
+    data: CheckinData
+
+
+class CheckinWithdrawn(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.checkin.withdrawn.v1"):
+    """A check-in was taken back."""
+
+    data: WithdrawnData
+
+
+class SessionHeld(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.session.held.v1"):
+    """A session took place."""
+
+    data: SessionData
+
+
+class SessionMissed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.session.missed.v1"):
+    """A session was due and did not take place."""
+
+    data: MissedData
+
+
+class CaseClosed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.case.closed.v1"):
+    """The work with this therapist ended."""
+
+    data: ClosedData
+
+
+class FlagAcknowledged(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.flag.acknowledged.v1"):
+    """Somebody took a flag on."""
+
+    data: FlagActionData
+
+
+class FlagDiscussed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.flag.discussed.v1"):
+    """The flag was talked about with the therapist or the client."""
+
+    data: FlagActionData
+
+
+class FlagDismissed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.flag.dismissed.v1"):
+    """Somebody judged the flag to be none."""
+
+    data: FlagActionData
+
+
+class NoData(msgspec.Struct, frozen=True, gc=False):
+    """Nothing."""
+
+
+class CaseErased(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.case.erased.v1"):
+    """Everything known about the case is to be deleted."""
+
+    data: NoData | None = None
+
+
+Event = (
+    CheckinSubmitted
+    | CheckinWithdrawn
+    | SessionHeld
+    | SessionMissed
+    | CaseClosed
+    | FlagAcknowledged
+    | FlagDiscussed
+    | FlagDismissed
+    | CaseErased
+)
+
+EVENT_TYPES: dict[str, type[_Envelope]] = {
+    str(event.__struct_config__.tag): event
+    for event in (
+        CheckinSubmitted,
+        CheckinWithdrawn,
+        SessionHeld,
+        SessionMissed,
+        CaseClosed,
+        FlagAcknowledged,
+        FlagDiscussed,
+        FlagDismissed,
+        CaseErased,
+    )
+}
+
+
+def type_of(event: Event) -> str:
+    """The CloudEvents `type` of an event."""
+    return str(type(event).__struct_config__.tag)

@@ -1,0 +1,127 @@
+"""The instruments known here: the shipped ones and a practice's own, each checked when it is loaded.
+
+In: a folder of TOML files (docs/instruments.md says what one looks like). Out: instruments by id.
+Never: a half-checked instrument; a practice's file in the place of a shipped one.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from schemas.instruments.arithmetic import prepare
+from schemas.instruments.checks import first_problem
+from schemas.instruments.definition import Definition, Instrument
+
+_SHIPPED = Path(__file__).parent
+_FORM = "docs/instruments.md shows the form"
+
+
+class InstrumentError(Exception):
+    """One sentence: which file, which place in it, what is wrong and the way out."""
+
+
+def load_instruments(folder: Path | None) -> Mapping[str, Instrument]:
+    """The shipped instruments and those of the practice's own folder, if there is one, by id."""
+    instruments: dict[str, Instrument] = {}
+    sources: dict[str, Path] = {}
+    for file in (*_files(_SHIPPED), *(() if folder is None else _files(folder))):
+        instrument = load_instrument(file)
+        if instrument.id in sources:
+            raise _taken(file, instrument.id, sources[instrument.id])
+        instruments[instrument.id] = instrument
+        sources[instrument.id] = file
+    return MappingProxyType(instruments)
+
+
+def load_instrument(file: Path) -> Instrument:
+    """The instrument that one TOML file defines, checked."""
+    definition = _definition(file)
+    problem = first_problem(definition)
+    if problem is not None:
+        raise InstrumentError(f"{file}, {problem.place}: {problem.sentence}.")
+    return prepare(definition)
+
+
+def fingerprint(instruments: Mapping[str, Instrument]) -> str:
+    """Twelve hex digits that change when a score, a refusal or a threshold could; wording does not count."""
+    rules = sorted(_rules(instrument) for instrument in instruments.values())
+    return blake2b(msgspec.json.encode(rules), digest_size=6).hexdigest()
+
+
+def _rules(instrument: Instrument) -> list[Any]:
+    items = [[item.id, item.reversed, sorted(item.ingredients)] for item in instrument.items]
+    return [
+        instrument.id,
+        [instrument.minimum, instrument.maximum, instrument.decimals],
+        sorted(items),
+        [instrument.missing.total_at_least, instrument.missing.total_needs_every_ingredient],
+        [[rule.ingredient, rule.at_least] for rule in instrument.ingredient_rules],
+        [instrument.cutoff_share, instrument.standard_error_share],
+    ]
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    if not folder.is_dir():
+        raise InstrumentError(
+            f"{folder}: there is no such folder; make it, or leave the setting for own instruments empty."
+        )
+    return sorted(file for file in folder.glob("*.toml") if not file.name.startswith("."))
+
+
+def _taken(file: Path, name: str, by: Path) -> InstrumentError:
+    if by.parent == _SHIPPED:
+        return InstrumentError(
+            f'{file}, id: "{name}" is shipped and cannot be redefined; give yours a name of its own, '
+            f'such as "my-{name}".'
+        )
+    return InstrumentError(f'{file}, id: "{name}" is already defined in {by}; give one of them another id.')
+
+
+def _definition(file: Path) -> Definition:
+    try:
+        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Definition)
+    except OSError as error:
+        raise InstrumentError(f"{file}: cannot be read ({error.strerror}); mend its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise InstrumentError(f"{file}, byte {error.start + 1}: not UTF-8; save the file as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _not_toml(file, str(error)) from error
+    except msgspec.ValidationError as error:
+        raise _wrong_form(file, str(error)) from error
+
+
+def _not_toml(file: Path, message: str) -> InstrumentError:
+    what, _, place = message.removesuffix(")").rpartition(" (at ")
+    return InstrumentError(f"{file}, {place}: not TOML ({what}); {_FORM}.")
+
+
+def _wrong_form(file: Path, message: str) -> InstrumentError:
+    """Turn msgspec's "Expected `int`, got `str` - at `$.items[0].id`" into a place and a sentence."""
+    what, _, path = message.partition(" - at ")
+    for theirs, ours in _PHRASES:
+        what = what.replace(theirs, ours)
+    return InstrumentError(f"{file}, {_place(path.strip('`'))}: {what}; {_FORM}.")
+
+
+_PHRASES = (
+    ("Object missing required field", "missing key"),
+    ("Object contains unknown field", "unknown key"),
+    ("Expected `array`", "expected a list"),
+    ("Expected `object`", "expected a table"),
+    ("Invalid enum value", "not one of the words allowed here:"),
+    ("Expected", "expected"),
+)
+
+
+def _place(path: str) -> str:
+    """Turn "$.items[0].ingredients[1]" into "[[items]] no. 1, ingredients no. 2"."""
+    keys = path.removeprefix("$").removeprefix(".").replace("[...]", "")
+    keys = re.sub(r"^(\w+)\[(\d+)\]\.?", lambda m: f"[[{m[1]}]] no. {int(m[2]) + 1}, ", keys)
+    keys = re.sub(r"\[(\d+)\]", lambda m: f" no. {int(m[1]) + 1}", keys)
+    return keys.removesuffix(", ") or "top level"

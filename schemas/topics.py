@@ -1,0 +1,72 @@
+"""The topics of the log: names, keys and clean-up.
+
+In: nothing. Out: one row per topic, used by `alliance topics`, the Faust app and the consumers.
+Never: talk to a broker (that is `pipeline.doors.log`).
+"""
+
+from typing import Literal
+
+import msgspec
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+#: The largest value of an event that is accepted, in bytes.
+MAX_EVENT_BYTES = 64 * 1024
+
+EVENTS = "alliance.events.v1"
+FLAGS = "alliance.flags.v1"
+CASES = "alliance.cases.v1"
+THERAPISTS = "alliance.therapists.v1"
+REJECTED = "alliance.rejected.v1"
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """One topic: what its key is, how old records leave, what it is for."""
+
+    name: str
+    key: str
+    cleanup: Literal["delete", "compact"]
+    purpose: str
+    retention_ms: int | None = None
+    max_message_bytes: int = 1_048_588
+
+    @property
+    def config(self) -> dict[str, str]:
+        """Kafka topic configuration, values as strings."""
+        config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.cleanup == "compact":
+            # A tombstone must outlive the longest outage of a consumer, and must not wait for ever in an open segment.
+            config["delete.retention.ms"] = str(7 * DAY_MS)
+            config["max.compaction.lag.ms"] = str(DAY_MS)
+        return config
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(
+        name=EVENTS,
+        key="case_id",
+        cleanup="delete",
+        retention_ms=28 * DAY_MS,
+        purpose="everything that happened to a case, in order",
+    ),
+    Topic(name=FLAGS, key="flag_id", cleanup="compact", purpose="the latest snapshot of each flag"),
+    Topic(
+        name=CASES,
+        key="therapist_id",
+        cleanup="delete",
+        retention_ms=7 * DAY_MS,
+        purpose="the latest summary of each case, for its therapist",
+    ),
+    Topic(name=THERAPISTS, key="therapist_id", cleanup="compact", purpose="the latest summary of each therapist"),
+    Topic(
+        name=REJECTED,
+        key="as received",
+        cleanup="delete",
+        retention_ms=28 * DAY_MS,
+        # A refused record is kept whole, so there must be room for its own headers on top.
+        max_message_bytes=2 * 1_048_588,
+        purpose="refused records: original bytes and headers, reason, where from",
+    ),
+)

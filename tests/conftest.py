@@ -1,0 +1,57 @@
+"""The real parts that tests ask for by name.
+
+In: nothing; what is missing is fetched. Out: one Kafka and one PostgreSQL for the whole run, each started by
+the first test that needs it, and brokers and processes that one test may break. Never: a part that outlives
+the run.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kafka import Kafka
+from tests.support.postgres import Postgres, new_database
+from tests.support.processes import Processes
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """One real broker for the run; a test makes topics of its own in it and never stops it."""
+    with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture
+def broker_of_my_own() -> Iterator[Kafka]:
+    """A real broker for this test alone, to stop, kill and restart."""
+    with Kafka() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One real server for the run; a test never stops it."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The SQLAlchemy URL of an empty database for this test alone."""
+    return new_database(postgres)
+
+
+@pytest.fixture
+def database_of_my_own() -> Iterator[Postgres]:
+    """A real server for this test alone, to stop, kill and restart."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts the project's commands as processes of this test; what still runs after it is killed."""
+    started = Processes(tmp_path)
+    yield started
+    started.close()

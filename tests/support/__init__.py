@@ -1,0 +1,1 @@
+"""What tests stand on: waiting with a deadline, child processes, a real Kafka, a real PostgreSQL."""

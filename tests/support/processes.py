@@ -1,0 +1,68 @@
+"""The project's own commands as child processes of a test.
+
+In: a command line and settings. Out: a running process whose output the test can wait for. Never: a setting
+inherited from the person who runs the tests, a signal to a process that the test did not start.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.child import Child
+from deploy.local.places import ROOT
+from tests.support.waiting import wait_until
+
+
+class Process(Child):
+    """A child process in words for tests; start, stop, kill, send, wait, pid, output come from Child."""
+
+    def wait_for_line(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+        """The first match of a regular expression in its output since the latest start.
+
+        Fails after timeout seconds, or at once when the process ends without it, and shows the output.
+        """
+        wait_until(
+            lambda: self._line(pattern) or not self.running,
+            timeout,
+            lambda: f"a line like {pattern!r} from {self.name}, which said:\n{self.output()}",
+        )
+        match = self._line(pattern)
+        if match is None:
+            raise AssertionError(f"{self.name} ended with {self.exit_code} before {pattern!r}:\n{self.output()}")
+        return match
+
+    def _line(self, pattern: str) -> re.Match[str] | None:
+        return re.search(pattern, self.output(), re.MULTILINE)
+
+
+class Processes:
+    """Starts processes for one test and ends them all after it; logs and nothing else lie in the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[Process] = []
+
+    def python(self, *arguments: str, env: Mapping[str, str] | None = None, name: str = "python") -> Process:
+        """Starts this Python with the arguments, in the repository's root, and returns at once."""
+        log = self._folder / f"{len(self._started):02d}-{name}.log"
+        process = Process(name, [sys.executable, "-u", *arguments], log, env=child_environment(env or {}), cwd=ROOT)
+        self._started.append(process)
+        process.start()
+        return process
+
+    def alliance(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
+        """Starts `alliance COMMAND …`; its settings are the ALLIANCE_… variables in env and no others."""
+        return self.python("-m", "pipeline.cli", command, *arguments, env=env, name=command)
+
+    def close(self) -> None:
+        """Kills what still runs."""
+        for process in reversed(self._started):
+            process.kill()
+
+
+def child_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Our environment without any ALLIANCE_… variable, then the given settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALLIANCE_")}
+    return {**inherited, "PYTHONPATH": str(ROOT), **settings}
