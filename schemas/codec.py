@@ -4,6 +4,7 @@ In: bytes of a record's value. Out: a typed message, or `Undecodable` with a rea
 Never: a decision that needs more than the bytes themselves.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -26,6 +27,10 @@ _ENVELOPE = ("specversion", "id", "source", "subject", "time")
 #: because the decoder's own depends on the interpreter and on the caller's stack.
 MAX_DEPTH = 32
 
+#: What happened earlier is a sender's fault, and calendars end: 90 days before year 1 there is no date.
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
 
 class Undecodable(Exception):
     """The bytes are no event. `detail` names the place, never a value."""
@@ -43,11 +48,16 @@ def decode_event(value: bytes) -> Event:
     if b"\\u0000" in value:
         raise Undecodable(Reason.INVALID_DATA, "a NUL character")
     try:
-        return _event_decoder.decode(value)
+        # The decoder does not look into fields that it skips; whoever reads the archive later would.
+        value.isascii() or value.decode()
+        event = _event_decoder.decode(value)
     except msgspec.ValidationError as error:
         raise _diagnose(value, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Undecodable(Reason.NOT_JSON, "not JSON") from None
+    if not EARLIEST <= event.time <= LATEST:
+        raise Undecodable(Reason.NOT_A_CLOUDEVENT, "time is outside the calendar kept here")
+    return event
 
 
 def _depth(value: bytes) -> int:
@@ -97,7 +107,7 @@ def _place(complaint: str) -> str:
 
 def _detail(complaint: str, place: str) -> str:
     """A detail for people: where, and for a missing field which. Never a value."""
-    if "missing required field" in complaint:
+    if complaint.startswith("Object missing required field"):
         return f"{complaint.split('`')[1]} is missing at {place or 'the top'}"
     return f"{place or 'the top'} is not as the schema says"
 

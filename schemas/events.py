@@ -14,6 +14,15 @@ import msgspec
 from msgspec import Meta
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200, description="A pseudonym made outside.")]
+EventId = Annotated[Identifier, Meta(description="With source the idempotency key: one event, one id.")]
+Source = Annotated[Identifier, Meta(description="Who sends: a URI or a name of the sending system.")]
+CaseId = Annotated[Identifier, Meta(description="The case_id, a pseudonym made outside; the record's key too.")]
+InstrumentId = Annotated[Identifier, Meta(description="An instrument known here, such as checkin-4/1.")]
+Answers = Annotated[
+    dict[str, float | None], Meta(description="The instrument's items with a number each; null: not answered.")
+]
+CheckinId = Annotated[Identifier, Meta(description="A name for corrections and withdrawals; default: source#id.")]
+Revision = Annotated[int, Meta(ge=1, le=1_000_000, description="A whole number; a higher one supersedes.")]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
 
 Rater = Literal["client", "therapist"]
@@ -26,10 +35,10 @@ class CheckinData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     therapist_id: Identifier
     team: Identifier
     rater: Rater
-    instrument: Identifier
-    answers: dict[str, float | None]
-    checkin_id: Identifier | None = None
-    revision: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    instrument: InstrumentId
+    answers: Answers
+    checkin_id: CheckinId | None = None
+    revision: Revision = 1
 
 
 class WithdrawnData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -73,9 +82,9 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="
     """The CloudEvents attributes that every event carries."""
 
     specversion: Literal["1.0"]
-    id: Identifier
-    source: Identifier
-    subject: Identifier
+    id: EventId
+    source: Source
+    subject: CaseId
     time: Instant
 
 
@@ -128,7 +137,7 @@ class FlagDismissed(_Envelope, frozen=True, kw_only=True, gc=False, tag="allianc
 
 
 class NoData(msgspec.Struct, frozen=True, gc=False):
-    """Nothing."""
+    """No fields; `data` may be left out."""
 
 
 class CaseErased(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.case.erased.v1"):

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +20,27 @@ JAVA_MAJOR = 17
 JAVA_PACKAGES = ("openjdk-21-jre-headless", "openjdk-17-jre-headless", "default-jre-headless")
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """What a person would install where we may not: packages of apt, formulas of Homebrew."""
+
+    apt: str
+    brew: str
+
+    def command(self) -> str:
+        """The command to type on this kind of system."""
+        return f"brew install {self.brew}" if shutil.which("brew") else f"sudo apt-get install {self.apt}"
+
+
+# Who lacks Java mostly lacks Maven too, and should not be sent off twice.
+JAVA_AND_MAVEN = ByHand("default-jre-headless maven", "openjdk maven")
+
+
 def java() -> Path:
     """A Java runtime of version 17 or newer, installed if that can be done."""
     found = installed_java()
     if found is None:
-        install("Java 17 or newer", JAVA_PACKAGES, brew="openjdk")
+        install("Java 17 or newer", JAVA_PACKAGES, by_hand=JAVA_AND_MAVEN)
         found = installed_java()
     if found is None:
         raise PartsError("Java 17 or newer is still not found: set JAVA_HOME to a folder whose bin/java is one.")
@@ -34,7 +51,7 @@ def maven() -> Path:
     """Maven's command, installed if that can be done."""
     found = shutil.which("mvn")
     if found is None:
-        install("Maven", ("maven",), brew="maven")
+        install("Maven", ("maven",), by_hand=ByHand("maven", "maven"))
         found = shutil.which("mvn")
     if found is None:
         raise PartsError("Maven is still not found: put its command mvn on the PATH.")
@@ -65,10 +82,10 @@ def java_major(command: Path) -> int:
     return int(version.group(1)) if version else 0
 
 
-def install(what: str, packages: Sequence[str], brew: str) -> None:
+def install(what: str, packages: Sequence[str], by_hand: ByHand) -> None:
     """Installs the first of the packages that the system offers, or says which command would."""
     if not can_install():
-        raise PartsError(f"{what} is missing: install it with `{advice(packages, brew)}` and try again.")
+        raise PartsError(f"{what} is missing: install it with `{by_hand.command()}` and try again.")
     read_package_lists()
     chosen = next((name for name in packages if offered(name)), packages[-1])
     with announced(f"{what} is missing: installing {chosen} with apt-get"):
@@ -85,11 +102,6 @@ def read_package_lists() -> None:
 def can_install() -> bool:
     """Whether we may install system packages: root, on a system with apt-get."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
-def advice(packages: Sequence[str], brew: str) -> str:
-    """The command that a person on this kind of system would type."""
-    return f"brew install {brew}" if shutil.which("brew") else f"sudo apt-get install {packages[-1]}"
 
 
 def offered(package: str) -> bool:

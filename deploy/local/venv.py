@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from deploy.local.console import PartsError, announced, run_for_person
-from deploy.local.packages import can_install, install
+from deploy.local.packages import ByHand, can_install, install
 from deploy.local.places import ROOT, fingerprint, one_at_a_time
 
 ENVIRONMENT = ROOT / ".venv"
@@ -60,7 +60,7 @@ def need_ensurepip() -> None:
     if importlib.util.find_spec("ensurepip") is not None:
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    install("Python's venv module", (package,), brew="python")
+    install("Python's venv module", (package,), by_hand=ByHand(package, "python"))
     if can_install() and importlib.util.find_spec("ensurepip") is None:
         raise PartsError(f"{package} was installed, but {sys.executable} still has no ensurepip.")
 

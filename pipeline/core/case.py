@@ -20,7 +20,9 @@ from pipeline.core.instants import DAY_US, day_of, from_us
 from pipeline.core.prior import Yardstick
 from pipeline.core.records import (
     CheckinRecord,
+    ClosedRecord,
     HeldRecord,
+    MissedRecord,
     Position,
     Record,
     position,
@@ -48,6 +50,8 @@ class CaseState:
     losers: set[int] = field(default_factory=set)
     #: Flags once published whose ground is gone: an erasure must reach them too.
     past_flags: set[str] = field(default_factory=set)
+    #: Every therapist that an accepted event has named, with the place and team of the latest such event.
+    therapists: dict[str, tuple[Position, str]] = field(default_factory=dict)
     trimmed: int = 0
     sessions_before: int = 0
     horizon: Position | None = None
@@ -105,33 +109,24 @@ def _erase(state: State) -> tuple[State, Facts]:
         return state, Facts()
     if state is None:
         return Erased(version=1), Facts()
-    course = state.course
     version = state.version + 1
-    facts = Facts(deleted_flags=sorted(state.past_flags | state.said.keys()))
-    if course.therapist_id:
-        facts.summaries.append(
-            CaseSummary(
-                case_id=state.case_id,
-                therapist_id=course.therapist_id,
-                team=course.team,
-                version=version,
-                status="erased",
-            )
-        )
-    return Erased(version), facts
+    return Erased(version), Facts(
+        deleted_flags=sorted(state.past_flags | state.said.keys()),
+        summaries=[_empty_summary(state, one, version, "erased") for one in sorted(state.therapists)],
+    )
 
 
 def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
     is_new = record.identity not in state.records
     if not _put(state, record):
         return Facts()
-    therapist_before = state.course.therapist_id, state.course.team
+    _name_therapist(state, record)
     if is_new and len(state.records) <= MAX_RECORDS and state.course.follows(record):
         flags = _advance(state, record)
     else:
         _trim(state)
         flags = _refold_and_compare(state, event_at)
-    return Facts(flags=flags, summaries=_summaries(state, therapist_before))
+    return Facts(flags=flags, summaries=_summaries(state))
 
 
 def _put(state: CaseState, record: Record) -> bool:
@@ -199,23 +194,35 @@ def _sessions(records: list[Record]) -> set[int]:
     return {record.session for record in records if isinstance(record, HeldRecord | CheckinRecord)}
 
 
-def _summaries(state: CaseState, therapist_before: tuple[str, str]) -> list[CaseSummary]:
-    """The case for its therapist, and a farewell to the therapist who had it before."""
-    course = state.course
-    summaries = []
-    if therapist_before[0] and therapist_before[0] != course.therapist_id:
-        summaries.append(
-            CaseSummary(
-                case_id=state.case_id,
-                therapist_id=therapist_before[0],
-                team=therapist_before[1],
-                version=state.version,
-                status="left",
-            )
-        )
-    if course.therapist_id:
-        summaries.append(summary_of(state))
-    return summaries
+def _name_therapist(state: CaseState, record: Record) -> None:
+    """Remember whom the record names, whether it wins or loses: so the answer depends on the set alone."""
+    if isinstance(record, HeldRecord | MissedRecord | CheckinRecord):
+        named = position(record), record.team
+    elif isinstance(record, ClosedRecord):
+        named = (-(2**63), 0, 0), ""
+    else:
+        return
+    state.therapists[record.therapist_id] = max(named, state.therapists.get(record.therapist_id, named))
+
+
+def _summaries(state: CaseState) -> list[CaseSummary]:
+    """The case for its therapist, and a farewell to everyone else who has been named."""
+    current = state.course.therapist_id
+    farewells = [
+        _empty_summary(state, one, state.version, "left") for one in sorted(state.therapists) if one != current
+    ]
+    return [*farewells, summary_of(state)] if current else farewells
+
+
+def _empty_summary(state: CaseState, therapist_id: str, version: int, status: CaseStatus) -> CaseSummary:
+    """The case no longer counts for this therapist."""
+    return CaseSummary(
+        case_id=state.case_id,
+        therapist_id=therapist_id,
+        team=state.therapists[therapist_id][1],
+        version=version,
+        status=status,
+    )
 
 
 def summary_of(state: CaseState) -> CaseSummary:
@@ -253,6 +260,7 @@ class _StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
     records: list[Record]
     losers: list[int]
     past_flags: list[str]
+    therapists: dict[str, tuple[Position, str]]
     trimmed: int
     sessions_before: int
     horizon: Position | None
@@ -271,6 +279,7 @@ def encode(state: CaseState) -> bytes:
             list(state.records.values()),
             sorted(state.losers),
             sorted(state.past_flags),
+            state.therapists,
             state.trimmed,
             state.sessions_before,
             state.horizon,
@@ -289,6 +298,7 @@ def decode(case_id: str, value: bytes, yardsticks: Mapping[str, Yardstick]) -> C
         {record.identity: record for record in stored.records},
         set(stored.losers),
         set(stored.past_flags),
+        stored.therapists,
         stored.trimmed,
         stored.sessions_before,
         stored.horizon,

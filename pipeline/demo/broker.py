@@ -2,9 +2,12 @@
 
 In: topic names with their partition counts. Out: one broker on a free loopback port that speaks the real
 protocol over TCP. It is librdkafka's mock cluster, out of the library that the confluent-kafka wheel brings.
-Never: a broker for real check-ins. All of it is in memory and gone with the process; nothing is compacted or
-expires by time; a partition drops its oldest records above RETAINED_BYTES_PER_PARTITION, which librdkafka has
-no setting for: give a topic with a long history more partitions.
+Never: a broker for real check-ins.
+
+What it is not: all of it is in memory and gone with the process; nothing is compacted or expires by time; a partition
+drops its oldest records above RETAINED_BYTES_PER_PARTITION, which librdkafka has no setting for (give a topic with
+a long history more partitions); and every rebalance of a group but its first waits for the session timeout that its
+members asked for, less a second, so that a short one is where a quick restart comes from.
 """
 
 import ctypes

@@ -63,14 +63,14 @@ class Log:
                     self._write_session(case, tick, course, index)
         self._write_end(case, life, visits.ticks[-1])
 
-    def write_truth(self, case: Case, rupture: Rupture, visits: Visits, first: int) -> None:
+    def write_truth(self, case: Case, rupture: Rupture, visits: Visits, course: Course, first: int) -> None:
         """Session numbers count the case's sessions in this log, from 1, as a reader of the log would."""
         onset = rupture.onset - 1
-        ticks = [tick for tick in visits.ticks[first:] if case.at(tick) < self.end]
-        affected = ticks[onset - first : onset - first + rupture.strained]
+        held = [tick for tick in visits.ticks if case.at(tick) < self.end]
+        affected = held[onset : onset + rupture.strained]
+        is_repaired = rupture.is_repaired and len(held) > onset + rupture.strained
         if not affected:
             return
-        repaired = onset - first + rupture.strained + 1
         self.truth.append(
             {
                 "case_id": case.case_id,
@@ -79,9 +79,9 @@ class Log:
                 "kind": rupture.kind,
                 "shape": rupture.shape,
                 "onset_session": onset - first + 1,
-                "onset_at": time_text(case.at(affected[0]) + _SESSION),
+                "onset_at": time_text(_ended_at(case, affected[0], course, onset)),
                 "depth": rupture.depth,
-                "repaired_session": repaired if rupture.is_repaired and repaired <= len(ticks) else None,
+                "repaired_session": onset - first + rupture.strained + 1 if is_repaired else None,
                 "session_ids": [_session_id(case, tick) for tick in affected],
                 "noticed_by_therapist": rupture.noticed,
                 "sessions_before": first,
@@ -109,7 +109,7 @@ class Log:
         return "therapist" if draw < client + self.parameters.missed_by_therapist_share else "unknown"
 
     def _write_session(self, case: Case, tick: int, course: Course, index: int) -> None:
-        ended_at = case.at(tick) + _SESSION + int(course.overrun[index] * 5 * MINUTE)
+        ended_at = _ended_at(case, tick, course, index)
         self._add("session.held", f"{tick + 1:03d}-held", case, ended_at, _session(case, tick))
         answers, seen = course.answers[index], course.therapist_answers[index]
         if answers:
@@ -157,6 +157,10 @@ def closing(life: Life, last: int) -> tuple[int, int]:
     if life.ending == "dropout":
         return last + max(1, life.no_shows), HOUR
     return last, 3 * HOUR
+
+
+def _ended_at(case: Case, tick: int, course: Course, index: int) -> int:
+    return case.at(tick) + _SESSION + int(course.overrun[index] * 5 * MINUTE)
 
 
 def _delay(median: int, normal: float) -> int:

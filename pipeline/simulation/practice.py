@@ -116,7 +116,7 @@ class _Practice:
         course = self._courses.forms(case.owner, life, rupture, visits, self._generator(Purpose.COURSE, key))
         self._log.write(case, life, visits, course)
         if rupture:
-            self._log.write_truth(case, rupture, visits, first)
+            self._log.write_truth(case, rupture, visits, course, first)
 
     def _pass_on(self, owner: Therapist, life: Life, closed_at: int) -> None:
         if life.ending == "transfer" and self._log.start <= closed_at < self._log.end:

@@ -12,7 +12,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from schemas.instruments.arithmetic import check_answers, prepare, score
-from schemas.instruments.definition import INGREDIENTS, Definition, Instrument, Item, Vector
+from schemas.instruments.definition import INGREDIENTS, LICENCES, Definition, Instrument, Item, Vector
 
 MOST_DECIMALS = 3
 MOST_STEPS = 10_000
@@ -38,9 +38,12 @@ def first_problem(definition: Definition) -> Problem | None:
 
 def _names(definition: Definition) -> Iterator[Problem]:
     if not _INSTRUMENT_ID.fullmatch(definition.id) or len(definition.id) > _LONGEST_ID:
-        yield Problem("id", f'"{definition.id}" is not an id; write it as name/version, such as "my-form/1"')
+        yield Problem("id", f"{definition.id!r} is not an id; write it as name/version, such as 'my-form/1'")
     if not definition.name.strip():
         yield Problem("name", "it is empty; say what people call this instrument")
+    if definition.licence.status not in LICENCES:
+        allowed = " or ".join(map(repr, LICENCES))
+        yield Problem("licence.status", f"{definition.licence.status!r} is not a status; use {allowed}")
     if not definition.licence.notice.strip():
         yield Problem("licence.notice", "it is empty; say who owns the instrument and on which terms")
 
@@ -68,9 +71,9 @@ def _items(definition: Definition) -> Iterator[Problem]:
     for number, item in enumerate(definition.items, 1):
         place = f"[[items]] no. {number}"
         if not _ITEM_ID.fullmatch(item.id) or len(item.id) > _LONGEST_ID:
-            yield Problem(f"{place}, id", f'"{item.id}" is not an id; use lower-case letters, digits and _')
+            yield Problem(f"{place}, id", f"{item.id!r} is not an id; use lower-case letters, digits and _")
         if item.id in seen:
-            yield Problem(f"{place}, id", f'"{item.id}" is used twice; give every item its own id')
+            yield Problem(f"{place}, id", f"{item.id!r} is used twice; give every item its own id")
         seen.add(item.id)
         yield from _item_ingredients(item, f"{place}, ingredients")
 
@@ -81,15 +84,15 @@ def _item_ingredients(item: Item, place: str) -> Iterator[Problem]:
         yield Problem(place, f"the list is empty; name one or more of {known}")
     for ingredient, count in Counter(item.ingredients).items():
         if ingredient not in INGREDIENTS:
-            yield Problem(place, f'"{ingredient}" is not an ingredient; use one or more of {known}')
+            yield Problem(place, f"{ingredient!r} is not an ingredient; use one or more of {known}")
         if count > 1:
-            yield Problem(place, f'"{ingredient}" is named twice; name it once')
+            yield Problem(place, f"{ingredient!r} is named twice; name it once")
 
 
 def _wording(definition: Definition) -> Iterator[Problem]:
     if definition.licence.status == "open":
         return
-    way_out = 'take it out, or set licence.status to "open" if the wording may be passed on'
+    way_out = "take it out, or set licence.status to 'open' if the wording may be passed on"
     if definition.anchors is not None:
         yield Problem("anchors", f"wording of a restricted instrument; {way_out}")
     for number, item in enumerate(definition.items, 1):

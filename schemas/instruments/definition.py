@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 Ingredient = Literal["trust", "empathy", "goals", "communication"]
 INGREDIENTS: tuple[Ingredient, ...] = ("trust", "empathy", "goals", "communication")
+LICENCES = ("open", "restricted")
 
 
 class Item(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -48,9 +49,9 @@ class StandardError(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Licence(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """`open`: wording may be in the file. `restricted`: the holder's permission is needed, so none may be."""
+    """Status `open`: wording may be in the file. `restricted`: the holder's permission is needed, so none may be."""
 
-    status: Literal["open", "restricted"]
+    status: str
     notice: str
 
 

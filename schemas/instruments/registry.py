@@ -77,10 +77,10 @@ def _files(folder: Path) -> Iterable[Path]:
 def _taken(file: Path, name: str, by: Path) -> InstrumentError:
     if by.parent == _SHIPPED:
         return InstrumentError(
-            f'{file}, id: "{name}" is shipped and cannot be redefined; give yours a name of its own, '
-            f'such as "my-{name}".'
+            f"{file}, id: '{name}' is shipped and cannot be redefined; give yours a name of its own, "
+            f"such as 'my-{name}'."
         )
-    return InstrumentError(f'{file}, id: "{name}" is already defined in {by}; give one of them another id.')
+    return InstrumentError(f"{file}, id: '{name}' is already defined in {by}; give one of them another id.")
 
 
 def _definition(file: Path) -> Definition:
@@ -104,19 +104,23 @@ def _not_toml(file: Path, message: str) -> InstrumentError:
 def _wrong_form(file: Path, message: str) -> InstrumentError:
     """Turn msgspec's "Expected `int`, got `str` - at `$.items[0].id`" into a place and a sentence."""
     what, _, path = message.partition(" - at ")
-    for theirs, ours in _PHRASES:
+    for theirs, ours in _IN_OUR_WORDS.items():
         what = what.replace(theirs, ours)
     return InstrumentError(f"{file}, {_place(path.strip('`'))}: {what}; {_FORM}.")
 
 
-_PHRASES = (
-    ("Object missing required field", "missing key"),
-    ("Object contains unknown field", "unknown key"),
-    ("Expected `array`", "expected a list"),
-    ("Expected `object`", "expected a table"),
-    ("Invalid enum value", "not one of the words allowed here:"),
-    ("Expected", "expected"),
-)
+_IN_OUR_WORDS = {
+    "Object missing required field": "missing key",
+    "Object contains unknown field": "unknown key",
+    "Expected": "expected",
+    " | null`": "`",
+    "`float`": "a number",
+    "`int`": "a whole number",
+    "`str`": "text in quotes",
+    "`bool`": "true or false",
+    "`array`": "a list",
+    "`object`": "a table",
+}
 
 
 def _place(path: str) -> str:

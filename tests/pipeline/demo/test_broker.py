@@ -21,6 +21,7 @@ from pipeline.demo.broker import (
 from tests.support.waiting import wait_until
 
 EVENTS = "events"
+SESSION_SECONDS = 3
 
 
 @pytest.fixture
@@ -41,6 +42,8 @@ def a_consumer(broker: EmbeddedBroker, **overrides: Any) -> Any:
         "group_id": "readers",
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
+        "session_timeout_ms": SESSION_SECONDS * 1000,
+        "heartbeat_interval_ms": 500,
     }
     return closing(KafkaConsumer(**settings | overrides))
 
@@ -183,6 +186,8 @@ async def _count_with_faust(broker: EmbeddedBroker, group: str, expected: int) -
         store="memory://",
         topic_allow_declare=False,
         web_enabled=False,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=0.5,
     )
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     answers = app.topic("answers", partitions=2, **raw)

@@ -29,6 +29,7 @@ FOURTEEN_SESSIONS: dict[str, Any] = {
     "missing_share": 0.0,
     "cases_under_way": False,
     "weeks": 16,
+    "therapists": 60,
 }
 
 
@@ -44,7 +45,7 @@ def a_plain_practice(**overrides: Any) -> Simulation:
 
 
 def a_practice_for_a_year(**overrides: Any) -> Simulation:
-    return a_practice(**({"weeks": 78, "therapists": 20, "inverted_share": 0.0} | overrides))
+    return a_practice(**({"weeks": 66, "therapists": 16, "inverted_share": 0.0} | overrides))
 
 
 @cache
@@ -249,8 +250,7 @@ def test_truth_refers_to_real_sessions_in_the_order_they_were_held() -> None:
         affected = row["session_ids"]
         assert in_case[onset - 1 : onset - 1 + len(affected)] == affected
         assert onset >= 3
-        assert row["onset_at"] <= ended[affected[0]]
-        assert row["onset_at"][:10] == ended[affected[0]][:10]
+        assert row["onset_at"] == ended[affected[0]]
         if row["repaired_session"] is not None:
             assert row["repaired_session"] == onset + len(affected)
             assert row["repaired_session"] <= len(in_case)
@@ -329,9 +329,9 @@ def test_forms_go_missing_where_the_alliance_is_weak_unless_missing_is_random() 
 
 
 def test_therapists_rate_lower_and_partly_agree() -> None:
-    frame = sessions(a_plain_practice(therapist_checkins=True, weeks=52)).dropna()
+    frame = sessions(a_plain_practice(therapist_checkins=True)).dropna()
     gap = (frame["client"] - frame["therapist"]).mean() / frame[["client", "therapist"]].std().mean()
-    assert 0.4 < gap < 0.8
+    assert 0.3 < gap < 0.9
     residuals = frame[["client", "therapist"]] - frame.groupby("case")[["client", "therapist"]].transform("mean")
     assert residuals["client"].corr(residuals["therapist"]) == pytest.approx(0.25, abs=0.08)
 

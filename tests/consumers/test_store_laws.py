@@ -1,0 +1,76 @@
+"""The law of the store: any order and any duplication of the same events give the same rows."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+
+from consumers.store import tables
+from tests.support.builders import Json, a_checkin, an_erasure
+from tests.support.histories import histories
+from tests.support.straight import Straight, memory_store
+
+#: What tells of the order of arrival and of nothing else (docs/rules.md, end of section 6).
+TRACES = {"version", "kafka_partition", "kafka_offset", "kafka_timestamp_ms", "body"}
+LAWFUL = ("events", "checkins", "withdrawals", "sessions", "closures", "flag_actions", "flags", "therapists")
+
+
+def rows_of(engine: Engine) -> dict[str, list[str]]:
+    """Every lawful row as text, sorted."""
+    found: dict[str, list[str]] = {}
+    with engine.connect() as connection:
+        for name in LAWFUL:
+            table = tables.metadata.tables[name]
+            keep = [column for column in table.columns if column.name not in TRACES or name == "therapists"]
+            query = select(*keep)
+            if name == "flags":
+                query = query.where(table.c.status != "retracted")
+            found[name] = sorted(repr(sorted(row._mapping.items())) for row in connection.execute(query))
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), histories(8), st.randoms(use_true_random=False))
+def test_any_permutation_and_duplication_of_the_same_events_gives_the_same_store(
+    history: list[Json], another: list[Json], chance: random.Random
+) -> None:
+    events = history + [{**event, "subject": "c-2"} for event in another]
+    shuffled = events + [chance.choice(events) for _ in range(len(events) // 2)]
+    chance.shuffle(shuffled)
+    in_order = Straight().feed(events, batch=len(events)).store(memory_store())
+    disordered = Straight().feed(shuffled, batch=7).store(memory_store())
+    assert rows_of(disordered) == rows_of(in_order)
+
+
+@settings(max_examples=50, deadline=None)
+@given(histories(), st.integers(0, 30), st.integers(0, 10))
+def test_a_crash_between_the_states_and_the_acknowledgements_changes_nothing(
+    history: list[Json], where: int, replayed: int
+) -> None:
+    smooth = Straight().feed(history)
+    crashed = Straight()
+    for number, event in enumerate(history):
+        crashed.feed([event])
+        if number == where:
+            crashed.crash()
+            first = max(0, number - replayed)
+            crashed.work(crashed.log.topics["alliance.events.v1"][first : number + 1])
+    assert rows_of(crashed.store(memory_store())) == rows_of(smooth.store(memory_store()))
+
+
+def test_an_erased_case_leaves_no_row_and_stays_erased() -> None:
+    events = [a_checkin(session, 9.0 if session < 5 else 3.0) for session in range(1, 7)]
+    straight = Straight().feed([*events, an_erasure(7), *events])
+    engine = straight.store(memory_store())
+    with engine.connect() as connection:
+        for table in tables.CASE_TABLES:
+            if table is not tables.rejected:
+                assert connection.execute(select(table)).all() == [], table.name
+        refused = connection.execute(select(tables.rejected)).all()
+        assert {row.reason for row in refused} == {"erased"}
+        assert all(row.value is None and row.key is None for row in refused)
+        assert len(refused) == len(events)
+        (therapist,) = connection.execute(select(tables.therapists)).all()
+        assert (therapist.active_cases, therapist.scored_cases, therapist.score_points) == (0, 0, 0.0)
+        assert len(connection.execute(select(tables.erased_cases)).all()) == 1
