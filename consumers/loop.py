@@ -9,9 +9,8 @@ The truth about how far a sink has come is the sink's own (`positions`), not the
 import logging
 import socket
 import threading
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
@@ -21,9 +20,12 @@ from pipeline.health import Health
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 POLL_MS = 200
 MOST_RECORDS = 2000
 PAUSE_SECONDS = 0.5
+CLOSE_MS = 2000
 PROBE_SECONDS = 2.0
 
 
@@ -55,6 +57,9 @@ class Record(Protocol):
 class Sink(Protocol):
     """Where facts go."""
 
+    #: The name in health of what it writes to.
+    part: str
+
     def positions(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The next offset wanted of each partition; a partition left out starts at its beginning."""
         ...
@@ -85,7 +90,6 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._session_timeout_ms = session_timeout_seconds * 1000
         self._stop = threading.Event()
         self._consumer: Any = None
-        self._prober = Prober(connection, health)
 
     def stop(self) -> None:
         """End after the batch under way."""
@@ -93,59 +97,64 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def run(self) -> None:
         """Consume until `stop`."""
-        self._connect()
+        with Prober(self._connection, self._health):
+            while not self._stop.is_set():
+                try:
+                    self._follow()
+                except KafkaError as error:
+                    if not may_pass(error):
+                        raise
+                    log.warning("The broker is away (%s); trying again.", type(error).__name__)
+                    self._stop.wait(PAUSE_SECONDS)
+
+    def _follow(self) -> None:
+        """Consume with one consumer until `stop` or until the broker goes; a new one starts where the sink stands."""
+        self._consumer = KafkaConsumer(
+            **self._connection,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_records=MOST_RECORDS,
+            max_poll_interval_ms=3_600_000,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=max(500, self._session_timeout_ms // 4),
+            fetch_max_wait_ms=100,
+        )
         try:
             self._consumer.subscribe(self._topics, listener=self)
             while not self._stop.is_set():
                 self._turn()
         finally:
-            if self._consumer is not None:
-                self._consumer.close()
-
-    def _connect(self) -> None:
-        """Make the consumer; wait for the broker as long as it takes."""
-        while not self._stop.is_set():
-            try:
-                self._consumer = KafkaConsumer(
-                    **self._connection,
-                    group_id=self._group,
-                    enable_auto_commit=False,
-                    auto_offset_reset="earliest",
-                    max_poll_records=MOST_RECORDS,
-                    max_poll_interval_ms=3_600_000,
-                    session_timeout_ms=self._session_timeout_ms,
-                    heartbeat_interval_ms=max(500, self._session_timeout_ms // 4),
-                    fetch_max_wait_ms=100,
-                )
-            except KafkaError as error:
-                self._health.waits_for("broker", "no broker answers")
-                log.warning("No broker yet (%s); trying again.", type(error).__name__)
-                self._stop.wait(PAUSE_SECONDS)
-            else:
-                self._health.has("broker")
-                return
+            self._consumer.close(timeout_ms=CLOSE_MS)
 
     def _turn(self) -> None:
         polled = self._consumer.poll(timeout_ms=POLL_MS)
         records = [record for batch in polled.values() for record in batch]
         if records:
             self._hand_over(records)
-        self._prober.probe()
 
     def _hand_over(self, records: list[Any]) -> None:
+        try:
+            self._when_available(lambda: self._sink.take(records))
+        except Overtaken:
+            log.warning("Another process has moved the position; going on from where it stands.")
+            self._seek(list(self._consumer.assignment()))
+        else:
+            self._commit(records)
+
+    def _when_available(self, act: Callable[[], Answer]) -> Answer | None:
+        """Act as soon as what the sink writes to is there; None when told to stop before."""
         while not self._stop.is_set():
             try:
-                self._sink.take(records)
+                answer = act()
             except Unavailable as error:
                 self._health.waits_for(error.part, error.why)
                 log.warning("Waiting for the %s; nothing is lost.", error.part)
                 self._stop.wait(PAUSE_SECONDS)
-            except Overtaken:
-                self._seek(list(self._consumer.assignment()))
-                return
             else:
-                self._commit(records)
-                return
+                self._health.has(self._sink.part)
+                return answer
+        return None
 
     def _commit(self, records: list[Any]) -> None:
         """Tell the broker how far we are, so that lag can be seen; nothing rests on it."""
@@ -161,38 +170,41 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing to give back: positions are durable with the rows."""
 
     def _seek(self, partitions: list[TopicPartition]) -> None:
-        positions = self._when_available(partitions)
+        positions = self._when_available(lambda: self._sink.positions(partitions)) or {}
         for partition in partitions:
             if partition in positions:
                 self._consumer.seek(partition, positions[partition])
 
-    def _when_available(self, partitions: list[TopicPartition]) -> Mapping[TopicPartition, int]:
-        while not self._stop.is_set():
-            try:
-                return self._sink.positions(partitions)
-            except Unavailable as error:
-                self._health.waits_for(error.part, error.why)
-                self._stop.wait(PAUSE_SECONDS)
-        return {}
-
 
 class Prober:
-    """Says in health whether a broker answers; kafka-python itself waits in silence."""
+    """Says in health whether a broker answers, from a thread of its own: kafka-python waits in silence."""
 
     def __init__(self, connection: Mapping[str, Any], health: Health) -> None:
         self._bootstrap = str(connection["bootstrap_servers"])
         self._health = health
-        self._next = 0.0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
 
-    def probe(self) -> None:
-        """Look, at most every two seconds."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + PROBE_SECONDS
-        if answers(self._bootstrap):
-            self._health.has("broker")
-        else:
-            self._health.waits_for("broker", "no broker answers")
+    def __enter__(self) -> "Prober":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if answers(self._bootstrap):
+                self._health.has("broker")
+            else:
+                self._health.waits_for("broker", "no broker answers")
+            self._stop.wait(PROBE_SECONDS)
+
+
+def may_pass(error: KafkaError) -> bool:
+    """Whether waiting may help; anything else is a wrong configuration or a bug and stops the process."""
+    return bool(error.retriable)
 
 
 def answers(bootstrap: str) -> bool:

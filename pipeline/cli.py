@@ -40,8 +40,28 @@ def effective_settings() -> Settings:
         settings = from_environment(os.environ)
     except SettingsError as error:
         raise Mendable(str(error)) from None
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logging(settings)
     return settings
+
+
+class NoForeignDebug(logging.Filter):
+    """Libraries log whole requests when they debug, and a request holds records: below INFO only our own pass."""
+
+    OURS = ("pipeline", "consumers", "schemas")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may be written."""
+        return record.levelno >= logging.INFO or record.name.partition(".")[0] in self.OURS
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Everything at the chosen level to standard error, libraries at INFO or above."""
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
+    if level is None:
+        raise Mendable("ALLIANCE_LOG_LEVEL is none of debug, info, warning, error. Set it to one of them.")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(NoForeignDebug())
 
 
 def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
@@ -84,7 +104,9 @@ def worker() -> None:
     health_room.serve(settings.host, settings.worker_port, health, meters.registry)
     _wait_for_topics(settings, health, log.missing_topics)
     app = create_app(settings, instruments, health, meters)
-    faust.Worker(app, loglevel=settings.log_level, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    # Faust sets up logging once more; its debug lines hold records, so it never gets below INFO.
+    level = "info" if settings.log_level == "debug" else settings.log_level
+    faust.Worker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()
 
 
 @main.command()

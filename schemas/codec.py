@@ -49,7 +49,8 @@ def decode_event(value: bytes) -> Event:
         raise Undecodable(Reason.INVALID_DATA, "a NUL character")
     try:
         # The decoder does not look into fields that it skips; whoever reads the archive later would.
-        value.isascii() or value.decode()
+        if not value.isascii():
+            value.decode()
         event = _event_decoder.decode(value)
     except msgspec.ValidationError as error:
         raise _diagnose(value, str(error)) from None

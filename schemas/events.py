@@ -13,17 +13,28 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=200, description="A pseudonym made outside.")]
-EventId = Annotated[Identifier, Meta(description="With source the idempotency key: one event, one id.")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
+EventId = Annotated[Identifier, Meta(description="Together with `source` the idempotency key.")]
 Source = Annotated[Identifier, Meta(description="Who sends: a URI or a name of the sending system.")]
-CaseId = Annotated[Identifier, Meta(description="The case_id, a pseudonym made outside; the record's key too.")]
-InstrumentId = Annotated[Identifier, Meta(description="An instrument known here, such as checkin-4/1.")]
-Answers = Annotated[
-    dict[str, float | None], Meta(description="The instrument's items with a number each; null: not answered.")
+CaseId = Annotated[Identifier, Meta(description="The case_id, a pseudonym made outside; also the record's key.")]
+Instant = Annotated[datetime, Meta(tz=True, description="When it happened: RFC 3339 with an offset, 1900 or later.")]
+
+CheckinId = Annotated[Identifier, Meta(description="Names the check-in; default: `source`, `#` and `id`.")]
+#: Long enough for the default too, so that every check-in can be withdrawn.
+WithdrawnId = Annotated[
+    str, Meta(min_length=1, max_length=401, description="In a withdrawal: the check-in's `checkin_id`, or its default.")
 ]
-CheckinId = Annotated[Identifier, Meta(description="A name for corrections and withdrawals; default: source#id.")]
-Revision = Annotated[int, Meta(ge=1, le=1_000_000, description="A whole number; a higher one supersedes.")]
-Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset.")]
+FlagId = Annotated[Identifier, Meta(description="The `flag_id` that the flag carries.")]
+InstrumentId = Annotated[Identifier, Meta(description="An instrument known here, such as `checkin-4/1`.")]
+PersonId = Annotated[Identifier, Meta(description="Who acted, a pseudonym made outside.")]
+SessionId = Annotated[Identifier, Meta(description="The session, a pseudonym made outside.")]
+Team = Annotated[Identifier, Meta(description="The therapist's team.")]
+TherapistId = Annotated[Identifier, Meta(description="The therapist, a pseudonym made outside.")]
+
+Answers = Annotated[
+    dict[str, float | None], Meta(description="The instrument's items, a number each; null or absent: not answered.")
+]
+Revision = Annotated[int, Meta(ge=1, le=1_000_000, description="A higher one supersedes the lower ones.")]
 
 Rater = Literal["client", "therapist"]
 
@@ -31,10 +42,10 @@ Rater = Literal["client", "therapist"]
 class CheckinData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The answers that one rater gave after one session."""
 
-    session_id: Identifier
-    therapist_id: Identifier
-    team: Identifier
-    rater: Rater
+    session_id: SessionId
+    therapist_id: TherapistId
+    team: Team
+    rater: Annotated[Rater, Meta(description="Whose answers these are.")]
     instrument: InstrumentId
     answers: Answers
     checkin_id: CheckinId | None = None
@@ -44,44 +55,44 @@ class CheckinData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class WithdrawnData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A check-in that is to count no more."""
 
-    checkin_id: Identifier
+    checkin_id: WithdrawnId
 
 
 class SessionData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session that took place."""
 
-    session_id: Identifier
-    therapist_id: Identifier
-    team: Identifier
+    session_id: SessionId
+    therapist_id: TherapistId
+    team: Team
 
 
 class MissedData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session that did not take place, and who missed it."""
 
-    session_id: Identifier
-    therapist_id: Identifier
-    team: Identifier
-    by: Literal["client", "therapist", "unknown"]
+    session_id: SessionId
+    therapist_id: TherapistId
+    team: Team
+    by: Annotated[Literal["client", "therapist", "unknown"], Meta(description="Who missed the session.")]
 
 
 class ClosedData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The end of a case."""
 
-    therapist_id: Identifier
-    reason: Literal["planned", "dropout", "transfer"]
+    therapist_id: TherapistId
+    reason: Annotated[Literal["planned", "dropout", "transfer"], Meta(description="How the work ended.")]
 
 
 class FlagActionData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What somebody did about a flag; `by` is a pseudonym of the person."""
 
-    flag_id: Identifier
-    by: Identifier
+    flag_id: FlagId
+    by: PersonId
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="type"):
     """The CloudEvents attributes that every event carries."""
 
-    specversion: Literal["1.0"]
+    specversion: Annotated[Literal["1.0"], Meta(description="The CloudEvents version, as text.")]
     id: EventId
     source: Source
     subject: CaseId

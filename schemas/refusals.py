@@ -35,7 +35,8 @@ SENTENCES: dict[Reason, str] = {
     "subject and time (RFC 3339 with an offset).",
     Reason.UNKNOWN_TYPE: "The event type is not known here; see schemas/asyncapi.yaml for the list.",
     Reason.INVALID_DATA: "The data does not fit the event type; see its JSON Schema in schemas/jsonschema.",
-    Reason.UNKNOWN_INSTRUMENT: "The instrument is not known here; add its definition to ALLIANCE_INSTRUMENTS and send again.",
+    Reason.UNKNOWN_INSTRUMENT: "The instrument is not known here; add its definition to ALLIANCE_INSTRUMENTS and "
+    "send again.",
     Reason.UNKNOWN_ITEM: "The instrument has no item of that name; check the answers' names.",
     Reason.ANSWER_OUT_OF_RANGE: "An answer lies outside the instrument's range or has too many decimals.",
     Reason.KEY_MISMATCH: "The record's key is not the event's subject; send with the case_id as key.",

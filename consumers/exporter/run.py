@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 
 from consumers.exporter.figures import Book
 from consumers.exporter.series import FlagMeters, TherapistCollector
-from consumers.loop import PAUSE_SECONDS, Prober
+from consumers.loop import CLOSE_MS, PAUSE_SECONDS, Prober, may_pass
 from pipeline.health import Health, serve
 from pipeline.meters import Meters
 from schemas.codec import decode_flag, decode_therapist
@@ -37,7 +37,6 @@ class Exporter:
         self._health = health
         self._stop = threading.Event()
         self._is_caught_up = False
-        self._prober = Prober(connection, health)
 
     def stop(self) -> None:
         """End after the poll under way."""
@@ -45,13 +44,15 @@ class Exporter:
 
     def run(self) -> None:
         """Read everything, then go on reading."""
-        while not self._stop.is_set():
-            try:
-                self._follow()
-            except KafkaError as error:
-                self._health.waits_for("broker", "no broker answers")
-                log.warning("No broker (%s); trying again.", type(error).__name__)
-                self._stop.wait(PAUSE_SECONDS)
+        with Prober(self._connection, self._health):
+            while not self._stop.is_set():
+                try:
+                    self._follow()
+                except KafkaError as error:
+                    if not may_pass(error):
+                        raise
+                    log.warning("No broker (%s); trying again.", type(error).__name__)
+                    self._stop.wait(PAUSE_SECONDS)
 
     def _follow(self) -> None:
         consumer = KafkaConsumer(
@@ -73,9 +74,8 @@ class Exporter:
                 if not self._is_caught_up and all(consumer.position(one) >= end for one, end in ends.items()):
                     self._is_caught_up = True
                     self._health.is_ready()
-                self._prober.probe()
         finally:
-            consumer.close()
+            consumer.close(timeout_ms=CLOSE_MS)
 
     def _take(self, record: Any) -> None:
         key = (record.key or b"").decode()

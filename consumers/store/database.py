@@ -18,7 +18,7 @@ def open_engine(url: str) -> Engine:
     """An engine; SQLite keeps a write-ahead log so that readers and the store do not block each other."""
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    engine = create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine

@@ -37,6 +37,8 @@ _DERIVED = {table.name: table for table in tables.DERIVED_TABLES}
 class StoreSink:
     """The sink of the store process."""
 
+    part = "database"
+
     def __init__(self, engine: Engine, instruments: Mapping[str, Instrument]) -> None:
         self._engine = engine
         self._instruments = instruments
@@ -92,7 +94,8 @@ def _compare_and_move(connection: Connection, where: tuple[str, int], stood: int
             )
             .values(next_offset=next_offset)
         )
-    if connection.execute(statement).rowcount != 1:
+    # For an INSERT only this option makes the number of rows known on every driver.
+    if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount != 1:
         raise Overtaken
 
 
@@ -253,4 +256,4 @@ def _insert(connection: Connection, table: Table) -> Any:
 
 def _unavailable(error: Exception) -> Unavailable:
     log.debug("database error", exc_info=error)
-    return Unavailable("database", f"the database does not answer ({type(error).__name__})")
+    return Unavailable(StoreSink.part, f"the database does not answer ({type(error).__name__})")

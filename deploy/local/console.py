@@ -4,6 +4,7 @@ In: text. Out: standard output, or a process that ends with 1. Never: a log file
 trouble.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,12 @@ def announced(what: str) -> Iterator[None]:
 
 
 def run_for_person(main: Callable[[], None]) -> None:
-    """Runs a command's main; an error of ours ends the process with its sentence, Ctrl-C with 130."""
+    """Runs a command's main; an error of ours ends the process with its sentence, Ctrl-C with 130.
+
+    SIGTERM counts as Ctrl-C, so that what the main started is stopped in good order.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         main()
     except PartsError as error:

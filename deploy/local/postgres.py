@@ -29,6 +29,14 @@ from deploy.local.ports import LOOPBACK, free_port, is_free
 
 OWNER = "alliance"
 START_SECONDS = 60
+INITDB_CHOICES = (
+    f"--username={OWNER}",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--no-sync",
+    "--no-instructions",
+)
 # After a SIGKILL the server's own children need a moment to notice; until then a new one refuses to start.
 OLD_CHILDREN_REMAIN = ("shared memory block", "is still in use")
 
@@ -155,6 +163,11 @@ class Postgres:
 
     def _prepared(self) -> Child:
         self._own(self.home)
+        if self._account is not None and not can_reach(self.home, self._account):
+            raise PartsError(
+                f"PostgreSQL refuses to run as root, and other users cannot enter {self.home}: "
+                "choose a data folder that they can, or do not run it as root."
+            )
         programs = self._reachable(postgres_binaries())
         if not (self._data / "PG_VERSION").exists():
             self._initialise(programs)
@@ -176,19 +189,8 @@ class Postgres:
             self._password_file.touch(mode=0o600)
             self._password_file.write_text(secrets.token_hex(16))
         self._own(self._password_file)
-        choices = [
-            f"--pwfile={self._password_file}",
-            "-U",
-            OWNER,
-            "-A",
-            "scram-sha-256",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-            "--no-instructions",
-        ]
-        command: list[str | Path] = [programs / "initdb", "-D", self._data, *choices]
+        command: list[str | Path] = [programs / "initdb", *INITDB_CHOICES]
+        command += [f"--pgdata={self._data}", f"--pwfile={self._password_file}"]
         child = Child("initdb", command, self.log, env=plain_environment(), cwd=self.home, account=self._account)
         child.start()
         if child.wait(START_SECONDS) != 0:
@@ -200,13 +202,11 @@ class Postgres:
 
     def _reachable(self, programs: Path) -> Path:
         """The programs where the account may run them: copied beside the data if their folder is closed."""
-        if self._account is None or may_run(programs / "postgres", self._account):
+        if self._account is None or can_reach(programs / "postgres", self._account):
             return programs
         copy = self.home / "server"
         if not copy.exists():
             shutil.copytree(programs.parent, copy, symlinks=True)
-        if not may_run(copy / "bin" / "postgres", self._account):
-            raise PartsError(f"{self.home} lies in a folder that is closed to other users: choose another with --data.")
         return copy / "bin"
 
 
@@ -219,21 +219,11 @@ def server_account() -> Account | None:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def may_run(program: Path, account: Account) -> bool:
-    """Whether the account can start the program where it lies."""
-    try:
-        subprocess.run(
-            [program, "--version"],
-            user=account.uid,
-            group=account.gid,
-            extra_groups=[],
-            capture_output=True,
-            check=True,
-            cwd="/",
-        )
-    except (PermissionError, subprocess.CalledProcessError):
-        return False
-    return True
+def can_reach(path: Path, account: Account) -> bool:
+    """Whether the account may run the program, or enter the folder, where it lies."""
+    command = ["test", "-x", str(path)]
+    answer = subprocess.run(command, user=account.uid, group=account.gid, extra_groups=[], check=False, cwd="/")
+    return answer.returncode == 0
 
 
 def plain_environment() -> dict[str, str]:

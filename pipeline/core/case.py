@@ -33,7 +33,7 @@ from schemas.flags import Flag
 from schemas.refusals import Reason
 from schemas.summaries import CaseStatus, CaseSummary, Day
 
-#: A case remembers this many events; beyond it the oldest quarter leaves, and flags that rest on them stand as they are.
+#: A case remembers this many events; beyond it the oldest quarter leaves, and flags resting on them stay as they are.
 MAX_RECORDS = 4096
 #: Daily counts travel for this many days before the case's last event.
 COUNTED_DAYS = 90

@@ -3,9 +3,9 @@
 In: a therapist's exact figures, who contributed since the last publication, and that publication. Out: a publication.
 Never: let a single client's check-in be computed from two publications in a row.
 
-Scores appear only with at least `FEWEST_CASES` scored cases, move only when at least `FEWEST_CONTRIBUTORS` different
-cases contributed since the last publication, and the mean is rounded to `STEP`. A running mean and a count that move with
-every check-in would give away each of them: x_new = n*m_n - (n-1)*m_(n-1).
+Scores appear only with at least `FEWEST_CASES` scored cases, move only when at least `FEWEST_CONTRIBUTORS`
+different cases contributed since the last publication, and the mean is rounded to `STEP`. A running mean and a count
+that move with every check-in would give away each of them: x_new = n*m_n - (n-1)*m_(n-1).
 """
 
 from collections.abc import Mapping

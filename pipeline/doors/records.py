@@ -40,7 +40,7 @@ def record_of(value: bytes, timestamp_ms: int, instruments: Mapping[str, Instrum
 
 
 def _key_of(value: bytes) -> bytes:
-    """The subject; empty when there is none to be had, and then `accept` finds the reason before it looks at the key."""
+    """The subject; empty when there is none to be had, and then `accept` has a reason before it looks at the key."""
     if len(value) > MAX_EVENT_BYTES:
         return b""
     try:

@@ -1,8 +1,8 @@
 """State per key, kept by partition in memory and behind it in a changelog topic that Faust recovers.
 
 In: states as bytes with a version. Out: the newest state of a key; changelog records to deliver.
-Never: write outside of its partition, decode while recovering (Faust would log an error there and go on), or let an older
-version win over a newer one (a worker that lost its partition may still write).
+Never: write outside of its partition, decode while recovering (Faust would log an error there and go on), or let an
+older version win over a newer one (a worker that lost its partition may still write).
 
 A changelog value is 8 bytes of version, big-endian, then the state. Keys of partitions that leave are dropped at once.
 """

@@ -84,14 +84,14 @@ class Instrument:
         if "cutoff" not in self.definition:
             return None
         lowest = len(self.definition["items"]) * self.definition["minimum"]
-        return round((self.definition["cutoff"]["below"] - lowest) / self._raw_range, 6)
+        return round(float(self.definition["cutoff"]["below"] - lowest) / self._raw_range, 6)
 
     @property
     def standard_error(self) -> float | None:
         """The standard error of measurement as a share of the raw range."""
         if "standard_error" not in self.definition:
             return None
-        return round(self.definition["standard_error"]["raw"] / self._raw_range, 6)
+        return round(float(self.definition["standard_error"]["raw"]) / self._raw_range, 6)
 
     @property
     def _raw_range(self) -> float:

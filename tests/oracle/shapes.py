@@ -6,6 +6,7 @@ Never: the decoder that the pipeline uses; the fields are written down here a se
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 DEEPEST = 32
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- reckoned in UTC throughout, before year 1 as well
 MICROSECOND = timedelta(microseconds=1)
+LARGEST_NUMBER = sys.float_info.max
+#: The calendar kept here, in UTC: from 1900 to the last microsecond of 9999.
+CALENDAR = range((datetime(1900, 1, 1) - EPOCH) // MICROSECOND, (datetime.max - EPOCH) // MICROSECOND + 1)  # noqa: DTZ001, DTZ901
 
 CHECKIN = "alliance.checkin.submitted.v1"
 WITHDRAWN = "alliance.checkin.withdrawn.v1"
@@ -39,12 +43,12 @@ class Misshapen(Exception):
         self.reason = reason
 
 
-def _is_identifier(value: Any) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= 200
+def _is_identifier(value: Any, longest: int = 200) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= longest
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1.8e308
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def _are_answers(value: Any) -> bool:
@@ -59,7 +63,7 @@ def _one_of(*words: str) -> Check:
     return lambda value: value in words
 
 
-_SESSION: dict[str, Check] = {name: _is_identifier for name in ("session_id", "therapist_id", "team")}
+_SESSION: dict[str, Check] = dict.fromkeys(("session_id", "therapist_id", "team"), _is_identifier)
 _ACTION: dict[str, Check] = {"flag_id": _is_identifier, "by": _is_identifier}
 _REQUIRED: dict[str, dict[str, Check]] = {
     CHECKIN: {
@@ -68,11 +72,12 @@ _REQUIRED: dict[str, dict[str, Check]] = {
         "instrument": _is_identifier,
         "answers": _are_answers,
     },
-    WITHDRAWN: {"checkin_id": _is_identifier},
+    # As long as a source, # and an id.
+    WITHDRAWN: {"checkin_id": lambda value: _is_identifier(value, 401)},
     HELD: _SESSION,
     MISSED: {**_SESSION, "by": _one_of("client", "therapist", "unknown")},
     CLOSED: {"therapist_id": _is_identifier, "reason": _one_of("planned", "dropout", "transfer")},
-    **{action: _ACTION for action in FLAG_ACTIONS},
+    **dict.fromkeys(FLAG_ACTIONS, _ACTION),
 }
 _OPTIONAL: dict[str, dict[str, Check]] = {
     CHECKIN: {"checkin_id": lambda value: value is None or _is_identifier(value), "revision": _is_revision}
@@ -143,16 +148,23 @@ def _event(tree: Any) -> dict[str, Any]:
     kind = tree["type"]
     if kind not in _REQUIRED and kind != ERASED:
         raise Misshapen("unknown-type")
-    if not _fits(tree, _ENVELOPE, {}):
+    checks = {**_ENVELOPE, "data": _data_check(kind)}
+    wrong = [name for name, part in tree.items() if name in checks and not checks[name](part)]
+    # Of several parts that are wrong the one that comes first in the text gives the reason.
+    if not _ENVELOPE.keys() <= tree.keys() or (wrong and wrong[0] != "data"):
         raise Misshapen("not-a-cloudevent")
-    data = tree.get("data")
-    if kind == ERASED:
-        fits = data is None or isinstance(data, dict)
-    else:
-        fits = isinstance(data, dict) and _fits(data, _REQUIRED[kind], _OPTIONAL.get(kind, {}))
-    if not fits:
+    if wrong or not ("data" in tree or kind == ERASED):
         raise Misshapen("invalid-data")
+    if instant(tree["time"]) not in CALENDAR:
+        raise Misshapen("not-a-cloudevent")
     return tree
+
+
+def _data_check(kind: str) -> Check:
+    if kind == ERASED:
+        return lambda data: data is None or isinstance(data, dict)
+    required, optional = _REQUIRED[kind], _OPTIONAL.get(kind, {})
+    return lambda data: isinstance(data, dict) and _fits(data, required, optional)
 
 
 def _fits(tree: Mapping[str, Any], required: Mapping[str, Check], optional: Mapping[str, Check]) -> bool:

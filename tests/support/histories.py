@@ -60,11 +60,8 @@ def _actions(draw: st.DrawFn) -> Json:
     return an_action(action, target, draw(SESSIONS), id=f"{action}-{target}")
 
 
-def histories(most: int = 30) -> st.SearchStrategy[list[Json]]:
-    """Lists of events of case c-1; the same (source, id) may stand there twice with different contents."""
-    event = st.one_of(
-        _checkins(),
-        _checkins(),
+def _events() -> st.SearchStrategy[Json]:
+    return st.one_of(
         _checkins(),
         SESSIONS.map(a_held),
         SESSIONS.map(a_missed),
@@ -72,4 +69,16 @@ def histories(most: int = 30) -> st.SearchStrategy[list[Json]]:
         SESSIONS.map(lambda session: a_withdrawal(f"k-{session}", session)),
         st.integers(10, 14).map(a_closure),
     )
-    return st.lists(event, min_size=1, max_size=most)
+
+
+@st.composite
+def histories(draw: st.DrawFn, most: int = 12) -> list[Json]:
+    """Events of case c-1: a run of check-ins, and whatever else happens in a practice, up to `most` of each.
+
+    The same (source, id) may stand there twice with different contents.
+    """
+    run = [
+        a_checkin(session, score, checkin_id=f"k-{session}", id=f"k-{session}-1-0")
+        for session, score in enumerate(draw(st.lists(SCORES, max_size=most)), start=1)
+    ]
+    return run + draw(st.lists(_events(), min_size=0 if run else 1, max_size=most))

@@ -126,9 +126,9 @@ class Straight:
     def work(self, records: Sequence[StraightRecord]) -> None:
         """One batch through both agents."""
         seen = len(self.log.topics[CASES])
-        asyncio.run(self._cases.work([_event(one) for one in records]))  # type: ignore[misc]
+        asyncio.run(self._cases.work([_event(one) for one in records]))
         news = self.log.topics[CASES][seen:]
-        asyncio.run(self._therapists.work([_event(one) for one in news]))  # type: ignore[misc]
+        asyncio.run(self._therapists.work([_event(one) for one in news]))
 
     def store(self, engine: Engine) -> Engine:
         """Put everything on the log into a migrated store."""

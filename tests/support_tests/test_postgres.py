@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
+from deploy.local.console import PartsError
 from deploy.local.parts import fetched_postgres
 from tests.support.postgres import Postgres, new_database
 
@@ -61,6 +62,17 @@ def test_committed_rows_survive_a_kill_and_uncommitted_ones_do_not(database_of_m
     assert rows(url) == list(range(1000))
     server.restart()
     assert rows(url) == list(range(1000))
+
+
+def test_only_root_is_refused_a_folder_that_other_users_cannot_enter(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    server = Postgres(tmp_path / "data")
+    if os.geteuid() == 0:
+        with pytest.raises(PartsError, match=r"^PostgreSQL refuses to run as root, and other users cannot enter"):
+            server.start()
+    else:
+        server.start()
+    server.close()
 
 
 def test_the_binaries_that_come_through_maven_serve_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""How fast: one module per question, `python -m benchmarks.<module>`; each prints what it ran on."""

@@ -1,0 +1,198 @@
+"""The screen of the demonstration, drawn from a snapshot. Pure.
+
+In: a `Snapshot` and the size of the terminal. Out: something `rich` can print.
+Never: a case or a client (a snapshot has none); an order of therapists other than that of their pseudonyms; a mean
+without the number of clients behind it.
+"""
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.layout import Layout
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.demo.snapshot import FlagNews, Phase, Place, Snapshot, TherapistLine
+from schemas.flags import SEVERITIES
+
+#: From this width on flags and therapists stand side by side.
+SIDE_BY_SIDE = 130
+THERAPIST_WIDTH = 47
+STATUS_ROWS = 8
+SECONDS_PER_PAGE = 6
+
+_SEVERITY_STYLE = {"watch": "yellow", "warning": "dark_orange", "urgent": "bold red"}
+_NEWS_STYLE = {
+    "open": "bold",
+    "acknowledged": "cyan",
+    "discussed": "cyan",
+    "repaired": "bold green",
+    "unrepaired": "magenta",
+    "retracted": "dim",
+}
+_NEWS_WORD = {"open": "opened"}
+_HEALTH_STYLE = {"ok": "green", "starting": "yellow"}
+
+
+def screen(snapshot: Snapshot, width: int, height: int, second: float = 0.0) -> RenderableType:
+    """The whole screen; `second` turns the pages of a list that is longer than its place."""
+    body_rows = max(6, height - STATUS_ROWS - places_rows(snapshot.places))
+    layout = Layout()
+    layout.split_column(
+        Layout(status(snapshot), name="status", size=STATUS_ROWS),
+        Layout(_body(snapshot, width, body_rows, second), name="body", size=body_rows),
+        Layout(places(snapshot.places, snapshot.folder), name="places"),
+    )
+    return layout
+
+
+def _body(snapshot: Snapshot, width: int, rows: int, second: float) -> Layout:
+    body = Layout()
+    if width >= SIDE_BY_SIDE:
+        side = max(THERAPIST_WIDTH + 4, (width // 2 // THERAPIST_WIDTH) * THERAPIST_WIDTH + 4)
+        body.split_row(
+            Layout(flags(snapshot, width - side, rows)),
+            Layout(therapists(snapshot.therapists, side, rows, second), size=side),
+        )
+    else:
+        upper = rows - rows // 2
+        body.split_column(
+            Layout(flags(snapshot, width, upper), size=upper),
+            Layout(therapists(snapshot.therapists, width, rows // 2, second)),
+        )
+    return body
+
+
+def status(snapshot: Snapshot) -> RenderableType:
+    """What is going on, how far it is, how quick."""
+    progress = Table.grid(padding=(0, 1))
+    progress.add_column(width=13)
+    progress.add_column(width=40)
+    progress.add_column()
+    for name, done, total in (
+        ("events sent", snapshot.sent, snapshot.to_send),
+        ("events stored", snapshot.stored, snapshot.to_store),
+    ):
+        progress.add_row(name, ProgressBar(total=total or 1, completed=done), f"{done:,} of {total:,}")
+    lines = Group(
+        Text(snapshot.practice, style="dim", no_wrap=True, overflow="ellipsis"),
+        Text.assemble((snapshot.phase.value, "bold"), _clock(snapshot.clock)),
+        progress,
+        Text(speed(snapshot), no_wrap=True, overflow="ellipsis"),
+        Text(_remarks(snapshot), style="dim", no_wrap=True, overflow="ellipsis"),
+    )
+    return Panel(lines, title="Alliance Monitor: demonstration", title_align="left")
+
+
+def _remarks(snapshot: Snapshot) -> str:
+    return (
+        f"{snapshot.duplicates:,} events are sent twice on purpose and stored once; {snapshot.refused:,} were refused; "
+        f"{snapshot.supervised:,} came from the supervisor"
+    )
+
+
+def speed(snapshot: Snapshot) -> str:
+    """Events a second and, once events no longer queue, how long one takes."""
+    text = f"{snapshot.per_second:,.0f} events/s"
+    if snapshot.phase not in (Phase.LIVE, Phase.TODAY):
+        return f"{text}   time from acceptance to row: shown when live, as history queues"
+    if snapshot.latency is None:
+        return f"{text}   time from acceptance to row: nothing arrived in the last 15 s"
+    one = snapshot.latency
+    return (
+        f"{text}   time from acceptance to row: half within {_seconds(one.p50)}, 99 % within {_seconds(one.p99)} "
+        f"(last 15 s, {one.events} events)"
+    )
+
+
+def flags(snapshot: Snapshot, width: int, rows: int) -> RenderableType:
+    """The newest lines, as many as there is room for."""
+    title = f"Flags: {snapshot.live_flags} need somebody, {snapshot.flag_count} in all; the newest first"
+    room, lines = rows - 2, []
+    for one in snapshot.news:
+        lines.append(_flag(one))
+        room -= 1 + -(-(len(one.explanation) + 4) // max(20, width - 4))
+        if room <= 0:
+            break
+    return Panel(Group(*lines) if lines else Text("None yet.", style="dim"), title=title, title_align="left")
+
+
+def _flag(one: FlagNews) -> RenderableType:
+    head = Text.assemble(
+        (f"{_moment(one.at)} ", "dim"),
+        (f"{_NEWS_WORD.get(one.news, one.news):<12} ", _NEWS_STYLE.get(one.news, "")),
+        (f"{one.severity:<7} ", _SEVERITY_STYLE[one.severity]),
+        (f"{one.kind:<10} ", "bold"),
+        f"{one.therapist} ({one.team}), session {one.session_number}",
+        no_wrap=True,
+        overflow="ellipsis",
+    )
+    return Group(head, Text(f"    {one.explanation}", style="dim"))
+
+
+def therapists(lines: tuple[TherapistLine, ...], width: int, rows: int, second: float) -> RenderableType:
+    """As many therapists as there is room for; the others on the next pages, which turn by themselves."""
+    across = max(1, (width - 4) // THERAPIST_WIDTH)
+    down = max(1, rows - 5)
+    pages = max(1, -(-len(lines) // (across * down)))
+    page = int(second // SECONDS_PER_PAGE) % pages
+    shown = lines[page * across * down : (page + 1) * across * down]
+    grid = Table.grid(padding=(0, 2))
+    for column in range(across):
+        grid.add_column(width=THERAPIST_WIDTH - 2)
+        del column
+    grid.add_row(*[_HEADING] * min(across, max(1, -(-len(shown) // down))))
+    for row in range(min(down, len(shown))):
+        grid.add_row(*[_therapist(shown[place]) for place in range(row, len(shown), down)])
+    place = f", page {page + 1} of {pages}" if pages > 1 else ""
+    note = "n: clients behind the mean (0-1); -: fewer than 5, so not published"
+    return Panel(Group(grid, Text(note, style="dim")), title=f"Therapists{place}", title_align="left")
+
+
+_HEADING = Text("therapist        mean    n  check-ins  flags", style="dim", no_wrap=True)
+
+
+def _therapist(one: TherapistLine) -> Text:
+    mean, n = ("-", "-") if one.mean is None else (f"{one.mean:.2f}", str(one.scored_cases))
+    share = f"{one.checkins_completed}/{one.sessions_held}"
+    text = Text(f"{one.therapist:<6} {one.team:<9.9} {mean:>4} {n:>4} {share:>10}  ", no_wrap=True)
+    for severity in reversed(SEVERITIES):
+        if count := one.open_flags.get(severity, 0):
+            text.append(f"{count} {severity[0]}  ", style=_SEVERITY_STYLE[severity])
+    return text
+
+
+def places(known: tuple[Place, ...], folder: str) -> RenderableType:
+    """Where to look at each process, two in a row; then remarks and where the logs are."""
+    table = Table.grid(padding=(0, 2))
+    cells = [_place(place) for place in known if place.url]
+    for start in range(0, len(cells), 2):
+        table.add_row(*[text for cell in cells[start : start + 2] for text in cell])
+    remarks = [f"{place.name}: {place.remark}" for place in known if place.remark]
+    notes = [Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in (*remarks, f"logs: {folder}/logs")]
+    return Panel(Group(table, *notes), title="Processes", title_align="left")
+
+
+def _place(place: Place) -> tuple[Text, Text, Text]:
+    return Text(place.name), Text(place.health, style=_HEALTH_STYLE.get(place.health, "red")), Text(place.url)
+
+
+def places_rows(known: tuple[Place, ...]) -> int:
+    """Rows that `places` takes."""
+    addresses = sum(bool(place.url) for place in known)
+    remarks = sum(bool(place.remark) for place in known)
+    return 2 + -(-addresses // 2) + remarks + 1
+
+
+def _clock(clock: datetime | None) -> tuple[str, str]:
+    return ("", "") if clock is None else (f"   {_moment(clock)} UTC", "")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%a %d %b %H:%M}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -1,0 +1,336 @@
+"""Whether a changed JSON Schema still keeps what the older one promised.
+
+In: an older and a newer schema, or the checked-in ones and a git revision. Out: one sentence for each broken promise.
+Never: a judgement about wording; titles and descriptions may change freely.
+
+What senders may send stays accepted, and what was written to the log stays readable: nothing narrows. For messages
+that we tell, readers rely on more (`both_ways`): what was always there stays, and takes no new form.
+
+Judged is the part of JSON Schema that `schemas.publish` writes; a union has at most one form per JSON type.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from schemas.publish import FOLDER, FROZEN, TOLD
+
+Schema = dict[str, Any]
+
+#: Keywords that forbid more the greater they are, and those that forbid more the smaller they are.
+_FLOORS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
+_CEILINGS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
+#: Keywords that may come, go and change: they forbid nothing, or the walk itself looks at them.
+_WORDS = {"title", "description", "default", "examples"}
+_FREE = {*_WORDS, "$schema", "$id", "$defs", "$ref", "type", "enum", "const"}
+_FREE |= {"anyOf", "oneOf", "properties", "required", "additionalProperties", "items", "prefixItems"}
+_FREE |= {*_FLOORS, *_CEILINGS}
+
+
+class _Pair(NamedTuple):
+    """The same place in both schemas, with the documents that `$ref` points into."""
+
+    place: str
+    old: Any
+    new: Any
+    old_document: Schema
+    new_document: Schema
+
+    def at(self, place: str, old: Any, new: Any) -> "_Pair":
+        return self._replace(place=f"{self.place}.{place}".lstrip("."), old=old, new=new)
+
+    @property
+    def name(self) -> str:
+        return f"`{self.place}`" if self.place else "the message"
+
+
+def breaking_changes(old: Schema, new: Schema, *, both_ways: bool = False) -> list[str]:
+    """One sentence for each change that could break a sender, a stored message or, with `both_ways`, a reader."""
+    pair = _Pair("", old, new, old, new)
+    sentences = list(_narrowed(pair, frozenset()))
+    if both_ways:
+        sentences += _widened(pair, frozenset())
+    return list(dict.fromkeys(sentences))
+
+
+def _narrowed(pair: _Pair, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
+    """What the new schema refuses and the old one took."""
+    old_forms, new_forms = _forms(pair.old, pair.old_document), _forms(pair.new, pair.new_document)
+    yield from _default(pair)
+    for kind, old in old_forms.items():
+        new = _counterpart(kind, new_forms)
+        if new is None:
+            yield f"{pair.name} {_lost(kind, new_forms)}"
+            continue
+        form = pair._replace(old=old, new=new)
+        yield from _limits(form)
+        marker = (str(pair.old), str(pair.new))
+        if marker not in seen:
+            for sub in _shared(form):
+                yield from _narrowed(sub, seen | {marker})
+
+
+def _counterpart(kind: str, forms: Mapping[str, Schema]) -> Schema | None:
+    """The form that takes values of this kind."""
+    wider = ("number", "any") if kind == "integer" else ("any",)
+    return next((forms[one] for one in (kind, *wider) if one in forms), None)
+
+
+def _lost(kind: str, left: Mapping[str, Schema]) -> str:
+    return f"takes only {' or '.join(left)} now" if kind == "any" else f"no longer takes {_a(kind)}"
+
+
+def _limits(form: _Pair) -> Iterator[str]:
+    yield from _values(form)
+    yield from _bounds(form)
+    yield from _unjudged(form)
+    yield from _properties(form)
+    yield from _others(form)
+    yield from _columns(form)
+
+
+def _forms(schema: Any, document: Schema) -> dict[str, Schema]:
+    """A schema's alternatives by JSON type; `any` when it names none."""
+    schema = _resolved(schema, document)
+    if isinstance(schema, bool):
+        return {"any": {}} if schema else {}
+    for union in ("anyOf", "oneOf"):
+        if union in schema:
+            beside = {keyword: value for keyword, value in schema.items() if keyword not in (union, *_WORDS)}
+            forms = [_forms(one, document) for one in schema[union]]
+            return {kind: {**form, **beside} for one in forms for kind, form in one.items()}
+    types = schema.get("type") or sorted({_type_of(value) for value in _choices(schema) or ()}) or "any"
+    return dict.fromkeys([types] if isinstance(types, str) else types, schema)
+
+
+def _resolved(schema: Any, document: Schema) -> Any:
+    """The schema with what its `$ref` of ours, `#/$defs/<name>`, points to; what stands beside it counts too."""
+    while isinstance(schema, dict) and "$ref" in schema:
+        target = document["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+        schema = {**target, **{keyword: value for keyword, value in schema.items() if keyword != "$ref"}}
+    return schema
+
+
+def _type_of(value: Any) -> str:
+    names = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}
+    return names.get(type(value), "object")
+
+
+def _choices(schema: Schema) -> list[Any] | None:
+    choices: list[Any] | None = schema.get("enum")
+    if "const" not in schema:
+        return choices
+    return [schema["const"]] if choices is None or schema["const"] in choices else []
+
+
+def _values(form: _Pair) -> Iterator[str]:
+    old, new = _choices(form.old), _choices(form.new)
+    if new is not None and old is None:
+        yield f"{form.name} takes only {_listed(new)} now"
+    elif new is not None and old is not None:
+        gone = [value for value in old if value not in new]
+        if gone and len(old) == len(new) == 1:
+            yield f"{form.name} was {_listed(old)} and is {_listed(new)} now"
+        elif gone:
+            yield f"{form.name} no longer takes {_listed(gone)}"
+
+
+def _default(pair: _Pair) -> Iterator[str]:
+    old, new = _resolved(pair.old, pair.old_document), _resolved(pair.new, pair.new_document)
+    if isinstance(old, dict) and isinstance(new, dict) and "default" in old and "default" in new:
+        before, now = old["default"], new["default"]
+        if before != now:
+            yield f"{pair.name} means {_listed([now])} when it is left out, it meant {_listed([before])}"
+
+
+def _bounds(form: _Pair) -> Iterator[str]:
+    for keywords, is_tighter in ((_FLOORS, _is_above), (_CEILINGS, _is_below)):
+        for keyword in keywords:
+            old, new = form.old.get(keyword), form.new.get(keyword)
+            if new is not None and is_tighter(new, old, keyword):
+                yield f"{form.name} has the {keyword} {new} now" + ("" if old is None else f", it was {old}")
+
+
+def _unjudged(form: _Pair) -> Iterator[str]:
+    """Keywords such as `pattern` or `format`, of which only their absence is known to forbid nothing."""
+    for keyword in sorted(form.new.keys() - _FREE):
+        if form.new[keyword] != form.old.get(keyword):
+            yield f"{form.name} must have the {keyword} {_listed([form.new[keyword]])} now"
+
+
+def _is_above(new: float, old: float | None, keyword: str) -> bool:
+    if old is None:
+        return new > 0 or keyword in ("minimum", "exclusiveMinimum")
+    return new > old
+
+
+def _is_below(new: float, old: float | None, keyword: str) -> bool:
+    return old is None or new < old
+
+
+def _properties(form: _Pair) -> Iterator[str]:
+    old, new = form.old.get("properties", {}), form.new.get("properties", {})
+    added = [name for name in new if name not in old]
+    for name in old:
+        if name not in new:
+            renamed = [one for one in added if new[one] == old[name]]
+            hint = f"; is it `{renamed[0]}` now? A new name is a new promise" if renamed else ""
+            yield f"{form.at(name, None, None).name} has been removed{hint}"
+    for name in form.new.get("required", ()):
+        if name not in form.old.get("required", ()):
+            yield f"{form.at(name, None, None).name} must be there now"
+
+
+def _others(form: _Pair) -> Iterator[str]:
+    """Fields that are not named."""
+    old, new = form.old.get("additionalProperties", True), form.new.get("additionalProperties", True)
+    if new is False and old is not False:
+        yield f"{form.name} no longer takes fields that are not named"
+    elif old is True and isinstance(new, dict):
+        yield f"{form.name} no longer takes just any field that is not named"
+
+
+def _columns(form: _Pair) -> Iterator[str]:
+    """The named places of a row; one more at the end breaks nothing."""
+    old = [column.get("title") for column in form.old.get("prefixItems", ())]
+    new = [column.get("title") for column in form.new.get("prefixItems", ())]
+    if new[: len(old)] != old:
+        yield f"{form.name} had the columns {_listed(old)} and has {_listed(new)} now"
+
+
+def _shared(form: _Pair) -> Iterator[_Pair]:
+    """The places inside that both schemas describe."""
+    old, new = form.old.get("properties", {}), form.new.get("properties", {})
+    for name in old:
+        if name in new:
+            yield form.at(name, old[name], new[name])
+    for keyword, label in (("additionalProperties", "*"), ("items", "[]")):
+        if isinstance(form.old.get(keyword), dict) and isinstance(form.new.get(keyword), dict):
+            yield form.at(label, form.old[keyword], form.new[keyword])
+    columns = zip(form.old.get("prefixItems", ()), form.new.get("prefixItems", ()), strict=False)
+    for place, (before, now) in enumerate(columns):
+        yield form.at(f"[{place}]", before, now)
+
+
+def _widened(pair: _Pair, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
+    """What a reader of the old schema could meet and would not expect."""
+    old_forms, new_forms = _forms(pair.old, pair.old_document), _forms(pair.new, pair.new_document)
+    for kind, new in new_forms.items():
+        old = _counterpart(kind, old_forms)
+        if old is None:
+            yield f"{pair.name} can be {_a(kind)} now"
+            continue
+        form = pair._replace(old=old, new=new)
+        yield from _new_values(form)
+        yield from _no_longer_certain(form)
+        marker = (str(pair.old), str(pair.new))
+        if marker not in seen:
+            for sub in _shared(form):
+                yield from _widened(sub, seen | {marker})
+
+
+def _new_values(form: _Pair) -> Iterator[str]:
+    old, new = _choices(form.old), _choices(form.new)
+    if old is None:
+        return
+    fresh = [value for value in new or () if value not in old]
+    if new is None or fresh:
+        yield f"{form.name} can be {_listed(fresh) if new else 'anything'} now"
+
+
+def _no_longer_certain(form: _Pair) -> Iterator[str]:
+    properties = form.new.get("properties", {})
+    for name in form.old.get("required", ()):
+        if name in properties and name not in form.new.get("required", ()):
+            yield f"{form.at(name, None, None).name} may be missing now"
+    for keyword in sorted(form.old.keys() - _FREE):
+        if keyword not in form.new:
+            yield f"{form.name} is no longer sure to have the {keyword} {_listed([form.old[keyword]])}"
+
+
+def _a(kind: str) -> str:
+    return {"null": "null", "any": "anything"}.get(kind, f"{'an' if kind[0] in 'aio' else 'a'} {kind}")
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return ", ".join(json.dumps(value, ensure_ascii=False) for value in values)
+
+
+def changes_since(old_files: Mapping[str, Schema], new_files: Mapping[str, Schema]) -> list[str]:
+    """Every broken promise of a whole folder; a new file promises something new and breaks nothing."""
+    sentences = []
+    for name, old in sorted(old_files.items()):
+        if name not in new_files:
+            sentences.append(f"{name}: has been removed")
+            continue
+        is_told = name.removesuffix(".json") in TOLD
+        sentences += [f"{name}: {one}" for one in breaking_changes(old, new_files[name], both_ways=is_told)]
+    return sentences
+
+
+def read_folder(folder: Path) -> dict[str, Schema]:
+    """The schemas of a folder, by file name."""
+    return {file.name: json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))}
+
+
+class NoSuchRevision(Exception):
+    """git cannot say what was at this revision; the text says why."""
+
+
+def read_revision(folder: Path, revision: str) -> dict[str, Schema]:
+    """The schemas that the folder held at a git revision, by file name."""
+    listed = _git(folder, "ls-tree", "--name-only", revision, "./")
+    names = [name for name in listed.splitlines() if name.endswith(".json")]
+    return {name: json.loads(_git(folder, "show", f"{revision}:./{name}")) for name in names}
+
+
+def default_base(folder: Path) -> str:
+    """The last tag; without one, where this line of work left `main`."""
+    try:
+        return _git(folder, "describe", "--tags", "--abbrev=0").strip()
+    except NoSuchRevision:
+        return _git(folder, "merge-base", "HEAD", "main").strip()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    except OSError as error:
+        raise NoSuchRevision(f"git cannot be run ({error.strerror})") from error
+    except subprocess.CalledProcessError as error:
+        raise NoSuchRevision(error.stderr.strip() or f"git {arguments[0]} failed") from error
+    return answer.stdout
+
+
+def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
+    """Compare with a revision: 0 nothing broken, 1 a list of what is, 2 no such revision."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.compatibility", description=str(main.__doc__))
+    parser.add_argument("--base", metavar="REV", help="the revision to compare with (default: the last tag, else main)")
+    base = parser.parse_args(arguments).base
+    try:
+        base = base or default_base(folder)
+        before = read_revision(folder, base)
+        sentences = changes_since(before, read_folder(folder)) + _tampered(folder / FROZEN.name, base)
+    except NoSuchRevision as error:
+        sys.stderr.write(f"{error}\nName a revision with --base REV.\n")
+        return 2
+    verdict = f"Every promise made at {base} is kept.\n" if before else f"Nothing had been promised at {base} yet.\n"
+    sys.stdout.write("".join(f"{one}\n" for one in sentences) or verdict)
+    return 1 if sentences else 0
+
+
+def _tampered(frozen: Path, base: str) -> list[str]:
+    """Frozen copies that are no longer what they were."""
+    if not frozen.is_dir():
+        return []
+    now = read_folder(frozen)
+    changed = [name for name, schema in read_revision(frozen, base).items() if now.get(name) != schema]
+    return [f"{frozen.name}/{name}: has been changed; it stays as it was first published" for name in changed]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

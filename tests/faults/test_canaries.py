@@ -1,0 +1,52 @@
+"""No client or case identifier in a metric, a log line or a URL: planted strings are looked for everywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.builders import a_checkin, a_closure, a_held, an_erasure, value_of
+from tests.support.kafka import Kafka
+from tests.support.processes import Processes
+from tests.support.system import System
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.kafka
+
+CANARY = "canary7f3a"
+
+
+def test_no_case_session_or_check_in_appears_in_metrics_logs_or_health(
+    broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
+) -> None:
+    system = System(
+        processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite", ALLIANCE_LOG_LEVEL="debug"
+    )
+    system.create_topics().start("worker", "store", "exporter")
+    events = []
+    for case in range(8):
+        subject = f"case-{CANARY}-{case}"
+        for session in range(1, 7):
+            planted = {"session_id": f"session-{CANARY}-{case}-{session}", "source": f"urn:{CANARY}"}
+            events.append(a_held(session, subject=subject, **planted))
+            score = 9.0 if session < 5 else 3.0
+            named = f"{CANARY}-{case}-{session}"
+            events.append(a_checkin(session, score, subject=subject, checkin_id=named, **planted))
+    events.append(a_closure(6, subject=f"case-{CANARY}-1"))
+    events.append(an_erasure(6, subject=f"case-{CANARY}-2"))
+    system.send(events)
+    bad = [
+        (f"case-{CANARY}-3".encode(), value_of(a_checkin(1, 99.0, subject=f"case-{CANARY}-3", source=f"urn:{CANARY}"))),
+        (f"other-{CANARY}".encode(), value_of(a_checkin(1, subject=f"case-{CANARY}-3"))),
+        (f"case-{CANARY}-3".encode(), f'{{"{CANARY}":'.encode()),
+    ]
+    system.send_records(bad)
+    wait_until(lambda: system.counts().get("rejected") == len(bad), 60, lambda: system.logs())
+    wait_until(lambda: system.counts().get("flags", 0) >= 7, 60, "flags in the store")
+    wait_until(lambda: 't-1"' in system.get("exporter", "/metrics")[1], 60, "the therapist in /metrics")
+    for room in ("worker", "store", "exporter"):
+        for path in ("/metrics", "/health"):
+            _, body = system.get(room, path)
+            assert body
+            assert CANARY not in body, f"{room}{path}"
+    logged = system.logs()
+    assert CANARY not in logged, [line for line in logged.splitlines() if CANARY in line][:3]

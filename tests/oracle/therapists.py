@@ -1,0 +1,116 @@
+"""Section 7: one row per therapist, from the newest state of every case that has ever named the therapist.
+
+In: courses, versions of the cases, whom their events named, erased cases. Out: the table `therapists`.
+Never: anything of an erased case but its version.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.oracle.course import MICROSECONDS_OF_A_DAY, Course
+
+WINDOW_DAYS = 90
+
+Row = dict[str, Any]
+
+
+def therapists(
+    courses: Mapping[str, Course],
+    versions: Mapping[str, int],
+    named: Mapping[str, Mapping[str, str | None]],
+    erased: set[str],
+) -> pd.DataFrame:
+    """The table; instants in microseconds."""
+    cases = pd.DataFrame(
+        [
+            _case(courses.get(case_id) or Course(case_id, {}), therapist_id, team, versions[case_id], case_id in erased)
+            for case_id, therapists_of_case in named.items()
+            for therapist_id, team in therapists_of_case.items()
+        ],
+        columns=[*_COLUMNS],
+        dtype="object",
+    )
+    return pd.DataFrame([_therapist(str(name), rows) for name, rows in cases.groupby("therapist_id")])
+
+
+_COLUMNS = (
+    "therapist_id", "case_id", "version", "team", "newest_at", "is_active", "score", "ingredients",
+    "open_flag", "unacknowledged_since", "days",
+)  # fmt: skip
+
+
+def _case(course: Course, therapist_id: str, team: str | None, version: int, is_erased: bool) -> Row:
+    """One case for one therapist; where nothing that counts names a team, the last one named with the therapist."""
+    row: Row = dict.fromkeys(_COLUMNS)
+    row |= {
+        "therapist_id": therapist_id,
+        "case_id": course.case_id,
+        "version": version,
+        "team": course.team or team or "",
+    }
+    row |= {"is_active": False, "days": {}}
+    if is_erased:
+        return row
+    row |= {"newest_at": course.newest_at, "days": _window(course.days, course.newest_at)}
+    if course.is_closed or course.therapist_id != therapist_id:
+        return row
+    return row | {"is_active": True} | _score(course) | _live_flag(course)
+
+
+def _score(course: Course) -> Row:
+    if course.latest_scored is None or course.latest_scored.scores is None:
+        return {}
+    return {"score": course.latest_scored.scores.total, "ingredients": course.latest_scored.scores.ingredients}
+
+
+def _live_flag(course: Course) -> Row:
+    flag = course.episodes.live
+    if flag is None:
+        return {}
+    return {"open_flag": flag.severity, "unacknowledged_since": flag.opening.at if flag.status == "open" else None}
+
+
+def _window(days: Mapping[int, list[int]], newest_at: int | None) -> dict[int, list[int]]:
+    """The 90 days of which the last is the newest event's."""
+    if newest_at is None:
+        return {}
+    last = newest_at // MICROSECONDS_OF_A_DAY
+    return {day: counts for day, counts in days.items() if last - WINDOW_DAYS < day <= last}
+
+
+def _therapist(therapist_id: str, cases: pd.DataFrame) -> Row:
+    dated = [*zip(cases["newest_at"], cases["case_id"], cases["team"], strict=True)]
+    newest_at, _, team = max(dated, key=lambda case: (case[0] is not None, case[0] or 0, case[1]))
+    active = cases[cases["is_active"].astype("bool")]
+    scores = active["score"].dropna()
+    unacknowledged = active["unacknowledged_since"].dropna()
+    return {
+        "therapist_id": therapist_id,
+        "version": int(cases["version"].sum()),
+        "team": team,
+        "last_event_at": newest_at,
+        "active_cases": len(active),
+        "scored_cases": len(scores),
+        "score_points": round(float(scores.sum()), 6),
+        "ingredient_points": _ingredient_points(active["ingredients"].dropna()),
+        "open_flag_cases": {str(name): int(count) for name, count in active["open_flag"].value_counts().items()},
+        "oldest_unacknowledged_at": min(unacknowledged) if len(unacknowledged) else None,
+        "days": _days(cases["days"], newest_at),
+    }
+
+
+def _ingredient_points(ingredients: "pd.Series[Any]") -> dict[str, float]:
+    points = pd.DataFrame([*ingredients]).sum()
+    return {str(name): round(float(value), 6) for name, value in points.items()}
+
+
+def _days(of_cases: "pd.Series[Any]", newest_at: int | None) -> dict[str, list[int]]:
+    counts = [(day, *four) for days in of_cases for day, four in _window(days, newest_at).items()]
+    sums = pd.DataFrame(counts, columns=["day", *"hcru"]).groupby("day").sum()
+    return {
+        str(np.datetime64(int(day), "D")): [int(count) for count in row]
+        for day, row in zip(sums.index, sums.to_numpy(), strict=True)
+    }

@@ -1,0 +1,152 @@
+"""The whole system as processes on real parts: worker, store, exporter, on a broker and a database.
+
+In: a broker, a database URL, a folder. Out: running processes, what they say of themselves, what the store holds.
+Never: a process left behind.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kafka import KafkaProducer
+from sqlalchemy import Engine, func, select
+
+from consumers.store import tables
+from consumers.store.database import open_engine
+from deploy.local.ports import free_port
+from schemas.topics import EVENTS
+from tests.support.builders import Json, key_of, value_of
+from tests.support.processes import Process, Processes
+from tests.support.waiting import wait_until
+
+ROOMS = ("worker", "store", "exporter", "gateway")
+
+
+class System:
+    """One installation with topics of the fixed names, so one per broker at a time."""
+
+    def __init__(self, processes: Processes, bootstrap: str, database: str, **settings: str) -> None:
+        self._processes = processes
+        self.bootstrap = bootstrap
+        self.database = database
+        self.ports = {room: free_port() for room in ROOMS}
+        self.settings: Mapping[str, str] = {
+            "ALLIANCE_KAFKA": bootstrap,
+            "ALLIANCE_DATABASE": database,
+            "ALLIANCE_SESSION_TIMEOUT_SECONDS": "6",
+            "ALLIANCE_PARTITIONS": "4",
+            **{f"ALLIANCE_{room.upper()}_PORT": str(port) for room, port in self.ports.items()},
+            **settings,
+        }
+        self.running: dict[str, Process] = {}
+
+    def create_topics(self) -> "System":
+        """`alliance topics`."""
+        made = self._processes.alliance("topics", env=self.settings)
+        assert made.wait(60) == 0, made.output()
+        return self
+
+    def start(self, *rooms: str) -> "System":
+        """Start these processes."""
+        for room in rooms:
+            self.running[room] = self._processes.alliance(room, env=self.settings)
+        return self
+
+    def kill(self, room: str) -> None:
+        """SIGKILL."""
+        self.running[room].kill()
+
+    def get(self, room: str, path: str) -> tuple[int, str]:
+        """Status and body of a page; 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[room]}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def health(self, room: str) -> Json:
+        """What a process says of itself; empty when it does not answer."""
+        _, body = self.get(room, "/health")
+        report: Json = json.loads(body) if body else {}
+        return report
+
+    def wait_until_well(self, *rooms: str, timeout: float = 60) -> "System":
+        """Until these processes say that all is well."""
+        for room in rooms:
+            self._wait_until_well(room, timeout)
+        return self
+
+    def _wait_until_well(self, room: str, timeout: float) -> None:
+        wait_until(
+            lambda: self.health(room).get("status") == "ok",
+            timeout,
+            lambda: f"{room} to be well; it says {self.health(room)} and logged:\n{self.log_of(room)}",
+        )
+
+    def log_of(self, room: str) -> str:
+        """What a process wrote."""
+        return self.running[room].output()[-4000:]
+
+    def logs(self) -> str:
+        """What all processes wrote."""
+        return "\n".join(process.output() for process in self.running.values())
+
+    def producer(self) -> KafkaProducer:
+        """A producer that waits for acknowledgements."""
+        return KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=5)
+
+    def send(self, events: Iterable[Json]) -> int:
+        """Put events on the log; returns when all are acknowledged."""
+        return self.send_records((key_of(event), value_of(event)) for event in events)
+
+    def send_records(self, records: Iterable[tuple[bytes | None, bytes | None]]) -> int:
+        """As `send`, for raw records."""
+        producer = self.producer()
+        futures = [producer.send(EVENTS, key=key, value=value) for key, value in records]
+        for future in futures:
+            future.get(timeout=60)
+        producer.close()
+        return len(futures)
+
+    def engine(self) -> Engine:
+        """The store's database."""
+        return open_engine(self.database)
+
+    def counts(self) -> dict[str, int]:
+        """Rows per table; empty while there is no schema."""
+        engine = self.engine()
+        try:
+            with engine.connect() as connection:
+                return {
+                    name: connection.scalar(select(func.count()).select_from(table)) or 0
+                    for name, table in tables.metadata.tables.items()
+                }
+        except Exception:  # noqa: BLE001 - the tables may not be there yet
+            return {}
+        finally:
+            engine.dispose()
+
+    def accepted_in_summaries(self) -> int:
+        """Sum of the therapists' versions: every accepted event that has gone through both agents."""
+        engine = self.engine()
+        try:
+            with engine.connect() as connection:
+                return int(connection.scalar(select(func.sum(tables.therapists.c.version))) or 0)
+        except Exception:  # noqa: BLE001 - the tables may not be there yet
+            return 0
+        finally:
+            engine.dispose()
+
+    def metric(self, room: str, name: str) -> dict[str, float]:
+        """Samples of a metric, by the text of their labels."""
+        _, body = self.get(room, "/metrics")
+        samples: dict[str, Any] = {}
+        for line in body.splitlines():
+            if line.startswith((name + "{", name + " ")):
+                labels, _, value = line.removeprefix(name).rpartition(" ")
+                samples[labels] = float(value)
+        return samples
