@@ -22,7 +22,7 @@ LIVE_DAYS = 28
 LATE_SHARE = 0.01
 TWICE_SHARE = 0.01
 #: One in so many check-ins is followed by one of a sender that is set up wrongly.
-SPOILED_EVERY = 2000
+SPOILED_EVERY = 200
 SPOILED_ANSWER = 11.0
 CHECKIN = "alliance.checkin.submitted.v1"
 

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 
-from pipeline.demo.event_log import Log, embedded_log, real_log
 from pipeline.demo.children import Children
 from pipeline.demo.endings import Stopped
+from pipeline.demo.event_log import Log, embedded_log, real_log
 from pipeline.demo.ports import LOOPBACK, free_ports
 from pipeline.demo.screens import Screen
 from pipeline.demo.stage import Scene, Stage, Wanted

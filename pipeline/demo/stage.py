@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from kafka.errors import KafkaError
 
-from pipeline.demo.event_log import Log
 from pipeline.demo.children import Children
 from pipeline.demo.endings import DemoError, Stopped
+from pipeline.demo.event_log import Log
 from pipeline.demo.feed import Feeder, QuickClock
 from pipeline.demo.plan import LIVE_DAYS, Expected, Plan, Wishes, make_plan
 from pipeline.demo.screens import Screen

@@ -75,7 +75,7 @@ class Cycle(Service):  # type: ignore[misc]
             await self._work(batch)
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the one place where a bug stops the process
             # A state may be ahead of the log now, so nothing may follow: a new process gets the events again.
             # The message of the error may hold data of a client, so only its type and place are logged.
             log.critical(
