@@ -1,81 +1,35 @@
 """The command `alliance`: the one place where settings, instruments, rooms and processes meet.
 
-In: arguments and the environment. Out: one process of the system, or an answer for people.
+In: arguments and the environment. Out: one process of the system, or an answer for people (`pipeline.commands`).
 Never: logic; and never a traceback for what a person can mend.
 """
 
-import logging
-import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as package_version
-from typing import Any
+import threading
+from collections.abc import Callable
 
 import click
 
-from pipeline.settings import Settings, SettingsError, from_environment
-from schemas.instruments.definition import Instrument
-from schemas.instruments.registry import InstrumentError, load_instruments
-
-
-class Mendable(click.ClickException):
-    """Something a person can mend: one sentence, no traceback."""
-
-    exit_code = 2
-
-
-def version() -> str:
-    """The version of the installed package."""
-    try:
-        return package_version("alliance-monitor")
-    except PackageNotFoundError:
-        return "0+unknown"
-
-
-def effective_settings() -> Settings:
-    """Settings from the environment, or one sentence."""
-    try:
-        settings = from_environment(os.environ)
-    except SettingsError as error:
-        raise Mendable(str(error)) from None
-    set_up_logging(settings)
-    return settings
-
-
-class NoForeignDebug(logging.Filter):
-    """Libraries log whole requests when they debug, and a request holds records: below INFO only our own pass."""
-
-    OURS = ("pipeline", "consumers", "schemas")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record may be written."""
-        return record.levelno >= logging.INFO or record.name.partition(".")[0] in self.OURS
-
-
-def set_up_logging(settings: Settings) -> None:
-    """Everything at the chosen level to standard error, libraries at INFO or above."""
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
-    if level is None:
-        raise Mendable("ALLIANCE_LOG_LEVEL is none of debug, info, warning, error. Set it to one of them.")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(NoForeignDebug())
-
-
-def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
-    """Shipped and own instruments, or one sentence."""
-    try:
-        return load_instruments(settings.instruments_folder)
-    except InstrumentError as error:
-        raise Mendable(str(error)) from None
+from pipeline.commands.doctor import doctor
+from pipeline.commands.key import key
+from pipeline.commands.rejected import rejected
+from pipeline.commands.send import send
+from pipeline.commands.setup import Mendable, effective_settings, known_instruments, version, with_broker
+from pipeline.commands.simulate import simulate
+from pipeline.demo.command import demo
+from pipeline.health import Health
+from pipeline.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version())
 def main() -> None:
-    """Monitor the therapeutic alliance of a whole practice. Settings: environment variables ALLIANCE_… (`doctor`)."""
+    """Monitor the therapeutic alliance of a whole practice. Settings: environment variables ALLIANCE_… (see doctor)."""
+
+
+for command in (demo, doctor, key, rejected, send, simulate):
+    main.add_command(command)
 
 
 @main.command()
@@ -84,7 +38,7 @@ def topics() -> None:
     from pipeline.doors import log
 
     settings = effective_settings()
-    created = _with_broker(settings, lambda: log.create_topics(settings))
+    created = with_broker(settings, lambda: log.create_topics(settings))
     click.echo("\n".join(f"created {name}" for name in created) or "all topics exist")
 
 
@@ -93,16 +47,15 @@ def worker() -> None:
     """Process the stream: check-ins to flags and summaries."""
     import faust
 
-    from pipeline import health as health_room
     from pipeline.app import create_app
-    from pipeline.doors import log
+    from pipeline.health import serve
     from pipeline.meters import Meters
 
     settings = effective_settings()
     instruments = known_instruments(settings)
-    health, meters = health_room.Health("worker"), Meters(version())
-    health_room.serve(settings.host, settings.worker_port, health, meters.registry)
-    _wait_for_topics(settings, health, log.missing_topics)
+    health, meters = Health("worker"), Meters(version())
+    serve(settings.host, settings.worker_port, health, meters.registry)
+    _wait_for_topics(settings, health)
     app = create_app(settings, instruments, health, meters)
     # Faust sets up logging once more; its debug lines hold records, so it never gets below INFO.
     level = "info" if settings.log_level == "debug" else settings.log_level
@@ -146,9 +99,20 @@ def exporter() -> None:
 @main.command()
 def gateway() -> None:
     """Take check-ins over HTTP."""
-    from pipeline.doors.gateway import serve
+    try:
+        from pipeline.doors.gateway import serve
+    except ImportError as error:
+        raise Mendable(
+            f"The gateway needs {error.name}. Install it with `pip install 'alliance-monitor[gateway]'`."
+        ) from None
+    from pipeline.doors.keys import KeysError
 
-    serve(effective_settings())
+    settings = effective_settings()
+    known_instruments(settings)
+    try:
+        serve(settings, version=version())
+    except KeysError as error:
+        raise Mendable(str(error)) from None
 
 
 def _on_stop(stop: Callable[[], None]) -> None:
@@ -157,28 +121,15 @@ def _on_stop(stop: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: stop())
 
 
-def _with_broker(settings: Settings, act: Callable[[], Any]) -> Any:
-    """Act on the broker, or say in one sentence that it is away."""
-    from kafka.errors import KafkaError
-
-    try:
-        return act()
-    except KafkaError as error:
-        raise Mendable(
-            f"No broker answers at {settings.kafka} ({type(error).__name__}). "
-            "Start one (`make kafka`) or set ALLIANCE_KAFKA."
-        ) from None
-
-
-def _wait_for_topics(settings: Settings, health: Any, missing: Callable[[Settings], list[str]]) -> None:
+def _wait_for_topics(settings: Settings, health: Health) -> None:
     """Wait for the broker; refuse to start without the topics."""
-    import threading
-
     from kafka.errors import KafkaError
+
+    from pipeline.doors.log import missing_topics
 
     while True:
         try:
-            absent = missing(settings)
+            absent = missing_topics(settings)
         except KafkaError:
             health.waits_for("broker", "no broker answers")
             threading.Event().wait(1.0)

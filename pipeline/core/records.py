@@ -119,7 +119,7 @@ def record_of(accepted: Accepted) -> Record:
     """What the case remembers of this event; an erasure is not remembered but carried out."""
     event = accepted.event
     identity = digest64(event.source, event.id)
-    digest = int.from_bytes(blake2b(canonical(event), digest_size=8).digest(), "big")
+    digest = int.from_bytes(blake2b(canonical(event), digest_size=16).digest()[:8], "big")
     at = accepted.at
     match event:
         case events.CheckinSubmitted():

@@ -19,7 +19,7 @@ CHANGELOG_CONFIG = {"cleanup.policy": "compact", "max.message.bytes": "8000000"}
 
 def connection(settings: Settings) -> dict[str, Any]:
     """What every kafka-python client is made with."""
-    options: dict[str, Any] = {"bootstrap_servers": settings.kafka}
+    options: dict[str, Any] = {"bootstrap_servers": settings.kafka, "reconnect_backoff_max_ms": 2_000}
     if settings.api_version is not None:
         options["api_version"] = settings.api_version
     return options

@@ -44,6 +44,11 @@ class Event:
     scores: Scores | None
 
     @property
+    def place(self) -> str:
+        """What decides between events of one instant and kind."""
+        return hex_digest(8, self.source.encode(), self.id.encode())
+
+    @property
     def checkin_id(self) -> str:
         """The id that a check-in has, or that a withdrawal names."""
         return self.data.get("checkin_id") or f"{self.source}#{self.id}"
@@ -120,7 +125,7 @@ def _read(key: bytes | None, value: bytes | None, timestamp_ms: int, instruments
         tree["type"],
         at,
         data,
-        hex_digest(8, content),
+        hex_digest(16, content)[:16],
         hex_digest(16, content),
         scores,
     )

@@ -38,7 +38,7 @@ NAMING = (shapes.HELD, shapes.MISSED, shapes.CHECKIN, shapes.CLOSED)
 
 def framed(events: Iterable[Event]) -> pd.DataFrame:
     """One row per event; `event` is the event itself."""
-    columns = [*IDENTITY, "type", "at", "case_digest", "store_digest"]
+    columns = [*IDENTITY, "place", "type", "at", "case_digest", "store_digest"]
     rows = [(*(getattr(event, column) for column in columns), event) for event in events]
     return pd.DataFrame(rows, columns=[*columns, "event"]).astype({"at": "int64", "event": "object"})
 
@@ -52,7 +52,7 @@ def versions(events: pd.DataFrame) -> dict[str, int]:
 def therapists_named(events: pd.DataFrame) -> dict[str, dict[str, str | None]]:
     """case_id -> therapist -> team: whom any accepted event of the case ever named, and the latest team beside it."""
     named: dict[str, dict[str, str | None]] = {}
-    ordered = events.assign(rank=events["type"].map(RANKS)).sort_values(["at", "rank", "source", "id", "case_digest"])
+    ordered = events.assign(rank=events["type"].map(RANKS)).sort_values(["at", "rank", "place", "case_digest"])
     for event in ordered[ordered["type"].isin(NAMING)]["event"]:
         team = None if event.type == shapes.CLOSED else event.data["team"]
         of_case = named.setdefault(event.case_id, {})
@@ -81,7 +81,7 @@ def counting(events: pd.DataFrame) -> pd.DataFrame:
     others = winning[~winning["type"].isin([shapes.CHECKIN, shapes.ERASED])]
     course = pd.concat([others, _counting_checkins(winning)], ignore_index=True)
     course["rank"] = course["type"].map(RANKS).astype("int64")
-    return course.sort_values(["case_id", "at", "rank", "source", "id"], ignore_index=True)
+    return course.sort_values(["case_id", "at", "rank", "place"], ignore_index=True)
 
 
 def _counting_checkins(winning: pd.DataFrame) -> pd.DataFrame:
@@ -95,5 +95,5 @@ def _counting_checkins(winning: pd.DataFrame) -> pd.DataFrame:
         session_id=[event.data["session_id"] for event in checkins["event"]],
         rater=[event.data["rater"] for event in checkins["event"]],
     )
-    last = checkins.sort_values(["at", "source", "id"]).drop_duplicates(["case_id", "session_id", "rater"], keep="last")
+    last = checkins.sort_values(["at", "place"]).drop_duplicates(["case_id", "session_id", "rater"], keep="last")
     return last[[*winning.columns]]

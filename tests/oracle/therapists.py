@@ -52,10 +52,10 @@ def _case(course: Course, therapist_id: str, team: str | None, version: int, is_
         "team": course.team or team or "",
     }
     row |= {"is_active": False, "days": {}}
-    if is_erased:
-        return row
+    if is_erased or course.therapist_id != therapist_id:
+        return row | {"team": team or ""}
     row |= {"newest_at": course.newest_at, "days": _window(course.days, course.newest_at)}
-    if course.is_closed or course.therapist_id != therapist_id:
+    if course.is_closed:
         return row
     return row | {"is_active": True} | _score(course) | _live_flag(course)
 

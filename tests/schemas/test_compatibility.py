@@ -1,6 +1,7 @@
 """Each way to break a promise is noticed and said in one sentence; what breaks nothing is let through."""
 
 import json
+import os
 import subprocess
 from copy import deepcopy
 from pathlib import Path
@@ -288,6 +289,13 @@ def test_whatever_refuses_a_valid_example_counts_as_breaking(mutant: tuple[str, 
 def git(folder: Path, *arguments: str) -> None:
     who = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(autouse=True)
+def no_repository_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a git hook the environment names the hook's repository; here it must be the test's own."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -1,0 +1,67 @@
+"""`alliance rejected list` and `alliance rejected replay`.
+
+In: the store's refused records. Out: a table without content; records sent again once they would be accepted.
+"""
+
+import sys
+import time
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.commands.setup import effective_settings, known_instruments, with_broker
+from schemas.refusals import SENTENCES, Reason
+
+REASON = click.Choice([reason.value for reason in Reason])
+
+
+@click.group()
+def rejected() -> None:
+    """Look at refused records, send them again once mended."""
+
+
+@rejected.command("list")
+@click.option("--reason", type=REASON, help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+def list_them(reason: str | None, limit: int) -> None:
+    """The latest refused records: when, where from, why; never their content."""
+    from consumers.store.database import open_engine
+    from pipeline.doors.rejected import list_rejected
+
+    settings = effective_settings()
+    found = list_rejected(open_engine(settings.database), None if reason is None else Reason(reason), limit)
+    table = Table("received", "partition", "offset", "reason", "detail", "sent again")
+    for row in found:
+        again = "" if row.sent_again_at is None else f"{row.sent_again_at:%Y-%m-%d %H:%M}"
+        received = f"{row.received_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(received, str(row.id.partition), str(row.id.offset), row.reason.value, row.detail, again)
+    console = Console()
+    console.print(table)
+    for one in sorted({row.reason for row in found}):
+        console.print(f"{one.value}: {SENTENCES[one]}", highlight=False)
+
+
+@rejected.command()
+@click.option("--reason", type=REASON, help="Only these.")
+@click.option("--force", is_flag=True, help="Send also what would be refused again.")
+def replay(reason: str | None, force: bool) -> None:
+    """Send again, byte for byte, what would be accepted now; nothing of an erased case."""
+    from consumers.store.database import open_engine
+    from pipeline.doors import log
+    from pipeline.doors.producers import close
+    from pipeline.doors.rejected import replay_rejected
+
+    settings = effective_settings()
+    producer = with_broker(settings, lambda: log.producer(settings))
+    outcome = replay_rejected(
+        open_engine(settings.database),
+        producer,
+        known_instruments(settings),
+        reason=None if reason is None else Reason(reason),
+        force=force,
+        clock_ms=lambda: time.time_ns() // 1_000_000,
+    )
+    close(producer, 5.0)
+    click.echo(outcome.closing_line)
+    sys.exit(2 if outcome.is_broker_away else 0)

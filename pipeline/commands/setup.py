@@ -1,0 +1,87 @@
+"""What every command begins with: settings, instruments, logging, and one sentence when something is wrong.
+
+In: the environment. Out: settings and instruments in force.
+Never: a traceback for what a person can mend.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
+from typing import TypeVar
+
+import click
+
+from pipeline.settings import Settings, SettingsError, from_environment
+from schemas.instruments.definition import Instrument
+from schemas.instruments.registry import InstrumentError, load_instruments
+
+Answer = TypeVar("Answer")
+
+
+class Mendable(click.ClickException):
+    """Something a person can mend: one sentence, no traceback."""
+
+    exit_code = 2
+
+
+def version() -> str:
+    """The version of the installed package."""
+    try:
+        return package_version("alliance-monitor")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def effective_settings() -> Settings:
+    """Settings from the environment, or one sentence."""
+    try:
+        settings = from_environment(os.environ)
+    except SettingsError as error:
+        raise Mendable(str(error)) from None
+    set_up_logging(settings)
+    return settings
+
+
+class NoForeignDebug(logging.Filter):
+    """Libraries log whole requests when they debug, and a request holds records: below INFO only our own pass."""
+
+    OURS = ("pipeline", "consumers", "schemas")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may be written."""
+        return record.levelno >= logging.INFO or record.name.partition(".")[0] in self.OURS
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Everything at the chosen level to standard error, libraries at INFO or above."""
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
+    if level is None:
+        raise Mendable("ALLIANCE_LOG_LEVEL is none of debug, info, warning, error. Set it to one of them.")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(NoForeignDebug())
+
+
+def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
+    """Shipped and own instruments, or one sentence."""
+    try:
+        return load_instruments(settings.instruments_folder)
+    except InstrumentError as error:
+        raise Mendable(str(error)) from None
+
+
+def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
+    """Act on the broker, or say in one sentence that it is away."""
+    from kafka.errors import KafkaError
+
+    from consumers.loop import answers
+
+    way_out = "Start one (`make kafka`) or set ALLIANCE_KAFKA."
+    if not answers(settings.kafka):
+        raise Mendable(f"No broker answers at {settings.kafka}. {way_out}")
+    try:
+        return act()
+    except KafkaError as error:
+        raise Mendable(f"What answers at {settings.kafka} is no broker ({type(error).__name__}). {way_out}") from None
