@@ -47,7 +47,7 @@ def embedded_log() -> Iterator[Log]:
                 kafka=broker.bootstrap, kafka_api_version=settings.kafka_api_version, partitions=PARTITIONS
             ),
             label=Label(),
-            description=f"the embedded broker on {broker.bootstrap}",
+            description=f"embedded, {broker.bootstrap}",
         )
 
 

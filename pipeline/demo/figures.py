@@ -4,6 +4,7 @@ In: the store's SQLite file. Out: counts, flags, and what is new about flags.
 Never: write to it (the connection is read-only); a row of a client's answers.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,15 +96,17 @@ class Figures:
             rows = connection.execute(self._of_this_run(query, flags.c.case_id)).all()
         return {(kind, status): count for kind, status, count in rows}
 
-    def caught(self, truth: Iterable[Mapping[str, Any]]) -> int:
-        """How many of the planted ruptures were flagged in time."""
+    def caught(self, truth: Iterable[Mapping[str, Any]]) -> Mapping[str, tuple[int, int]]:
+        """By kind of rupture: how many of the planted ones were flagged in time, and how many were planted."""
         query = self._of_this_run(select(flags.c.case_id, flags.c.session_number), flags.c.case_id)
         with self._engine.connect() as connection:
             flagged = {(row.case_id, row.session_number) for row in connection.execute(query)}
-        return sum(
-            any((row["case_id"], row["onset_session"] + after) in flagged for after in range(CAUGHT_WITHIN_SESSIONS))
-            for row in truth
-        )
+        caught, planted = Counter[str](), Counter[str]()
+        for row in truth:
+            sessions = range(row["onset_session"], row["onset_session"] + CAUGHT_WITHIN_SESSIONS)
+            planted[row["kind"]] += 1
+            caught[row["kind"]] += any((row["case_id"], number) in flagged for number in sessions)
+        return {kind: (caught[kind], count) for kind, count in planted.items()}
 
     def active_cases(self) -> Mapping[str, int]:
         """Active cases of each therapist."""

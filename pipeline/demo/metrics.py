@@ -10,7 +10,6 @@ import urllib.request
 from collections import deque
 from collections.abc import Mapping
 from http.client import HTTPException
-from time import monotonic
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,7 +17,6 @@ from pipeline.demo.snapshot import Latency, TherapistLine
 
 ANSWER_SECONDS = 2.0
 WINDOW_SECONDS = 15.0
-STAGE = "store"
 
 _THERAPIST = "alliance_therapist_"
 
@@ -88,18 +86,18 @@ def _line(therapist: str, team: str, figures: Mapping[str, float], open_flags: M
 
 
 class RecentLatency:
-    """Quantiles of the last moments, from a histogram that only grows."""
+    """Quantiles of the last moments, from the histogram of one stage, which only grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
         self._seen: deque[tuple[float, dict[float, float]]] = deque()
 
-    def take(self, stored: Samples, now: float | None = None) -> Latency | None:
-        """The quantiles of what was stored in the last `WINDOW_SECONDS`; None when there was nothing."""
-        now = monotonic() if now is None else now
+    def take(self, seen: Samples, now: float) -> Latency | None:
+        """The quantiles of the last `WINDOW_SECONDS` before `now`, a monotonic second; None when there was nothing."""
         buckets = {
             float(labels["le"]): value
-            for labels, value in stored.get("alliance_event_latency_seconds_bucket", [])
-            if labels["stage"] == STAGE
+            for labels, value in seen.get("alliance_event_latency_seconds_bucket", [])
+            if labels["stage"] == self._stage
         }
         if not buckets:
             return None

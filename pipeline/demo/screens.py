@@ -106,14 +106,19 @@ class Lines:
                 self._last_number = one.number
 
     def _progress(self, snapshot: Snapshot) -> None:
-        clock = "" if snapshot.clock is None else f"{snapshot.clock:%d %b %H:%M} UTC: "
-        line = (
-            f"{snapshot.sent:,} of {snapshot.to_send:,} events sent, {snapshot.stored:,} stored, "
-            f"{snapshot.flag_count} flags, {snapshot.live_flags} of them need somebody; {speed(snapshot)}"
-        )
+        line = _progress(snapshot)
         self._next = monotonic() + (SECONDS_PER_LINE if line != self._last_progress else SECONDS_PER_QUIET_LINE)
         self._last_progress = line
-        self._write(f"  {clock}{line}")
+        self._write(line)
+
+
+def _progress(snapshot: Snapshot) -> str:
+    clock = "" if snapshot.clock is None else f"{snapshot.clock:%d %b %H:%M}  "
+    return (
+        f"  {clock}{snapshot.sent:,} of {snapshot.to_send:,} events sent, {snapshot.stored:,} stored, "
+        f"{snapshot.summarised:,} in summaries; {snapshot.flag_count:,} flags, {snapshot.live_flags:,} need somebody; "
+        f"{speed(snapshot)}"
+    )
 
 
 def _line(one: FlagNews) -> str:

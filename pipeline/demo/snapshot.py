@@ -81,11 +81,14 @@ class Snapshot:
     sent: int = 0
     to_store: int = 0
     stored: int = 0
+    summarised: int = 0
     refused: int = 0
     duplicates: int = 0
     supervised: int = 0
     per_second: float = 0.0
-    latency: Latency | None = None
+    #: From a record's Kafka timestamp to its row in SQL, and to the durable decision whether there is a flag.
+    to_row: Latency | None = None
+    to_flag: Latency | None = None
     clock: datetime | None = None
     live_flags: int = 0
     flag_count: int = 0

@@ -148,7 +148,6 @@ class Stage:
             counts=figures.counts(),
             checkins=figures.checkins(),
             flags=figures.flag_table(),
-            planted=len(plan.truth),
             caught=figures.caught(plan.truth),
             therapists=plan.therapists,
             published=sum(line.mean is not None for line in self._watch.therapists),
@@ -228,11 +227,13 @@ class Stage:
             sent=feeder.sent if feeder else 0,
             to_store=self._expected.accepted + self._supervised,
             stored=watch.counts.archived,
+            summarised=watch.counts.summarised,
             refused=watch.counts.refused,
             duplicates=self._expected.duplicates,
             supervised=self._supervised,
             per_second=watch.per_second,
-            latency=watch.latency,
+            to_row=watch.to_row,
+            to_flag=watch.to_flag,
             clock=self._now() if self._now else None,
             live_flags=watch.counts.live_flags,
             flag_count=watch.counts.flags,
@@ -246,7 +247,7 @@ class Stage:
         wishes = self._wanted.wishes
         return (
             f"A practice that does not exist: {wishes.therapists} therapists, {wishes.weeks} weeks up to "
-            f"{self._end - timedelta(days=1):%d %B %Y}, seed {wishes.seed}; on {self._scene.log.description}"
+            f"{self._end - timedelta(days=1):%d %B %Y}, seed {wishes.seed}"
         )
 
     def _places(self) -> tuple[Place, ...]:
@@ -254,7 +255,8 @@ class Stage:
             Place(name=room, health=self._watch.health[room], url=f"{address}{PAGES[room]}")
             for room, address in self._scene.addresses.items()
         ]
-        return (*places, Place(name="gateway", remark=self._scene.gateway_remark))
+        broker = Place(name="broker", remark=self._scene.log.description)
+        return (*places, Place(name="gateway", remark=self._scene.gateway_remark), broker)
 
 
 def history_end(now: datetime, once: bool) -> datetime:

@@ -23,8 +23,7 @@ class Outcome:
     counts: Counts
     checkins: int
     flags: Mapping[tuple[str, str], int]
-    planted: int
-    caught: int
+    caught: Mapping[str, tuple[int, int]]
     therapists: int
     published: int
     seconds: float
@@ -52,7 +51,6 @@ def complaints(one: Outcome) -> list[str]:
 
 def lines(one: Outcome) -> list[str]:
     """The summary."""
-    share = f" ({one.caught / one.planted:.0%})" if one.planted else ""
     facts = [
         ("practice", one.practice),
         (
@@ -64,10 +62,7 @@ def lines(one: Outcome) -> list[str]:
         ("check-ins", f"{one.checkins:,}"),
         ("flags", f"{sum(one.flags.values()):,}; the supervisor sent {one.supervised:,} events about them"),
         *(("", text) for text in _kinds(one.flags)),
-        (
-            "ruptures",
-            f"{one.caught:,} of {one.planted:,} planted ones flagged within {CAUGHT_WITHIN_SESSIONS} sessions{share}",
-        ),
+        ("ruptures", f"planted ones flagged within {CAUGHT_WITHIN_SESSIONS} sessions: {_caught(one.caught)}"),
         ("therapists", f"{one.published:,} of {one.therapists:,} with published scores"),
         (
             "time",
@@ -76,6 +71,13 @@ def lines(one: Outcome) -> list[str]:
         ),
     ]
     return [f"{name:<11} {text}".rstrip() for name, text in facts]
+
+
+def _caught(by_kind: Mapping[str, tuple[int, int]]) -> str:
+    """Of all, then of each kind."""
+    caught, planted = (sum(counts[place] for counts in by_kind.values()) for place in (0, 1))
+    parts = "; ".join(f"{kind} {one} of {all_}" for kind, (one, all_) in sorted(by_kind.items()))
+    return f"{caught:,} of {planted:,}" + (f" ({parts})" if parts else "")
 
 
 def _kinds(flags: Mapping[tuple[str, str], int]) -> list[str]:

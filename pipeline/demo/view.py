@@ -14,13 +14,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.demo.snapshot import FlagNews, Phase, Place, Snapshot, TherapistLine
+from pipeline.demo.snapshot import FlagNews, Latency, Phase, Place, Snapshot, TherapistLine
 from schemas.flags import SEVERITIES
 
 #: From this width on flags and therapists stand side by side.
 SIDE_BY_SIDE = 130
 THERAPIST_WIDTH = 47
-STATUS_ROWS = 8
+STATUS_ROWS = 9
 SECONDS_PER_PAGE = 6
 
 _SEVERITY_STYLE = {"watch": "yellow", "warning": "dark_orange", "urgent": "bold red"}
@@ -74,6 +74,7 @@ def status(snapshot: Snapshot) -> RenderableType:
     for name, done, total in (
         ("events sent", snapshot.sent, snapshot.to_send),
         ("events stored", snapshot.stored, snapshot.to_store),
+        ("in summaries", snapshot.summarised, snapshot.to_store),
     ):
         progress.add_row(name, ProgressBar(total=total or 1, completed=done), f"{done:,} of {total:,}")
     lines = Group(
@@ -94,17 +95,16 @@ def _remarks(snapshot: Snapshot) -> str:
 
 
 def speed(snapshot: Snapshot) -> str:
-    """Events a second and, once events no longer queue, how long one takes."""
+    """How quick it is; how long one event takes only once they no longer queue."""
     text = f"{snapshot.per_second:,.0f} events/s"
     if snapshot.phase not in (Phase.LIVE, Phase.TODAY):
-        return f"{text}   time from acceptance to row: shown when live, as history queues"
-    if snapshot.latency is None:
-        return f"{text}   time from acceptance to row: nothing arrived in the last 15 s"
-    one = snapshot.latency
-    return (
-        f"{text}   time from acceptance to row: half within {_seconds(one.p50)}, 99 % within {_seconds(one.p99)} "
-        f"(last 15 s, {one.events} events)"
-    )
+        return text
+    row, flag = _latency(snapshot.to_row), _latency(snapshot.to_flag)
+    return f"{text}, last 15 s: accepted to row in SQL {row}; accepted to flag decided {flag}"
+
+
+def _latency(one: Latency | None) -> str:
+    return "-" if one is None else f"p50 {_seconds(one.p50)} p99 {_seconds(one.p99)}"
 
 
 def flags(snapshot: Snapshot, width: int, rows: int) -> RenderableType:

@@ -28,7 +28,8 @@ class Watch:
         self._database = database
         self._label = label
         self._addresses = addresses
-        self._latencies = metrics.RecentLatency()
+        self._to_row = metrics.RecentLatency("store")
+        self._to_flag = metrics.RecentLatency("cases")
         self._rates: deque[tuple[float, int]] = deque()
         self._next_metrics = self._next_health = 0.0
         self.figures: Figures | None = None
@@ -37,7 +38,8 @@ class Watch:
         self.per_second = 0.0
         self.news: list[FlagNews] = []
         self.therapists: tuple[TherapistLine, ...] = ()
-        self.latency: Latency | None = None
+        self.to_row: Latency | None = None
+        self.to_flag: Latency | None = None
 
     def look(self) -> None:
         """Refresh what is due."""
@@ -52,7 +54,8 @@ class Watch:
             self.per_second = self._rate(now, self.counts.archived)
             self.news = (self.figures.news()[::-1] + self.news)[:NEWS_KEPT]
         if now >= self._next_metrics:
-            self.latency = self._latencies.take(metrics.samples(self._addresses["store"]))
+            self.to_row = self._to_row.take(metrics.samples(self._addresses["store"]), now)
+            self.to_flag = self._to_flag.take(metrics.samples(self._addresses["worker"]), now)
             self.therapists = self.published()
             self._next_metrics = now + METRICS_SECONDS
 

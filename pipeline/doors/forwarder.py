@@ -36,10 +36,10 @@ class BrokerAway(Exception):
 
 
 class Forwarder:
-    """Owns the gateway's producer: makes it when the broker answers, and makes it anew after every outage.
+    """Owns the gateway's producer: makes it when the broker answers, and anew after an outage or a failed record.
 
-    Anew, because a producer whose records expired during an outage may not send again (seen with kafka-python 3.0.12
-    and `enable_idempotence`: after one expired batch no later record ever succeeded or failed).
+    Anew, because a producer of which a record expired may not send again (seen with kafka-python 3.0.12 and
+    `enable_idempotence`: after one expired batch no later record ever succeeded or failed).
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Forwarder:
         if producer is None:
             raise BrokerAway
         loop = asyncio.get_running_loop()
-        acknowledgements = _Countdown(loop, len(records))
+        acknowledgements = _Countdown(loop, len(records), on_failure=lambda: self._distrust(producer))
         try:
             async with asyncio.timeout(self._ack_seconds):
                 await loop.run_in_executor(self._thread, self._send, producer, records, acknowledgements)
@@ -115,6 +115,11 @@ class Forwarder:
         self._health.has("topic")
         self._producer = producer
 
+    def _distrust(self, producer: KafkaProducer) -> None:
+        """One of its records failed, perhaps long after its request was answered."""
+        if producer is self._producer:
+            self._give_up_producer()
+
     def _give_up_producer(self) -> None:
         """Its last records are still delivered if the broker returns before they expire; nobody waits for that."""
         producer, self._producer = self._producer, None
@@ -137,9 +142,10 @@ class Forwarder:
 class _Countdown:
     """Counts down in whatever thread; `all` ends in the event loop: at the last success or the first failure."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, count: int, on_failure: Callable[[], None]) -> None:
         self.all: asyncio.Future[BaseException | None] = loop.create_future()
         self._loop = loop
+        self._on_failure = on_failure
         self._lock = threading.Lock()
         self._missing = count
         if count == 0:
@@ -158,6 +164,8 @@ class _Countdown:
         self._loop.call_soon_threadsafe(self._end, error)
 
     def _end(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._on_failure()
         if not self.all.done():
             self.all.set_result(error)
 

@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 SHUTDOWN_SECONDS = 15
+#: So much of the body of a request that is not taken is read and forgotten; then the connection is closed.
+DISCARD_BYTES = 4 * 1024 * 1024
+DISCARD_SECONDS = 5.0
 #: Refusals that say that the body could not even be read; every other one is a 422.
 _REFUSED_STATUS = {Reason.EMPTY: 400, Reason.NOT_JSON: 400, Reason.TOO_DEEP: 400, Reason.TOO_LARGE: 413}
 
@@ -198,10 +201,12 @@ def _add_reports(app: FastAPI, health: Health, meters: GatewayMeters) -> None:
 
 async def _take(desk: _Desk, request: Request, credentials: HTTPAuthorizationCredentials | None) -> Response:
     """Admit, read, judge all of it, send all of it, answer."""
+    stream = request.stream()
     try:
         _admit(desk.keys, credentials)
         mode = mode_of(request.headers.raw)
-        body = await _read(request, desk.limits.batch_bytes if mode is Mode.BATCHED else desk.limits.event_bytes)
+        most_bytes = desk.limits.batch_bytes if mode is Mode.BATCHED else desk.limits.event_bytes
+        body = await _read(request, stream, most_bytes)
         events = events_of(mode, request.headers.raw, body, desk.limits.batch_events)
         now_ms = desk.clock_ms()
         verdicts = [record_of(event, now_ms, desk.instruments) for event in events]
@@ -210,7 +215,7 @@ async def _take(desk: _Desk, request: Request, credentials: HTTPAuthorizationCre
             return _refused(desk, mode, refused)
         await desk.forwarder.deliver([verdict for verdict in verdicts if isinstance(verdict, Outgoing)])
     except BindingError as error:
-        return _problem(error)
+        return _problem(error, {} if await _has_ended(request, stream) else {"Connection": "close"})
     except BrokerAway:
         return _problem(_away(), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     desk.meters.kept(len(events))
@@ -227,14 +232,14 @@ def _admit(keys: Keys, credentials: HTTPAuthorizationCredentials | None) -> None
         )
 
 
-async def _read(request: Request, most_bytes: int) -> bytes:
+async def _read(request: Request, stream: AsyncIterator[bytes], most_bytes: int) -> bytes:
     """The body, as long as it keeps within its limit; a declared length is not believed, only heeded."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
     body = bytearray()
     try:
-        async for chunk in request.stream():
+        async for chunk in stream:
             body += chunk
             if len(body) > most_bytes:
                 raise _too_large(most_bytes)
@@ -243,6 +248,22 @@ async def _read(request: Request, most_bytes: int) -> bytes:
             400, HttpReason.CUT_OFF, "the body", "The connection ended inside the body; send again."
         ) from None
     return bytes(body)
+
+
+async def _has_ended(request: Request, body: AsyncIterator[bytes]) -> bool:
+    """Discard what is still to come, within reason: a sender in the midst of its body does not look for an answer."""
+    if "expect" in request.headers:
+        return False
+    discarded = 0
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            async for chunk in body:
+                discarded += len(chunk)
+                if discarded > DISCARD_BYTES:
+                    return False
+    except (TimeoutError, ClientDisconnect):
+        return False
+    return True
 
 
 def _refused(desk: _Desk, mode: Mode, refused: Mapping[int, Refused]) -> Response:

@@ -4,7 +4,6 @@ In: a running broker and a topic. Out: HTTP answers. Never: a server that outliv
 """
 
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +18,12 @@ from pipeline.doors.gateway import Limits, create_gateway
 from pipeline.doors.keys import Keys, make_key
 from pipeline.settings import Settings
 from schemas.instruments.registry import load_instruments
+from tests.pipeline.doors.doorway import now_ms
 from tests.support.waiting import wait_until
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 Body = bytes | Iterable[bytes]
-
-
-def now_ms() -> int:
-    """The clock on the wall."""
-    return time.time_ns() // 1_000_000
 
 
 class Gateway:
@@ -69,7 +64,7 @@ class Gateway:
 
 @contextmanager
 def a_gateway(folder: Path, bootstrap: str, topic: str, **options: Any) -> Iterator[Gateway]:
-    """Start one, and end it as SIGTERM would; options: clock_ms, limits, instruments."""
+    """Start one, and end it as SIGTERM would; options: clock_ms, limits, instruments, make_producer."""
     key, line = make_key("practice")
     (folder / "keys").write_text(f"# who may send\n{line}\n")
     settings = Settings(kafka=bootstrap)
@@ -77,7 +72,7 @@ def a_gateway(folder: Path, bootstrap: str, topic: str, **options: Any) -> Itera
         settings,
         options.get("instruments") or load_instruments(None),
         Keys.read(folder / "keys"),
-        lambda: log.producer(settings),
+        options.get("make_producer", lambda: log.producer(settings)),
         options.get("clock_ms", now_ms),
         limits=options.get("limits", Limits()),
         topic=topic,

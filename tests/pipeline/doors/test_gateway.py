@@ -5,7 +5,6 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,7 +17,8 @@ from pipeline.settings import Settings
 from schemas.examples import Example, examples
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
-from tests.pipeline.doors.gateway_server import BATCHED, STRUCTURED, Gateway, a_gateway, now_ms
+from tests.pipeline.doors.doorway import now_ms
+from tests.pipeline.doors.gateway_server import BATCHED, STRUCTURED, Gateway, a_gateway
 from tests.support.builders import a_checkin, a_held, an_erasure, value_of
 from tests.support.kafka import Kafka, Record, create_topics, records_of, unique_name
 
@@ -79,7 +79,7 @@ def test_an_erasure_in_binary_mode_needs_neither_body_nor_content_type(gateway: 
 
 
 def test_a_batch_is_in_the_log_element_by_element_in_its_order(kafka: Kafka, gateway: Gateway, topic: str) -> None:
-    events = [value_of(a_checkin(number, subject="batched", id=f"b-{number}")) for number in range(1, 201)]
+    events = [value_of(a_checkin(subject="batched", id=f"b-{number}")) for number in range(1, 201)]
     answer = gateway.post(b"[" + b" ,\n".join(events) + b"]", BATCHED)
     assert (answer.status_code, answer.json()) == (202, {"accepted": 200})
     assert [record.value for record in kept(kafka, topic, "batched")] == events
@@ -133,7 +133,7 @@ def test_an_event_is_judged_with_the_timestamp_that_its_record_carries(
     assert isinstance(verdict, Accepted)
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer wrong", "Basic cHJhY3RpY2U6eA==", "Bearer  "])
+@pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer wrong", "Basic cHJhY3RpY2U6eA=="])
 def test_without_a_known_key_there_is_a_401_and_nothing_is_sent(
     kafka: Kafka, gateway: Gateway, topic: str, authorization: str
 ) -> None:
@@ -255,7 +255,7 @@ def test_metrics_count_requests_by_status_and_refusals_by_reason(gateway: Gatewa
 
 
 def test_requests_side_by_side_are_all_kept(kafka: Kafka, gateway: Gateway, topic: str) -> None:
-    bodies = [value_of(a_held(number, subject="many", id=f"m-{number}")) for number in range(1, 201)]
+    bodies = [value_of(a_held(subject="many", id=f"m-{number}")) for number in range(1, 201)]
     with ThreadPoolExecutor(8) as senders:
         assert {answer.status_code for answer in senders.map(gateway.post, bodies)} == {202}
     assert sorted(record.value or b"" for record in kept(kafka, topic, "many")) == sorted(bodies)
@@ -286,18 +286,6 @@ def test_nothing_that_was_received_appears_in_an_answer_a_log_line_or_a_metric(
     assert not any(gateway.key in answer.text for answer in answers)
     assert CANARY not in caplog.text
     assert gateway.key not in caplog.text
-
-
-def test_events_wait_for_the_topic_and_health_says_so(kafka: Kafka, tmp_path: Path) -> None:
-    missing = unique_name("gateway-later")
-    with a_gateway(tmp_path, kafka.bootstrap, missing) as gateway:
-        answer = gateway.post(value_of(a_held()))
-        assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
-        assert int(answer.headers["Retry-After"]) > 0
-        assert gateway.get("/health").status_code == 503
-        create_topics(kafka.bootstrap, {missing: 1})
-        gateway.wait_until_ready(40)
-        assert gateway.post(value_of(a_held())).status_code == 202
 
 
 def test_it_does_not_start_without_keys() -> None:

@@ -1,0 +1,35 @@
+"""The table of settings in `docs/operations.md`, made from the settings themselves.
+
+In: `pipeline.settings.documentation()` and the page. Out: the page with its table made anew; `python -m deploy.pages`
+writes it.
+Never: another word of the page.
+"""
+
+from deploy.local.places import ROOT
+from pipeline.settings import documentation
+
+PAGE = ROOT / "docs" / "operations.md"
+START, END = "<!-- generated: settings -->\n", "<!-- end: settings -->"
+
+
+def settings_table() -> str:
+    """One row per setting, in the order of the code."""
+    rows = [f"| `{variable}` | {_default(default)} | {meaning} |\n" for variable, default, meaning in documentation()]
+    return "".join(["| variable | default | meaning |\n", "| --- | --- | --- |\n", *rows])
+
+
+def _default(text: str) -> str:
+    return f"`{text}`" if text else "(empty)"
+
+
+def page(text: str) -> str:
+    """The page with its table made anew."""
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise ValueError(f"{PAGE.name} has lost the markers of its table of settings")
+    return before + start + settings_table() + end + after
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
