@@ -113,7 +113,7 @@ def memory(system: System, cases: int) -> None:
     """What the worker's memory grows by per 10,000 cases of five check-ins."""
     before = resident_kib(system, "worker")
     events = (
-        a_checkin(session, 9.0, subject=f"m-{number}", id=f"m-{session}")
+        a_checkin(session, 9.0, subject=f"m-{number}", id=f"m-{session}", therapist=f"t-{number // 25}")
         for number in range(cases)
         for session in range(1, 6)
     )

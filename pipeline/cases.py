@@ -23,6 +23,9 @@ from schemas.instruments.definition import Instrument
 from schemas.refusals import Reason
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED
 
+#: The states that a batch changed, by partition and key; None: the key goes.
+Changes = dict[tuple[int, bytes], case.State]
+
 
 def mark_key(case_id: bytes) -> bytes:
     """Under what key the mark of an erased case is kept; the case_id itself does not stay."""
@@ -44,24 +47,24 @@ class Cases:
     async def work(self, batch: list[HandEvent]) -> None:
         """Flags, summaries and refusals first, then the states: a state on the log has been told of."""
         outputs: list[Out] = []
-        changes: dict[tuple[int, bytes], Out] = {}
+        changes: Changes = {}
         for event in batch:
             outputs.extend(self._take(event, changes))
         await self._outbox.deliver(outputs)
-        await self._outbox.deliver(list(changes.values()))
+        await self._outbox.deliver([self._change(*where, state) for where, state in changes.items()])
         now = time.time()
         latency = self._meters.latency.labels("cases")
         for event in batch:
             latency.observe(max(0.0, now - event.message.timestamp))
 
-    def _take(self, event: HandEvent, changes: dict[tuple[int, bytes], Out]) -> list[Out]:
+    def _take(self, event: HandEvent, changes: Changes) -> list[Out]:
         message = event.message
         verdict = accept(message.value, message.key, round(message.timestamp * 1000), self._instruments)
         if isinstance(verdict, Refused):
             return [self._refuse(event, verdict)]
         return self._absorb(event, verdict, changes)
 
-    def _absorb(self, event: HandEvent, accepted: Accepted, changes: dict[tuple[int, bytes], Out]) -> list[Out]:
+    def _absorb(self, event: HandEvent, accepted: Accepted, changes: Changes) -> list[Out]:
         partition, key = event.message.partition, event.message.key
         before = self._state(partition, key)
         version_before = 0 if before is None else before.version
@@ -98,18 +101,24 @@ class Cases:
         partition: int,
         key: bytes,
         state: case.CaseState | case.Erased,
-        changes: dict[tuple[int, bytes], Out],
+        changes: Changes,
     ) -> None:
         live = self._table.live(partition)
         if isinstance(state, case.Erased):
-            mark = mark_key(key)
             live.pop(key, None)
-            live[mark] = state
-            changes[partition, key] = self._table.change(partition, key, state.version, None)
-            changes[partition, mark] = self._table.change(partition, mark, state.version, case.encode_erased(state))
+            live[mark_key(key)] = state
+            changes[partition, key] = None
+            changes[partition, mark_key(key)] = state
         else:
             live[key] = state
-            changes[partition, key] = self._table.change(partition, key, state.version, case.encode(state))
+            changes[partition, key] = state
+
+    def _change(self, partition: int, key: bytes, state: case.State) -> Out:
+        """The changelog record of a state as it is at the end of a batch."""
+        if state is None:
+            return self._table.change(partition, key, 0, None)
+        encoded = case.encode_erased(state) if isinstance(state, case.Erased) else case.encode(state)
+        return self._table.change(partition, key, state.version, encoded)
 
     def _refuse(self, event: HandEvent, refused: Refused) -> Out:
         self._meters.rejected.labels(refused.reason.value).inc()

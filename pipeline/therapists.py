@@ -25,12 +25,13 @@ class Therapists:
         self._meters = meters
 
     async def work(self, batch: list[HandEvent]) -> None:
-        """The summaries first, then the states: a state on the log has been told of."""
-        outputs: list[Out] = []
+        """The summaries first, then the states: a state on the log has been told of. One of each per therapist."""
         changed: dict[tuple[int, bytes], therapist.TherapistState] = {}
         for event in batch:
-            outputs.extend(self._take(event, changed))
-        await self._outbox.deliver(outputs)
+            self._take(event, changed)
+        await self._outbox.deliver(
+            [Out(THERAPISTS, key, encode(therapist.summary_of(state))) for (_, key), state in changed.items()]
+        )
         await self._outbox.deliver(
             [
                 self._table.change(partition, key, state.version, therapist.encode(state))
@@ -42,16 +43,13 @@ class Therapists:
         for event in batch:
             latency.observe(max(0.0, now - event.message.timestamp))
 
-    def _take(self, event: HandEvent, changed: dict[tuple[int, bytes], therapist.TherapistState]) -> list[Out]:
+    def _take(self, event: HandEvent, changed: dict[tuple[int, bytes], therapist.TherapistState]) -> None:
         partition, key = event.message.partition, event.message.key
         live = self._table.live(partition)
         state = live.get(key)
         if state is None:
             encoded = self._table.take_encoded(partition, key)
             state = None if encoded is None else therapist.decode(key.decode(), encoded)
-        after, summary = therapist.step(state, decode_case(event.message.value))
-        live[key] = after
-        if summary is None:
-            return []
-        changed[partition, key] = after
-        return [Out(THERAPISTS, key, encode(summary))]
+        live[key], is_new = therapist.step(state, decode_case(event.message.value))
+        if is_new:
+            changed[partition, key] = live[key]

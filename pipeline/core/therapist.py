@@ -8,7 +8,6 @@ published under disclosure control follows the order of the log, and therefore s
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from math import fsum
 
 import msgspec
 
@@ -18,6 +17,8 @@ from schemas.summaries import CaseSummary, Day, Publication, TherapistSummary
 
 COUNTED_DAYS = 90
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
+#: Scores have six decimals, so their sums are exact in whole millionths, whatever the order.
+MILLION = 1_000_000
 
 
 @dataclass(slots=True)
@@ -28,39 +29,82 @@ class TherapistState:
     cases: dict[str, CaseSummary] = field(default_factory=dict)
     published: Publication | None = None
     contributors: set[str] = field(default_factory=set)
+    #: Derived from `cases` and kept up to date with them: version, scored cases, sums in millionths.
+    version: int = 0
+    scored_cases: int = 0
+    score_millionths: int = 0
+    ingredient_millionths: Counter[str] = field(default_factory=Counter)
+    ingredient_cases: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        for case in self.cases.values():
+            self._count(case, 1)
+
+    def replace(self, known: CaseSummary | None, summary: CaseSummary) -> None:
+        """Let a newer summary of a case take the place of the known one."""
+        if known is not None:
+            self._count(known, -1)
+        self._count(summary, 1)
+        self.cases[summary.case_id] = summary
+
+    def _count(self, case: CaseSummary, sign: int) -> None:
+        self.version += sign * case.version
+        if case.status != "active" or case.score is None:
+            return
+        self.scored_cases += sign
+        self.score_millionths += sign * round(case.score * MILLION)
+        for name, score in case.ingredients.items():
+            self.ingredient_millionths[name] += sign * round(score * MILLION)
+            self.ingredient_cases[name] += sign
 
     @property
-    def version(self) -> int:
-        """Distinct accepted events of all cases: rises with each change, whatever the order."""
-        return sum(case.version for case in self.cases.values())
+    def score_points(self) -> float:
+        """Sum of the latest scores of the scored cases."""
+        return self.score_millionths / MILLION
+
+    @property
+    def ingredient_points(self) -> dict[str, float]:
+        """As `score_points`, per ingredient that any scored case has."""
+        named = sorted(name for name, count in self.ingredient_cases.items() if count)
+        return {name: self.ingredient_millionths[name] / MILLION for name in named}
 
 
-def step(state: TherapistState | None, summary: CaseSummary) -> tuple[TherapistState, TherapistSummary | None]:
-    """Take one case summary; None when it was known or older. The given state is used up."""
+def step(state: TherapistState | None, summary: CaseSummary) -> tuple[TherapistState, bool]:
+    """Take one case summary; False when it was known or older. The given state is used up.
+
+    Whether figures are published is decided here, summary by summary, so that the sequence of publications follows from
+    the log alone; how many summaries of the therapist are sent on (`summary_of`) does not matter.
+    """
     if state is None:
         state = TherapistState(summary.therapist_id)
     known = state.cases.get(summary.case_id)
     if known is not None and known.version >= summary.version:
-        return state, None
-    state.cases[summary.case_id] = summary
-    if known is None or _scored(known) != _scored(summary) or known.scored_at != summary.scored_at:
+        return state, False
+    if known is None or _contribution(known) != _contribution(summary):
         state.contributors.add(summary.case_id)
-    return state, _summarise(state)
+    state.replace(known, summary)
+    _publish(state)
+    return state, True
 
 
-def _scored(case: CaseSummary) -> tuple[float, dict[str, float]] | None:
-    """What a case adds to the score figures."""
+def _contribution(case: CaseSummary) -> object:
+    """What a case adds to the score figures, and when."""
     if case.status != "active" or case.score is None:
         return None
-    return case.score, case.ingredients
+    return case.score, case.ingredients, case.scored_at
 
 
-def _summarise(state: TherapistState) -> TherapistSummary:
-    cases = [state.cases[case_id] for case_id in sorted(state.cases)]
-    scored = [figures for case in cases if (figures := _scored(case)) is not None]
-    points = fsum(score for score, _ in scored)
-    ingredient_points = _ingredient_points([ingredients for _, ingredients in scored])
-    _publish(state, len(scored), points, ingredient_points)
+def _publish(state: TherapistState) -> None:
+    if state.scored_cases < disclosure.FEWEST_CASES:
+        state.published = None
+    elif disclosure.may_publish(state.scored_cases, len(state.contributors)):
+        state.published = disclosure.publication(state.scored_cases, state.score_points, state.ingredient_points)
+        state.contributors = set()
+
+
+def summary_of(state: TherapistState) -> TherapistSummary:
+    """The therapist at this moment."""
+    cases = list(state.cases.values())
     active = [case for case in cases if case.status == "active"]
     last_event_at = max((case.last_event_at for case in cases if case.last_event_at), default=None)
     return TherapistSummary(
@@ -69,9 +113,9 @@ def _summarise(state: TherapistState) -> TherapistSummary:
         version=state.version,
         last_event_at=last_event_at,
         active_cases=len(active),
-        scored_cases=len(scored),
-        score_points=round(points, 6),
-        ingredient_points=ingredient_points,
+        scored_cases=state.scored_cases,
+        score_points=state.score_points,
+        ingredient_points=state.ingredient_points,
         open_flag_cases=_open_flags(active),
         oldest_unacknowledged_at=min(
             (case.unacknowledged_since for case in active if case.unacknowledged_since), default=None
@@ -79,19 +123,6 @@ def _summarise(state: TherapistState) -> TherapistSummary:
         days=_days(cases, last_event_at),
         published=state.published,
     )
-
-
-def _ingredient_points(scored: list[dict[str, float]]) -> dict[str, float]:
-    names = sorted({name for ingredients in scored for name in ingredients})
-    return {name: round(fsum(ingredients.get(name, 0.0) for ingredients in scored), 6) for name in names}
-
-
-def _publish(state: TherapistState, scored_cases: int, points: float, ingredient_points: dict[str, float]) -> None:
-    if scored_cases < disclosure.FEWEST_CASES:
-        state.published = None
-    elif disclosure.may_publish(scored_cases, len(state.contributors)):
-        state.published = disclosure.publication(scored_cases, points, ingredient_points)
-        state.contributors = set()
 
 
 def _open_flags(active: list[CaseSummary]) -> dict[Severity, int]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.layout import Layout
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -19,7 +20,7 @@ from schemas.flags import SEVERITIES
 
 #: From this width on flags and therapists stand side by side.
 SIDE_BY_SIDE = 130
-THERAPIST_WIDTH = 47
+THERAPIST_WIDTH = 53
 STATUS_ROWS = 9
 SECONDS_PER_PAGE = 6
 
@@ -32,7 +33,14 @@ _NEWS_STYLE = {
     "unrepaired": "magenta",
     "retracted": "dim",
 }
-_NEWS_WORD = {"open": "opened"}
+#: The news that a flag has opened; only then the line says why.
+OPENED = "open"
+_HEADING = Text("therapist team     mean   n check-ins  urg war wat", style="dim", no_wrap=True)
+NOTES = (
+    "n: clients behind the mean (0-1); -: not published, too few",
+    "check-ins: of the sessions held in the last 28 days",
+    "urg war wat: clients with an urgent, warning, watch flag",
+)
 _HEALTH_STYLE = {"ok": "green", "starting": "yellow"}
 
 
@@ -84,7 +92,13 @@ def status(snapshot: Snapshot) -> RenderableType:
         Text(speed(snapshot), no_wrap=True, overflow="ellipsis"),
         Text(_remarks(snapshot), style="dim", no_wrap=True, overflow="ellipsis"),
     )
-    return Panel(lines, title="Alliance Monitor: demonstration", title_align="left")
+    return Panel(
+        lines,
+        title="Alliance Monitor: demonstration",
+        title_align="left",
+        subtitle="Ctrl-C ends it",
+        subtitle_align="right",
+    )
 
 
 def _remarks(snapshot: Snapshot) -> str:
@@ -109,58 +123,53 @@ def _latency(one: Latency | None) -> str:
 
 def flags(snapshot: Snapshot, width: int, rows: int) -> RenderableType:
     """The newest lines, as many as there is room for."""
-    title = f"Flags: {snapshot.live_flags} need somebody, {snapshot.flag_count} in all; the newest first"
+    title = f"Flags: {snapshot.flag_count:,} so far, {snapshot.live_flags:,} of them still live; the newest first"
     room, lines = rows - 2, []
     for one in snapshot.news:
-        lines.append(_flag(one))
-        room -= 1 + -(-(len(one.explanation) + 4) // max(20, width - 4))
-        if room <= 0:
+        room -= 1 if one.news != OPENED else 1 + -(-len(one.explanation) // max(20, width - 10))
+        if room < 0:
             break
+        lines.append(_flag(one))
     return Panel(Group(*lines) if lines else Text("None yet.", style="dim"), title=title, title_align="left")
 
 
 def _flag(one: FlagNews) -> RenderableType:
+    """One line; where a flag opens also why."""
     head = Text.assemble(
-        (f"{_moment(one.at)} ", "dim"),
-        (f"{_NEWS_WORD.get(one.news, one.news):<12} ", _NEWS_STYLE.get(one.news, "")),
+        (f"{_moment(one.at)}  ", "dim"),
+        (f"{'opened' if one.news == OPENED else one.news:<12} ", _NEWS_STYLE.get(one.news, "")),
         (f"{one.severity:<7} ", _SEVERITY_STYLE[one.severity]),
-        (f"{one.kind:<10} ", "bold"),
-        f"{one.therapist} ({one.team}), session {one.session_number}",
+        f"{one.kind:<10} {one.therapist} ({one.team}), session {one.session_number}",
         no_wrap=True,
         overflow="ellipsis",
     )
-    return Group(head, Text(f"    {one.explanation}", style="dim"))
+    return head if one.news != OPENED else Group(head, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 4)))
 
 
 def therapists(lines: tuple[TherapistLine, ...], width: int, rows: int, second: float) -> RenderableType:
     """As many therapists as there is room for; the others on the next pages, which turn by themselves."""
     across = max(1, (width - 4) // THERAPIST_WIDTH)
-    down = max(1, rows - 5)
+    down = max(1, rows - 2 - 1 - len(NOTES))
     pages = max(1, -(-len(lines) // (across * down)))
     page = int(second // SECONDS_PER_PAGE) % pages
     shown = lines[page * across * down : (page + 1) * across * down]
-    grid = Table.grid(padding=(0, 2))
-    for column in range(across):
-        grid.add_column(width=THERAPIST_WIDTH - 2)
-        del column
-    grid.add_row(*[_HEADING] * min(across, max(1, -(-len(shown) // down))))
-    for row in range(min(down, len(shown))):
-        grid.add_row(*[_therapist(shown[place]) for place in range(row, len(shown), down)])
-    place = f", page {page + 1} of {pages}" if pages > 1 else ""
-    note = "n: clients behind the mean (0-1); -: fewer than 5, so not published"
-    return Panel(Group(grid, Text(note, style="dim")), title=f"Therapists{place}", title_align="left")
-
-
-_HEADING = Text("therapist        mean    n  check-ins  flags", style="dim", no_wrap=True)
+    columns = [
+        Text("\n").join([_HEADING, *map(_therapist, shown[start : start + down])])
+        for start in range(0, max(1, len(shown)), down)
+    ]
+    grid = Table.grid(padding=(0, 3))
+    grid.add_row(*columns)
+    title = f"Therapists, page {page + 1} of {pages}" if pages > 1 else "Therapists"
+    return Panel(Group(grid, *[Text(note, style="dim") for note in NOTES]), title=title, title_align="left")
 
 
 def _therapist(one: TherapistLine) -> Text:
     mean, n = ("-", "-") if one.mean is None else (f"{one.mean:.2f}", str(one.scored_cases))
     share = f"{one.checkins_completed}/{one.sessions_held}"
-    text = Text(f"{one.therapist:<6} {one.team:<9.9} {mean:>4} {n:>4} {share:>10}  ", no_wrap=True)
+    text = Text(f"{one.therapist:<9.9} {one.team:<8.8} {mean:>4} {n:>3} {share:>9} ", no_wrap=True)
     for severity in reversed(SEVERITIES):
-        if count := one.open_flags.get(severity, 0):
-            text.append(f"{count} {severity[0]}  ", style=_SEVERITY_STYLE[severity])
+        count = one.open_flags.get(severity, 0)
+        text.append(f"{count or '-':>4}", style=_SEVERITY_STYLE[severity] if count else "dim")
     return text
 
 
@@ -187,7 +196,7 @@ def places_rows(known: tuple[Place, ...]) -> int:
 
 
 def _clock(clock: datetime | None) -> tuple[str, str]:
-    return ("", "") if clock is None else (f"   {_moment(clock)} UTC", "")
+    return ("", "") if clock is None else (f"   simulated time {_moment(clock)} UTC", "")
 
 
 def _moment(at: datetime) -> str:

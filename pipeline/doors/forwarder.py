@@ -175,15 +175,20 @@ async def broker_answers(brokers: str, seconds: float = PROBE_ANSWER_SECONDS) ->
     for one in brokers.split(","):
         try:
             async with asyncio.timeout(seconds):
-                if await _answers(*one.strip().rsplit(":", 1)):
+                if await _answers(*_address(one.strip())):
                     return True
-        except (OSError, TimeoutError, EOFError, ValueError):
+        except (OSError, TimeoutError, EOFError):
             continue
     return False
 
 
+def _address(broker: str) -> tuple[str, str]:
+    host, colon, port = broker.rpartition(":")
+    return (host.strip("[]"), port) if colon else (broker, "9092")
+
+
 async def _answers(host: str, port: str) -> bool:
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(_API_VERSIONS)
         await writer.drain()

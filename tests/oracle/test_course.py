@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.oracle.acceptance import hex_digest
 from tests.oracle.instruments import load
 from tests.oracle.messages import checkin, closed, held, missed, on, rows, scores, summary, the_row
 
@@ -72,15 +73,19 @@ def test_at_one_instant_the_case_closes_last() -> None:
     assert summary(log)["scored_cases"] == 0
 
 
-def test_at_one_instant_a_session_is_held_before_a_checkin_and_source_and_id_decide_within_a_kind() -> None:
+def test_at_one_instant_a_session_is_held_before_a_checkin_and_a_digest_of_source_and_id_decides_within_a_kind() -> (
+    None
+):
     log = [
         checkin(1, 0.5, "s2", source="a", id="a"),
         held(1, "s1", source="z", id="z"),
         held(1, "s0", source="y", id="zz"),
     ]
     assert the_row(log, "flags")["session_number"] == 3
-    later = [checkin(1, 0.9, "s1", source="b", id="a"), checkin(1, 0.8, "s2", source="a", id="b")]
-    assert summary(later)["score_points"] == 0.9
+    scores = {("b", "a"): 0.9, ("a", "b"): 0.8}
+    last = max(scores, key=lambda one: hex_digest(8, one[0].encode(), one[1].encode()))
+    later = [checkin(1, score, f"s-{id}", source=source, id=id) for (source, id), score in scores.items()]
+    assert summary(later)["score_points"] == scores[last]
 
 
 def test_only_a_clients_checkin_with_a_total_is_scored() -> None:
