@@ -61,7 +61,7 @@ class Figures:
             return Counts(
                 archived=self._count(connection, self._ours(events.c.case_id)),
                 refused=self._count(connection, self._ours(rejected.c.case_id)),
-                summarised=connection.scalar(self._versions()) or 0,
+                summarised=self._count(connection, self._of_our_therapists(select(func.sum(therapists.c.version)))),
                 flags=self._count(connection, self._ours(flags.c.case_id)),
                 live_flags=self._count(connection, self._ours(flags.c.case_id).where(live)),
             )
@@ -109,10 +109,10 @@ class Figures:
         return {kind: (caught[kind], count) for kind, count in planted.items()}
 
     def active_cases(self) -> Mapping[str, int]:
-        """Active cases of each therapist."""
+        """Active cases of each of this run's therapists."""
+        query = self._of_our_therapists(select(therapists.c.therapist_id, therapists.c.active_cases))
         with self._engine.connect() as connection:
-            rows = connection.execute(select(therapists.c.therapist_id, therapists.c.active_cases)).all()
-        return {row.therapist_id: row.active_cases for row in rows}
+            return {row.therapist_id: row.active_cases for row in connection.execute(query)}
 
     def _told(self, row: Mapping[str, Any]) -> str:
         """In one word what this snapshot says that the ones before it did not; empty when nothing for the screen."""
@@ -125,8 +125,7 @@ class Figures:
             return "discussed"
         return f"now {row['severity']}" if before[1] != row["severity"] else ""
 
-    def _versions(self) -> Select[Any]:
-        query = select(func.sum(therapists.c.version))
+    def _of_our_therapists(self, query: Select[Any]) -> Select[Any]:
         prefix = self._label.therapist_prefix
         return query.where(therapists.c.therapist_id.startswith(prefix, autoescape=True)) if prefix else query
 

@@ -17,9 +17,9 @@ class Phase(Enum):
 
     STARTING = "Starting the processes"
     HISTORY = "History: sent as fast as it goes"
-    SETTLING = "History sent: the last of it is being processed"
-    LIVE = "Live: the last weeks, in quickened time"
-    TODAY = "Caught up with today: what comes now comes in real time. Ctrl-C ends it"
+    SETTLING = "History sent; the last of it is being processed"
+    LIVE = "Live: the last weeks in quickened time"
+    TODAY = "Caught up with today; the rest comes in real time"
     DONE = "Done"
 
 

@@ -120,7 +120,7 @@ class Stage:
         self._now = lambda: clock.at(datetime.now(UTC))
         self._enter(Phase.LIVE, plan.expected)
         sending = self._thread.submit(feeder.live, plan.live, self._now)
-        self._until(lambda: clock.has_caught_up(datetime.now(UTC)))
+        self._until(lambda: clock.has_caught_up(datetime.now(UTC)) or sending.done())
         self._enter(Phase.TODAY, plan.expected)
         self._result(sending)
         self._until(lambda: False)

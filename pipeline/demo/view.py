@@ -5,6 +5,7 @@ Never: a case or a client (a snapshot has none); an order of therapists other th
 without the number of clients behind it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
@@ -21,6 +22,8 @@ from schemas.flags import SEVERITIES
 #: From this width on flags and therapists stand side by side.
 SIDE_BY_SIDE = 130
 THERAPIST_WIDTH = 53
+#: Below this height there is no room for remarks.
+LOW = 34
 STATUS_ROWS = 9
 SECONDS_PER_PAGE = 6
 
@@ -37,38 +40,40 @@ _NEWS_STYLE = {
 OPENED = "open"
 _HEADING = Text("therapist team     mean   n check-ins  urg war wat", style="dim", no_wrap=True)
 NOTES = (
-    "n: clients behind the mean (0-1); -: not published, too few",
-    "check-ins: of the sessions held in the last 28 days",
-    "urg war wat: clients with an urgent, warning, watch flag",
+    "n: clients behind the mean (0-1); -: too few",
+    "check-ins: of sessions held in the last 28 days",
+    "urg war wat: clients with a flag, by severity",
 )
 _HEALTH_STYLE = {"ok": "green", "starting": "yellow"}
 
 
 def screen(snapshot: Snapshot, width: int, height: int, second: float = 0.0) -> RenderableType:
     """The whole screen; `second` turns the pages of a list that is longer than its place."""
-    body_rows = max(6, height - STATUS_ROWS - places_rows(snapshot.places))
+    is_low = height < LOW
+    lower_rows = places_rows(snapshot.places, is_low)
+    body_rows = max(8, height - STATUS_ROWS - lower_rows)
     layout = Layout()
     layout.split_column(
-        Layout(status(snapshot), name="status", size=STATUS_ROWS),
-        Layout(_body(snapshot, width, body_rows, second), name="body", size=body_rows),
-        Layout(places(snapshot.places, snapshot.folder), name="places"),
+        Layout(status(snapshot), size=STATUS_ROWS),
+        Layout(_body(snapshot, width, body_rows, second, NOTES[:1] if is_low else NOTES), size=body_rows),
+        Layout(places(snapshot.places, snapshot.folder, is_low), size=lower_rows),
     )
     return layout
 
 
-def _body(snapshot: Snapshot, width: int, rows: int, second: float) -> Layout:
+def _body(snapshot: Snapshot, width: int, rows: int, second: float, notes: Sequence[str]) -> Layout:
     body = Layout()
     if width >= SIDE_BY_SIDE:
-        side = max(THERAPIST_WIDTH + 4, (width // 2 // THERAPIST_WIDTH) * THERAPIST_WIDTH + 4)
+        side = max(1, width // 2 // THERAPIST_WIDTH) * THERAPIST_WIDTH + 4
         body.split_row(
             Layout(flags(snapshot, width - side, rows)),
-            Layout(therapists(snapshot.therapists, side, rows, second), size=side),
+            Layout(therapists(snapshot.therapists, side, rows, second, notes), size=side),
         )
     else:
-        upper = rows - rows // 2
+        upper = rows // 2
         body.split_column(
             Layout(flags(snapshot, width, upper), size=upper),
-            Layout(therapists(snapshot.therapists, width, rows // 2, second)),
+            Layout(therapists(snapshot.therapists, width, rows - upper, second, notes)),
         )
     return body
 
@@ -87,7 +92,7 @@ def status(snapshot: Snapshot) -> RenderableType:
         progress.add_row(name, ProgressBar(total=total or 1, completed=done), f"{done:,} of {total:,}")
     lines = Group(
         Text(snapshot.practice, style="dim", no_wrap=True, overflow="ellipsis"),
-        Text.assemble((snapshot.phase.value, "bold"), _clock(snapshot.clock)),
+        Text.assemble((snapshot.phase.value, "bold"), _clock(snapshot.clock), no_wrap=True, overflow="ellipsis"),
         progress,
         Text(speed(snapshot), no_wrap=True, overflow="ellipsis"),
         Text(_remarks(snapshot), style="dim", no_wrap=True, overflow="ellipsis"),
@@ -114,7 +119,7 @@ def speed(snapshot: Snapshot) -> str:
     if snapshot.phase not in (Phase.LIVE, Phase.TODAY):
         return text
     row, flag = _latency(snapshot.to_row), _latency(snapshot.to_flag)
-    return f"{text}, last 15 s: accepted to row in SQL {row}; accepted to flag decided {flag}"
+    return f"{text}; accepted to row {row}, to flag {flag}"
 
 
 def _latency(one: Latency | None) -> str:
@@ -146,10 +151,12 @@ def _flag(one: FlagNews) -> RenderableType:
     return head if one.news != OPENED else Group(head, Padding(Text(one.explanation, style="dim"), (0, 0, 0, 4)))
 
 
-def therapists(lines: tuple[TherapistLine, ...], width: int, rows: int, second: float) -> RenderableType:
+def therapists(
+    lines: Sequence[TherapistLine], width: int, rows: int, second: float, notes: Sequence[str] = NOTES
+) -> RenderableType:
     """As many therapists as there is room for; the others on the next pages, which turn by themselves."""
     across = max(1, (width - 4) // THERAPIST_WIDTH)
-    down = max(1, rows - 2 - 1 - len(NOTES))
+    down = max(1, rows - 2 - 1 - len(notes))
     pages = max(1, -(-len(lines) // (across * down)))
     page = int(second // SECONDS_PER_PAGE) % pages
     shown = lines[page * across * down : (page + 1) * across * down]
@@ -160,7 +167,7 @@ def therapists(lines: tuple[TherapistLine, ...], width: int, rows: int, second: 
     grid = Table.grid(padding=(0, 3))
     grid.add_row(*columns)
     title = f"Therapists, page {page + 1} of {pages}" if pages > 1 else "Therapists"
-    return Panel(Group(grid, *[Text(note, style="dim") for note in NOTES]), title=title, title_align="left")
+    return Panel(Group(grid, *[Text(note, style="dim") for note in notes]), title=title, title_align="left")
 
 
 def _therapist(one: TherapistLine) -> Text:
@@ -173,30 +180,30 @@ def _therapist(one: TherapistLine) -> Text:
     return text
 
 
-def places(known: tuple[Place, ...], folder: str) -> RenderableType:
-    """Where to look at each process, two in a row; then remarks and where the logs are."""
+def places(known: Sequence[Place], folder: str, is_low: bool = False) -> RenderableType:
+    """Where to look at each process, two in a row; then, if there is room, remarks and where the logs are."""
     table = Table.grid(padding=(0, 2))
     cells = [_place(place) for place in known if place.url]
     for start in range(0, len(cells), 2):
         table.add_row(*[text for cell in cells[start : start + 2] for text in cell])
-    remarks = [f"{place.name}: {place.remark}" for place in known if place.remark]
-    notes = [Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in (*remarks, f"logs: {folder}/logs")]
-    return Panel(Group(table, *notes), title="Processes", title_align="left")
+    remarks = [f"{place.name}: {place.remark}" for place in known if place.remark] + [f"logs: {folder}/logs"]
+    notes = [Text(text, style="dim", no_wrap=True, overflow="ellipsis") for text in remarks]
+    return Panel(Group(table, *([] if is_low else notes)), title="Processes", title_align="left")
 
 
 def _place(place: Place) -> tuple[Text, Text, Text]:
     return Text(place.name), Text(place.health, style=_HEALTH_STYLE.get(place.health, "red")), Text(place.url)
 
 
-def places_rows(known: tuple[Place, ...]) -> int:
+def places_rows(known: Sequence[Place], is_low: bool = False) -> int:
     """Rows that `places` takes."""
     addresses = sum(bool(place.url) for place in known)
-    remarks = sum(bool(place.remark) for place in known)
-    return 2 + -(-addresses // 2) + remarks + 1
+    remarks = sum(bool(place.remark) for place in known) + 1
+    return 2 + -(-addresses // 2) + (0 if is_low else remarks)
 
 
 def _clock(clock: datetime | None) -> tuple[str, str]:
-    return ("", "") if clock is None else (f"   simulated time {_moment(clock)} UTC", "")
+    return ("", "") if clock is None else (f"  {_moment(clock)} UTC", "")
 
 
 def _moment(at: datetime) -> str:

@@ -8,7 +8,7 @@ log line, a metric or a URL.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -329,6 +329,3 @@ async def _no_such_place(_: Request, error: Exception) -> Response:
 
 def _json(status: int, content: object, headers: Mapping[str, str] | None = None) -> Response:
     return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
-
-
-__all__: Sequence[str] = ["Limits", "create_gateway", "serve"]

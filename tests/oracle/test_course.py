@@ -73,9 +73,7 @@ def test_at_one_instant_the_case_closes_last() -> None:
     assert summary(log)["scored_cases"] == 0
 
 
-def test_at_one_instant_a_session_is_held_before_a_checkin_and_a_digest_of_source_and_id_decides_within_a_kind() -> (
-    None
-):
+def test_at_one_instant_a_session_is_held_before_a_checkin_and_a_digest_decides_within_a_kind() -> None:
     log = [
         checkin(1, 0.5, "s2", source="a", id="a"),
         held(1, "s1", source="z", id="z"),

@@ -1,0 +1,122 @@
+"""The exporter's figures: what is shown, what is held back, how windows close."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from consumers.exporter.figures import Book, Window, window
+from consumers.exporter.series import FlagMeters, TherapistCollector
+from schemas.codec import decode_flag, decode_therapist
+from schemas.summaries import Day
+from schemas.topics import FLAGS, THERAPISTS
+from tests.support.builders import Json, a_checkin, a_held, an_action
+from tests.support.straight import Straight
+
+NOW = datetime(2026, 2, 20, tzinfo=UTC)
+
+
+def practice(cases: int, sessions: int = 6, score: float = 9.0) -> list[Json]:
+    return [
+        event
+        for session in range(1, sessions + 1)
+        for case in range(cases)
+        for event in (
+            a_held(session, subject=f"c-{case}", session_id=f"s-{case}-{session}"),
+            a_checkin(session, score, subject=f"c-{case}", session_id=f"s-{case}-{session}"),
+        )
+    ]
+
+
+def book_of(straight: Straight) -> Book:
+    book = Book()
+    for record in straight.log.topics[THERAPISTS]:
+        assert record.key is not None
+        assert record.value is not None
+        book.take_therapist(record.key.decode(), decode_therapist(record.value))
+    return book
+
+
+def exposition(book: Book, now: datetime = NOW) -> str:
+    registry = CollectorRegistry()
+    registry.register(TherapistCollector(book, lambda: now))
+    return generate_latest(registry).decode()
+
+
+def sample(text: str, name: str, *labels: str) -> float | None:
+    for line in text.splitlines():
+        if line.startswith(name + "{") and all(label in line for label in labels):
+            return float(line.rpartition(" ")[2])
+    return None
+
+
+def test_with_five_scored_clients_the_scores_of_a_therapist_appear() -> None:
+    text = exposition(book_of(Straight().feed(practice(5))))
+    assert sample(text, "alliance_therapist_scored_cases", 'therapist="t-1"') == 5
+    assert sample(text, "alliance_therapist_score_points", 'team="north"') == 4.5
+    assert sample(text, "alliance_therapist_ingredient_points", 'ingredient="trust"') == 4.5
+
+
+def test_with_four_scored_clients_no_score_appears_but_counts_do() -> None:
+    text = exposition(book_of(Straight().feed(practice(4))))
+    for name in ("score_points", "scored_cases", "ingredient_points"):
+        assert sample(text, f"alliance_therapist_{name}") is None, name
+    assert sample(text, "alliance_therapist_active_cases", 'therapist="t-1"') == 4
+
+
+def test_the_window_closes_by_the_clock_without_an_event() -> None:
+    book = book_of(Straight().feed(practice(2, sessions=4)))
+    last_session = datetime(2026, 1, 26, tzinfo=UTC)
+    assert sample(exposition(book, last_session), "alliance_therapist_sessions_held") == 8
+    assert sample(exposition(book, last_session), "alliance_therapist_checkins_completed") == 8
+    assert sample(exposition(book, last_session + timedelta(days=14)), "alliance_therapist_sessions_held") == 4
+    assert sample(exposition(book, last_session + timedelta(days=28)), "alliance_therapist_sessions_held") == 0
+
+
+def test_windows_hold_the_last_28_and_90_days_today_included() -> None:
+    today = date(2026, 6, 30)
+    days = {today - timedelta(days=back): Day(1, 1, 1, 1) for back in (0, 27, 28, 89, 90)}
+    assert window(days, today) == Window(2, 2, 4, 4)
+
+
+def test_a_flag_is_counted_once_and_its_acknowledgement_once() -> None:
+    quiet = [a_checkin(session, 9.0) for session in range(1, 5)]
+    straight = Straight().feed([*quiet, a_checkin(5, 3.0)])
+    (record,) = straight.log.topics[FLAGS]
+    assert record.key is not None
+    straight.feed([an_action("acknowledged", record.key.decode(), 5)])
+    registry = CollectorRegistry()
+    book, meters = Book(), FlagMeters(registry)
+    for one in straight.log.topics[FLAGS] * 2:
+        assert one.key is not None
+        assert one.value is not None
+        meters.count(book.take_flag(one.key.decode(), decode_flag(one.value)), "north")
+    text = generate_latest(registry).decode()
+    assert sample(text, "alliance_flags_opened_total", 'kind="drop"', 'severity="urgent"', 'team="north"') == 1
+    assert sample(text, "alliance_flag_acknowledge_seconds_count", 'team="north"') == 1
+    assert sample(text, "alliance_flag_acknowledge_seconds_sum", 'team="north"') == 115 * 60
+
+
+def test_a_therapist_whose_record_is_deleted_leaves_no_series() -> None:
+    book = book_of(Straight().feed(practice(1)))
+    assert 't-1"' in exposition(book)
+    book.take_therapist("t-1", None)
+    assert 't-1"' not in exposition(book)
+
+
+def test_no_single_check_in_can_be_recovered_from_two_publications_in_a_row() -> None:
+    """The attack: with mean m and count n before and after, x = n*m_n - (n-1)*m_(n-1)."""
+    scores = [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 9.5, 3.0, 2.0, 1.0]
+    events = [a_checkin(1, score, subject=f"c-{number}") for number, score in enumerate(scores)]
+    straight = Straight()
+    seen: list[tuple[float, float]] = []
+    for event in events:
+        text = exposition(book_of(straight.feed([event])))
+        points = sample(text, "alliance_therapist_score_points")
+        count = sample(text, "alliance_therapist_scored_cases")
+        if points is not None and count is not None and (not seen or seen[-1] != (points, count)):
+            seen.append((points, count))
+    assert len(seen) >= 2, "the attack has something to work on"
+    assert all(after[1] - before[1] >= 3 for before, after in pairwise(seen))
+    recovered = [round((after[0] - before[0]) * 10, 1) for before, after in pairwise(seen)]
+    assert not set(recovered) & set(scores)

@@ -1,0 +1,75 @@
+"""What we rely on in Faust, so that a new version that moves it fails here and not in the night."""
+
+import inspect
+
+import faust
+from faust.events import Event
+from faust.streams import Stream
+from faust.tables.recovery import Recovery
+from faust.tables.table import Table
+from faust.transport.drivers.aiokafka import Producer
+
+from pipeline.app import create_app
+from pipeline.edge.acks import HandEvent
+from pipeline.health import Health
+from pipeline.meters import Meters
+from pipeline.settings import Settings
+from schemas.instruments.registry import load_instruments
+
+
+class Message:
+    """Counts acknowledgements."""
+
+    def __init__(self) -> None:
+        self.acknowledged = 0
+
+    def ack(self, consumer: object, n: int = 1) -> bool:
+        self.acknowledged += n
+        return True
+
+    def incref(self, n: int = 1) -> None:
+        """As Faust's."""
+
+
+def an_event() -> tuple[HandEvent, Message]:
+    app = faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False)
+    app.consumer = object()
+    message = Message()
+    return HandEvent(app, b"k", b"v", {}, message), message
+
+
+def test_faust_cannot_acknowledge_an_event_but_we_can() -> None:
+    event, message = an_event()
+    assert event.ack() is False
+    assert message.acknowledged == 0
+    event.ack_durable()
+    assert message.acknowledged == 1
+
+
+def test_streams_acknowledge_through_the_event_and_in_no_other_way() -> None:
+    source = inspect.getsource(Stream._py_aiter)
+    assert "event.ack()" in source
+    assert "consumer.ack" not in source
+    assert "self.ack()" in inspect.getsource(Event.__aexit__)
+
+
+def test_recovery_hands_batches_to_the_table_and_tells_it_which_partitions_are_its_own() -> None:
+    assert "table.apply_changelog_batch(buf)" in inspect.getsource(inspect.getmodule(Recovery))
+    assert "table.on_recovery_completed(" in inspect.getsource(Recovery.on_recovery_completed)
+    assert hasattr(Table, "changelog_topic_name")
+
+
+def test_the_producer_takes_what_the_outbox_gives() -> None:
+    names = list(inspect.signature(Producer.send).parameters)
+    assert names[:7] == ["self", "topic", "key", "value", "partition", "timestamp", "headers"]
+
+
+def test_the_app_is_set_up_to_be_exact() -> None:
+    app = create_app(Settings(), load_instruments(None), Health("t"), Meters("t"))
+    assert app.conf.Event is HandEvent
+    assert app.conf.web_enabled is False
+    assert app.conf.processing_guarantee.value == "at_least_once"
+    assert app.conf.producer_acks == -1
+    assert app.conf.table_standby_replicas == 0
+    assert {table.name for table in app.tables.values()} == {"cases-state", "therapists-state"}
+    assert sorted(app.agents) == ["cases", "therapists"]

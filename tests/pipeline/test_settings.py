@@ -1,0 +1,28 @@
+"""Settings: all in one place, a wrong one refused with the way out, secrets masked."""
+
+import pytest
+
+from pipeline.settings import Settings, SettingsError, documentation, from_environment
+
+
+def test_the_environment_wins_over_the_default() -> None:
+    settings = from_environment({"ALLIANCE_KAFKA": "broker:9092", "ALLIANCE_PARTITIONS": "3", "HOME": "/x"})
+    assert (settings.kafka, settings.partitions) == ("broker:9092", 3)
+    assert settings.database == Settings().database
+
+
+@pytest.mark.parametrize("variable", [{"ALLIANCE_KAFFKA": "x"}, {"ALLIANCE_PARTITIONS": "many"}])
+def test_a_wrong_variable_is_refused_with_its_name(variable: dict[str, str]) -> None:
+    (name,) = variable
+    with pytest.raises(SettingsError, match=name):
+        from_environment(variable)
+
+
+def test_a_password_is_not_shown() -> None:
+    settings = from_environment({"ALLIANCE_DATABASE": "postgresql://me:hunter2@db/alliance"})
+    assert settings.masked()["ALLIANCE_DATABASE"] == "postgresql://me:***@db/alliance"
+    assert "hunter2" not in str(settings.masked())
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(meaning for _, _, meaning in documentation())
