@@ -1,5 +1,5 @@
 # One command for each thing that people do here. Each does its own set-up: Python 3.11 or newer and make are enough.
-#   make demo ALLIANCE_ARGS=--once          make test PYTEST_ARGS='tests/schemas -x'
+#   make demo DEMO_ARGS=--once          make test PYTEST_ARGS='tests/schemas -x'
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ help: ## what can be made (this list)
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
-	.venv/bin/alliance demo $(ALLIANCE_ARGS)
+	.venv/bin/alliance demo $(DEMO_ARGS)
 
 test: venv parts ## every test, against a real Kafka and a real PostgreSQL that it fetches and starts itself
 	$(PYTHON) -m pytest $(PYTEST_ARGS)

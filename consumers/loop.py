@@ -9,6 +9,7 @@ The truth about how far a sink has come is the sink's own (`positions`), not the
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -36,6 +37,16 @@ class Unavailable(Exception):
         super().__init__(why)
         self.part = part
         self.why = why
+
+
+class LogIsShorter(Exception):
+    """A topic ends before the position of the sink: it was made anew, and going on would pass over its records."""
+
+    def __init__(self, partition: TopicPartition, position: int, end: int) -> None:
+        super().__init__(
+            f"{partition.topic}, partition {partition.partition} ends at {end}, but position {position} has been read: "
+            'the topic was made anew. See `docs/operations.md`, "A lost log".'
+        )
 
 
 class Overtaken(Exception):
@@ -90,6 +101,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._session_timeout_ms = session_timeout_seconds * 1000
         self._stop = threading.Event()
         self._consumer: Any = None
+        self._next_look = 0.0
 
     def stop(self) -> None:
         """End after the batch under way."""
@@ -132,6 +144,12 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         records = [record for batch in polled.values() for record in batch]
         if records:
             self._hand_over(records)
+        elif time.monotonic() >= self._next_look:
+            # Nothing to write: still say in health when what we would write to is away.
+            self._when_available(lambda: self._sink.positions([]))
+        else:
+            return
+        self._next_look = time.monotonic() + PROBE_SECONDS
 
     def _hand_over(self, records: list[Any]) -> None:
         try:
@@ -171,9 +189,11 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _seek(self, partitions: list[TopicPartition]) -> None:
         positions = self._when_available(lambda: self._sink.positions(partitions)) or {}
-        for partition in partitions:
-            if partition in positions:
-                self._consumer.seek(partition, positions[partition])
+        ends = self._consumer.end_offsets(list(positions)) if positions else {}
+        for partition, position in positions.items():
+            if position > ends[partition]:
+                raise LogIsShorter(partition, position, ends[partition])
+            self._consumer.seek(partition, position)
 
 
 class Prober:

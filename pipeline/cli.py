@@ -65,20 +65,24 @@ def worker() -> None:
 @main.command()
 def store() -> None:
     """Keep accepted events, flags, therapists and refusals in SQL."""
+    from consumers.loop import LogIsShorter
     from consumers.store.run import run_store
     from pipeline.doors.log import connection
 
     settings = effective_settings()
-    run_store(
-        settings.database,
-        connection(settings),
-        known_instruments(settings),
-        address=(settings.host, settings.store_port),
-        group=f"{settings.app_id}-store",
-        session_timeout_seconds=settings.session_timeout_seconds,
-        version=version(),
-        on_stop=_on_stop,
-    )
+    try:
+        run_store(
+            settings.database,
+            connection(settings),
+            known_instruments(settings),
+            address=(settings.host, settings.store_port),
+            group=f"{settings.app_id}-store",
+            session_timeout_seconds=settings.session_timeout_seconds,
+            version=version(),
+            on_stop=_on_stop,
+        )
+    except LogIsShorter as error:
+        raise Mendable(str(error)) from None
 
 
 @main.command()

@@ -33,7 +33,7 @@ class Settings:
     )
     instruments: str = _setting("", "folder with a practice's own instrument definitions")  # type: ignore[assignment]
     app_id: str = _setting("alliance", "name of the consumer groups and changelogs")  # type: ignore[assignment]
-    partitions: int = _setting(8, "partitions of each topic, when `alliance topics` makes them")  # type: ignore[assignment]
+    partitions: int = _setting(8, "partitions of each topic, the same for `alliance topics` and every worker")  # type: ignore[assignment]
     replication: int = _setting(1, "replicas of each topic, when `alliance topics` makes them")  # type: ignore[assignment]
     host: str = _setting("127.0.0.1", "address on which a process listens")  # type: ignore[assignment]
     gateway_port: int = _setting(8080, "port of the gateway")  # type: ignore[assignment]

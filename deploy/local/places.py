@@ -1,7 +1,7 @@
 """Where things lie: the repository's root and the ignored folder for parts; one process at a time may fill
 it.
 
-In: the environment variable ALLIANCE_PARTS (optional). Out: paths and a lock. Never: a path of one machine.
+In: the environment variable PARTS_FOLDER (optional). Out: paths and a lock. Never: a path of one machine.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def parts_folder() -> Path:
     """The folder that fetched parts live in, made if need be."""
-    folder = Path(os.environ.get("ALLIANCE_PARTS") or ROOT / ".parts").resolve()
+    folder = Path(os.environ.get("PARTS_FOLDER") or ROOT / ".parts").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -8,6 +8,7 @@ published under disclosure control follows the order of the log, and therefore s
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from hashlib import blake2b
 
 import msgspec
 
@@ -26,6 +27,7 @@ class TherapistState:
     """Newest summary per case, what was published, and who contributed since."""
 
     therapist_id: str
+    #: By a digest of the case_id, so that no id of an erased case stays.
     cases: dict[str, CaseSummary] = field(default_factory=dict)
     published: Publication | None = None
     contributors: set[str] = field(default_factory=set)
@@ -40,12 +42,14 @@ class TherapistState:
         for case in self.cases.values():
             self._count(case, 1)
 
-    def replace(self, known: CaseSummary | None, summary: CaseSummary) -> None:
+    def replace(self, key: str, known: CaseSummary | None, summary: CaseSummary) -> None:
         """Let a newer summary of a case take the place of the known one."""
         if known is not None:
             self._count(known, -1)
         self._count(summary, 1)
-        self.cases[summary.case_id] = summary
+        if summary.status == "erased":
+            summary = msgspec.structs.replace(summary, case_id="")
+        self.cases[key] = summary
 
     def _count(self, case: CaseSummary, sign: int) -> None:
         self.version += sign * case.version
@@ -77,12 +81,13 @@ def step(state: TherapistState | None, summary: CaseSummary) -> tuple[TherapistS
     """
     if state is None:
         state = TherapistState(summary.therapist_id)
-    known = state.cases.get(summary.case_id)
+    key = blake2b(summary.case_id.encode(), digest_size=12).hexdigest()
+    known = state.cases.get(key)
     if known is not None and known.version >= summary.version:
         return state, False
     if known is None or _contribution(known) != _contribution(summary):
-        state.contributors.add(summary.case_id)
-    state.replace(known, summary)
+        state.contributors.add(key)
+    state.replace(key, known, summary)
     _publish(state)
     return state, True
 
@@ -150,7 +155,7 @@ class _StoredTherapist(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A therapist in the changelog, format 1."""
 
     format: int
-    cases: list[CaseSummary]
+    cases: dict[str, CaseSummary]
     published: Publication | None
     contributors: list[str]
 
@@ -161,7 +166,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 def encode(state: TherapistState) -> bytes:
     """The state as bytes."""
-    return _encoder.encode(_StoredTherapist(1, list(state.cases.values()), state.published, sorted(state.contributors)))
+    return _encoder.encode(_StoredTherapist(1, state.cases, state.published, sorted(state.contributors)))
 
 
 def decode(therapist_id: str, value: bytes) -> TherapistState:
@@ -171,7 +176,7 @@ def decode(therapist_id: str, value: bytes) -> TherapistState:
         raise msgspec.DecodeError(f"changelog format {stored.format} is not known to this version")
     return TherapistState(
         therapist_id,
-        {case.case_id: case for case in stored.cases},
+        stored.cases,
         stored.published,
         set(stored.contributors),
     )

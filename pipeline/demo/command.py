@@ -7,16 +7,15 @@ Never: a traceback for what a person can mend.
 import signal
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from pipeline.demo.endings import DemoError
-from pipeline.demo.plan import Wishes
-from pipeline.demo.run import Options, Result, demonstrate
-from pipeline.demo.screens import Lines, Screen, Terminal
-from pipeline.demo.stage import Wanted
-from pipeline.demo.summary import lines
+
+if TYPE_CHECKING:
+    from pipeline.demo.run import Result
+    from pipeline.demo.screens import Screen
 
 #: As a shell says it: ended by Ctrl-C. Only for `--once`, which has then verified nothing.
 EXIT_INTERRUPTED = 130
@@ -24,7 +23,7 @@ EXIT_INTERRUPTED = 130
 
 @click.command()
 @click.option("--once", is_flag=True, help="Process a fixed history, print a summary and end.")
-@click.option("--therapists", type=click.IntRange(1, 200), default=40, show_default=True, help="Size of the practice.")
+@click.option("--therapists", type=click.IntRange(1, 100), default=40, show_default=True, help="Size of the practice.")
 @click.option("--weeks", type=click.IntRange(1, 104), default=26, show_default=True, help="How much of its past.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Another seed, another practice."
@@ -38,7 +37,7 @@ EXIT_INTERRUPTED = 130
 )
 @click.option("--keep", is_flag=True, help="Keep the folder with the store and the logs at the end.")
 @click.option("--broker", metavar="HOST:PORT", default="", help="A real Kafka instead of the embedded broker.")
-@click.option("--into-existing", is_flag=True, help="With --broker: also when its event topic already holds records.")
+@click.option("--into-existing", is_flag=True, help="With --broker: also when its topics already hold records.")
 def demo(
     once: bool,
     therapists: int,
@@ -50,6 +49,11 @@ def demo(
     into_existing: bool,
 ) -> None:
     """The whole pipeline on this machine with a simulated practice; Ctrl-C ends it."""
+    # Here and not above: every process of `alliance` imports this module, and only this command needs all of that.
+    from pipeline.demo.plan import Wishes
+    from pipeline.demo.run import Options, demonstrate
+    from pipeline.demo.stage import Wanted
+
     options = Options(
         wanted=Wanted(wishes=Wishes(therapists=therapists, weeks=weeks, seed=seed), once=once, days_per_second=speed),
         keep=keep,
@@ -60,21 +64,29 @@ def demo(
         result = demonstrate(options, _screen(), _stop_on_signals())
     except DemoError as error:
         raise click.ClickException(str(error)) from None
-    _report(result)
+    _report(result, broker)
     if once and result.outcome is None:
         sys.exit(EXIT_INTERRUPTED)
 
 
-def _report(result: Result) -> None:
+def _report(result: "Result", broker: str) -> None:
+    from pipeline.demo.summary import lines
+
     if result.outcome is None:
         click.echo("Stopped; all processes have ended.")
     else:
         click.echo("\n".join(lines(result.outcome)))
+    if broker:
+        click.echo(f"What was simulated stays in the topics of {broker}.")
     if result.kept is not None:
         click.echo(f"The store and the logs stay in {result.kept}")
 
 
-def _screen() -> Screen:
+def _screen() -> "Screen":
+    from rich.console import Console
+
+    from pipeline.demo.screens import Lines, Terminal
+
     console = Console()
     return Terminal(console) if console.is_terminal else Lines(click.echo)
 

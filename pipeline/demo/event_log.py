@@ -4,6 +4,7 @@ In: nothing, or an address. Out: a `Log` with every topic made, as long as it is
 Never: mix its records with those of a log that is in use, unless told so; leave its changelogs behind.
 """
 
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
+from consumers.loop import answers
 from pipeline.app import changelog_topics
 from pipeline.demo.broker import API_VERSION, EmbeddedBroker, EmbeddedBrokerError
 from pipeline.demo.endings import DemoError
@@ -53,43 +55,53 @@ def embedded_log() -> Iterator[Log]:
 
 @contextmanager
 def real_log(address: str, into_existing: bool) -> Iterator[Log]:
-    """The Kafka at `address`; its event topic must be empty unless `into_existing`."""
-    token = secrets.token_hex(3)
-    app_id = f"alliance-demo-{token}"
+    """The Kafka at `address`; the topics must be empty unless `into_existing`."""
+    if not re.fullmatch(r"[^\s:]+:\d{1,5}", address) or not answers(address):
+        raise DemoError(f"No broker answers at {address}; start one (`make kafka`) and say where as HOST:PORT.")
     try:
-        partitions, is_empty = _look(Settings(kafka=address))
-        if not is_empty and not into_existing:
-            raise DemoError(
-                f"The topic {EVENTS} at {address} already holds records; the demonstration would add simulated ones to "
-                "them. Name another Kafka, or say --into-existing if that is what you want."
-            )
-        settings = Settings(kafka=address, app_id=app_id, partitions=partitions or PARTITIONS)
-        log.create_topics(settings)
-    except (KafkaError, ValueError) as error:
+        settings, label = _made_ready(address, into_existing)
+    except KafkaError as error:
         raise DemoError(
-            f"No broker answers at {address} ({type(error).__name__}); start one (`make kafka`) and say where as "
-            "HOST:PORT."
+            f"The broker at {address} did not answer as a Kafka should ({type(error).__name__}); is it one, and is it "
+            "well?"
         ) from None
     try:
-        yield Log(
-            settings=settings, label=Label() if is_empty else Label(text=token), description=f"the Kafka at {address}"
-        )
+        yield Log(settings=settings, label=label, description=f"the Kafka at {address}")
     finally:
         with suppress(KafkaError):
             _delete(settings)
 
 
-def _look(settings: Settings) -> tuple[int, bool]:
-    """Partitions of the event topic, 0 when there is none, and whether it is empty."""
+def _made_ready(address: str, into_existing: bool) -> tuple[Settings, Label]:
+    """All topics made, with settings of a name that nobody else uses."""
+    partitions, holding = _look(Settings(kafka=address))
+    if holding and not into_existing:
+        raise DemoError(
+            f"At {address} there are records already ({', '.join(holding)}), and the demonstration would mix simulated "
+            "ones with them; name another Kafka, or say --into-existing if that is what you want."
+        )
+    token = secrets.token_hex(3)
+    settings = Settings(kafka=address, app_id=f"alliance-demo-{token}", partitions=partitions or PARTITIONS)
+    log.create_topics(settings)
+    return settings, Label(text=token if holding else "")
+
+
+def _look(settings: Settings) -> tuple[int, list[str]]:
+    """Partitions of the event topic, 0 when there is none; and which of the topics hold records."""
     consumer = KafkaConsumer(**log.connection(settings), group_id=None)
     try:
-        if EVENTS not in consumer.topics():
-            return 0, True
-        partitions = [TopicPartition(EVENTS, number) for number in consumer.partitions_for_topic(EVENTS) or ()]
-        first, last = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
-        return len(partitions), all(first[one] == last[one] for one in partitions)
+        known = consumer.topics()
+        counts = {
+            topic.name: len(consumer.partitions_for_topic(topic.name) or ()) for topic in TOPICS if topic.name in known
+        }
+        return counts.get(EVENTS, 0), [name for name, count in counts.items() if _holds(consumer, name, count)]
     finally:
         consumer.close()
+
+
+def _holds(consumer: KafkaConsumer, topic: str, partition_count: int) -> bool:
+    partitions = [TopicPartition(topic, number) for number in range(partition_count)]
+    return bool(consumer.beginning_offsets(partitions) != consumer.end_offsets(partitions))
 
 
 def _delete(settings: Settings) -> None:

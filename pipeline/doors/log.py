@@ -12,9 +12,15 @@ from kafka.errors import TopicAlreadyExistsError
 
 from pipeline.app import changelog_topics
 from pipeline.settings import Settings
-from schemas.topics import TOPICS
+from schemas.topics import DAY_MS, TOPICS
 
-CHANGELOG_CONFIG = {"cleanup.policy": "compact", "max.message.bytes": "8000000"}
+CHANGELOG_CONFIG = {
+    "cleanup.policy": "compact",
+    "max.message.bytes": "8000000",
+    # What was deleted, an erased case above all, must not wait for ever in an open segment.
+    "max.compaction.lag.ms": str(DAY_MS),
+    "delete.retention.ms": str(7 * DAY_MS),
+}
 
 
 def connection(settings: Settings) -> dict[str, Any]:

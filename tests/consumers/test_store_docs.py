@@ -85,6 +85,12 @@ def sqlite_store() -> Engine:
     return a_simulated_practice(memory_store())
 
 
+def test_the_proof_of_an_erasure_asks_every_table_that_holds_rows_of_a_case() -> None:
+    security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    asked = re.findall(r"SELECT '(\w+)'.*? FROM (\w+) WHERE case_id", security)
+    assert asked == [(table.name, table.name) for table in tables.CASE_TABLES]
+
+
 def test_there_are_five_example_queries() -> None:
     assert len(QUERIES) == 5
 

@@ -1,13 +1,19 @@
 """The law of the store: any order and any duplication of the same events give the same rows."""
 
 import random
+from itertools import permutations
+from pathlib import Path
 
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from consumers.store import tables
-from tests.support.builders import Json, a_checkin, an_erasure
+from consumers.store.database import migrate, open_engine
+from tests.support.builders import Json, a_checkin, a_held, an_action, an_erasure
 from tests.support.histories import histories
 from tests.support.straight import Straight, memory_store
 
@@ -74,3 +80,35 @@ def test_an_erased_case_leaves_no_row_and_stays_erased() -> None:
         (therapist,) = connection.execute(select(tables.therapists)).all()
         assert (therapist.active_cases, therapist.scored_cases, therapist.score_points) == (0, 0, 0.0)
         assert len(connection.execute(select(tables.erased_cases)).all()) == 1
+
+
+def test_two_contents_under_one_identity_leave_only_the_rows_of_the_winner() -> None:
+    """Also where the two have rows in different tables, and whichever comes first."""
+    contents = [
+        a_held(1, id="same"),
+        a_held(1, id="same", session_id="s-other"),
+        a_checkin(1, id="same"),
+        an_action("dismissed", "f-1", id="same"),
+    ]
+    found = []
+    for order in permutations(contents):
+        found.append(rows_of(Straight().feed(order).store(memory_store(), batch=1)))
+    assert len(found[0]["events"]) == 1
+    assert sum(len(found[0][name]) for name in ("sessions", "checkins", "flag_actions")) == 1
+    assert all({**rows, "therapists": [], "flags": []} == {**found[0], "therapists": [], "flags": []} for rows in found)
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/store.sqlite")
+    migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+@pytest.mark.postgres
+def test_the_migrations_make_the_same_tables_in_postgresql(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    engine.dispose()

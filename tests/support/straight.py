@@ -130,12 +130,13 @@ class Straight:
         news = self.log.topics[CASES][seen:]
         asyncio.run(self._therapists.work([_event(one) for one in news]))
 
-    def store(self, engine: Engine) -> Engine:
-        """Put everything on the log into a migrated store."""
+    def store(self, engine: Engine, batch: int = 1_000_000) -> Engine:
+        """Put everything on the log into a store with tables, so many records in a transaction."""
         sink = StoreSink(engine, self.instruments)
         for topic in (EVENTS, FLAGS, THERAPISTS, REJECTED):
-            if self.log.topics[topic]:
-                sink.take(self.log.topics[topic])
+            records = self.log.topics[topic]
+            for start in range(0, len(records), batch):
+                sink.take(records[start : start + batch])
         return engine
 
 

@@ -14,7 +14,7 @@ from tests.support.kafka import Kafka
 
 @pytest.fixture
 def pom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ALLIANCE_PARTS", str(tmp_path / "parts"))
+    monkeypatch.setenv("PARTS_FOLDER", str(tmp_path / "parts"))
     file = tmp_path / "pom.xml"
     file.write_text("<project/>")
     return file

@@ -1,0 +1,102 @@
+"""The loop that every sink runs in, on a real Kafka: starts where the sink stands, waits, never passes over a record."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import pytest
+from kafka import TopicPartition
+
+from consumers.loop import LogIsShorter, Loop, Overtaken, Record, Unavailable
+from pipeline.health import Health
+from tests.support.kafka import Kafka, create_topics, produce, unique_name
+from tests.support.kafka import Record as Sent
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.kafka
+
+
+class MemorySink:
+    """Keeps offsets; refuses as told."""
+
+    part = "database"
+
+    def __init__(self, stands: int | None = None) -> None:
+        self.stands = stands
+        self.offsets: list[int] = []
+        self.troubles: list[Exception] = []
+        self.tries = 0
+
+    def positions(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return {} if self.stands is None else dict.fromkeys(partitions, self.stands)
+
+    def take(self, records: Sequence[Record]) -> None:
+        self.tries += 1
+        if self.troubles:
+            raise self.troubles.pop()
+        fresh = [one.offset for one in records if one.offset >= (self.stands or 0)]
+        self.offsets += fresh
+        self.stands = (fresh or [self.stands or 0])[-1] + 1
+
+
+@pytest.fixture
+def topic(kafka: Kafka) -> str:
+    name = unique_name("loop")
+    create_topics(kafka.bootstrap, {name: 1})
+    produce(kafka.bootstrap, name, [Sent(b"k", b"%d" % number) for number in range(5)])
+    return name
+
+
+def a_loop(kafka: Kafka, topic: str, sink: MemorySink, health: Health) -> Loop:
+    connection = {"bootstrap_servers": kafka.bootstrap}
+    return Loop(sink, [topic], connection, health, group=unique_name("g"), session_timeout_seconds=6)
+
+
+@contextmanager
+def running(loop: Loop) -> Iterator[None]:
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def test_it_starts_where_the_sink_stands(kafka: Kafka, topic: str) -> None:
+    sink = MemorySink(stands=3)
+    with running(a_loop(kafka, topic, sink, Health("t"))):
+        wait_until(lambda: sink.offsets == [3, 4], 30, lambda: f"offsets 3 and 4; {sink.offsets}")
+
+
+def test_it_waits_for_what_the_sink_writes_to_and_says_so(kafka: Kafka, topic: str) -> None:
+    sink, health = MemorySink(), Health("t")
+    sink.troubles = [Unavailable("database", "away")] * 3
+    reports: list[object] = []
+    with running(a_loop(kafka, topic, sink, health)):
+        wait_until(lambda: reports.append(health.report()) or len(sink.offsets) == 5, 30, "five records")
+    assert any("database" in str(report) for report in reports)
+    assert sink.offsets == [0, 1, 2, 3, 4]
+    assert sink.tries == 4
+    assert health.report()[0]
+
+
+def test_when_another_has_moved_the_position_it_goes_on_from_there(kafka: Kafka, topic: str) -> None:
+    sink = MemorySink()
+
+    class Moved(MemorySink):
+        def take(self, records: Sequence[Record]) -> None:
+            if self.stands is None:
+                self.stands = 2
+                raise Overtaken
+            super().take(records)
+
+    sink = Moved()
+    with running(a_loop(kafka, topic, sink, Health("t"))):
+        wait_until(lambda: sink.offsets == [2, 3, 4], 30, lambda: f"offsets from 2 on; {sink.offsets}")
+
+
+def test_a_log_that_is_shorter_than_the_position_stops_the_process(kafka: Kafka, topic: str) -> None:
+    with pytest.raises(LogIsShorter, match="made anew"):
+        a_loop(kafka, topic, MemorySink(stands=6), Health("t")).run()
