@@ -45,7 +45,7 @@ class LogIsShorter(Exception):
     def __init__(self, partition: TopicPartition, position: int, end: int) -> None:
         super().__init__(
             f"{partition.topic}, partition {partition.partition} ends at {end}, but position {position} has been read: "
-            'the topic was made anew. See `docs/operations.md`, "A lost log".'
+            "the topic was made anew. See docs/operations.md, Backup."
         )
 
 
@@ -101,6 +101,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._session_timeout_ms = session_timeout_seconds * 1000
         self._stop = threading.Event()
         self._consumer: Any = None
+        self._assigned: list[TopicPartition] = []
         self._next_look = 0.0
 
     def stop(self) -> None:
@@ -141,6 +142,12 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _turn(self) -> None:
         polled = self._consumer.poll(timeout_ms=POLL_MS)
+        if self._assigned:
+            # What was just polled may lie elsewhere than where the sink stands; it will be polled again.
+            assigned, self._assigned = self._assigned, []
+            self._seek(assigned)
+            self._health.is_ready()
+            return
         records = [record for batch in polled.values() for record in batch]
         if records:
             self._hand_over(records)
@@ -180,9 +187,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.commit_async({tp: OffsetAndMetadata(offset, "", -1) for tp, offset in last.items()})
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """Start where the sink stands."""
-        self._seek(list(assigned))
-        self._health.is_ready()
+        """Remember to start where the sink stands: this runs in kafka-python's own thread, which may not wait."""
+        self._assigned = list(assigned)
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """Nothing to give back: positions are durable with the rows."""
@@ -190,10 +196,14 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
     def _seek(self, partitions: list[TopicPartition]) -> None:
         positions = self._when_available(lambda: self._sink.positions(partitions)) or {}
         ends = self._consumer.end_offsets(list(positions)) if positions else {}
-        for partition, position in positions.items():
-            if position > ends[partition]:
+        for partition in partitions:
+            position = positions.get(partition)
+            if position is None:
+                self._consumer.seek_to_beginning(partition)
+            elif position > ends[partition]:
                 raise LogIsShorter(partition, position, ends[partition])
-            self._consumer.seek(partition, position)
+            else:
+                self._consumer.seek(partition, position)
 
 
 class Prober:

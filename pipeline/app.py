@@ -81,7 +81,7 @@ def _bare_app(settings: Settings) -> faust.App:
         broker_max_poll_interval=600.0,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        producer_linger=0.0,
+        producer_linger=0.005,
         producer_max_request_size=3_000_000,
         producer_request_timeout=15.0,
     )

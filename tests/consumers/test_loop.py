@@ -1,4 +1,4 @@
-"""The loop that every sink runs in, on a real Kafka: starts where the sink stands, waits, never passes over a record."""
+"""The loop that every sink runs in, on a real Kafka: it starts where the sink stands and passes over nothing."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,8 +74,13 @@ def test_it_waits_for_what_the_sink_writes_to_and_says_so(kafka: Kafka, topic: s
     sink, health = MemorySink(), Health("t")
     sink.troubles = [Unavailable("database", "away")] * 3
     reports: list[object] = []
+
+    def done() -> bool:
+        reports.append(health.report())
+        return len(sink.offsets) == 5
+
     with running(a_loop(kafka, topic, sink, health)):
-        wait_until(lambda: reports.append(health.report()) or len(sink.offsets) == 5, 30, "five records")
+        wait_until(done, 30, "five records")
     assert any("database" in str(report) for report in reports)
     assert sink.offsets == [0, 1, 2, 3, 4]
     assert sink.tries == 4
