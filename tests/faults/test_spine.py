@@ -81,8 +81,8 @@ def distinct_of(events: list[dict[str, object]]) -> int:
 def test_the_store_equals_the_reference_though_worker_and_store_are_killed_five_times(
     broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
-    events = practice(weeks=10, seed=11)
-    assert len(events) >= 15_000
+    events = practice(weeks=12, seed=11)
+    assert len(events) >= 20_000
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
     system.create_topics().start("worker", "store")
     chance = random.Random(5)
@@ -107,3 +107,24 @@ def test_the_store_on_postgresql_equals_the_reference(
     system.create_topics().start("worker", "store")
     system.send(events)
     assert_equals_the_reference(system, distinct_of(events))
+
+
+def test_two_workers_share_the_partitions_and_one_goes_on_alone_when_the_other_is_killed(
+    broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
+) -> None:
+    events = practice(weeks=3, seed=13)
+    half = len(events) // 2
+    system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
+    system.create_topics().start("worker", "store").wait_until_well("worker", "store")
+    system.send(events[: half // 2])
+    with System(processes, broker_of_my_own.bootstrap, system.database).second_worker(system) as other:
+        system.send(events[half // 2 : half])
+        wait_until(
+            lambda: sum(other.metric("worker", "alliance_events_total").values()) > 0,
+            90,
+            lambda: f"the second worker to do its share\n{other.logs()}",
+        )
+        system.kill("worker")
+        system.send(events[half:])
+        wait_for_events(system, distinct_of(events))
+        assert_equals_the_reference(system, distinct_of(events))

@@ -7,7 +7,8 @@ Never: a process left behind.
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaProducer
@@ -53,6 +54,16 @@ class System:
         for room in rooms:
             self.running[room] = self._processes.alliance(room, env=self.settings)
         return self
+
+    @contextmanager
+    def second_worker(self, first: "System") -> Iterator["System"]:
+        """This installation's worker beside the first one's; killed at the end."""
+        assert first.bootstrap == self.bootstrap
+        self.start("worker").wait_until_well("worker")
+        try:
+            yield self
+        finally:
+            self.kill("worker")
 
     def kill(self, room: str) -> None:
         """SIGKILL."""
