@@ -1,6 +1,7 @@
-"""Half a year of a simulated practice as Prometheus would have scraped it, for the tests and pictures of the dashboards.
+"""Half a year of a simulated practice as Prometheus would have scraped it, for tests and pictures of the dashboards.
 
-In: the simulation, the real agents' work, the real exporter's collector and meters. Out: OpenMetrics text with timestamps.
+In: the simulation, the real agents' work, the real exporter's collector and meters. Out: OpenMetrics text with
+timestamps.
 Never: a clock, a figure that the exporter would not show.
 """
 
@@ -23,7 +24,7 @@ from schemas.codec import decode_flag, decode_therapist
 from schemas.flags import LIVE_STATUSES, Flag
 from schemas.topics import FLAGS, THERAPISTS
 from tests.support.builders import Json, an_action
-from tests.support.straight import Straight
+from tests.support.straight import Straight, StraightRecord
 
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 WEEKS = 26
@@ -117,7 +118,7 @@ class Exporter:
         for family in self.registry.collect():
             yield from family.samples
 
-    def _new(self, straight: Straight, topic: str):  # type: ignore[no-untyped-def]
+    def _new(self, straight: Straight, topic: str) -> list[StraightRecord]:
         records = straight.log.topics[topic][self._read[topic] :]
         self._read[topic] += len(records)
         return records

@@ -5,36 +5,64 @@ Never: a panel without a description, a unit, an id; a state told by colour alon
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from grafana_foundation_sdk.builders import (
     bargauge,
-    common as common_builders,
-    dashboard as builders,
     heatmap,
     prometheus,
-    stat as stats,
     statetimeline,
-    table as tables,
-    text as texts,
     timeseries,
     xychart,
+)
+from grafana_foundation_sdk.builders import (
+    common as common_builders,
+)
+from grafana_foundation_sdk.builders import (
+    dashboard as builders,
+)
+from grafana_foundation_sdk.builders import (
+    stat as stats,
+)
+from grafana_foundation_sdk.builders import (
+    table as tables,
+)
+from grafana_foundation_sdk.builders import (
+    text as texts,
 )
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import (
     common,
     dashboard,
+)
+from grafana_foundation_sdk.models import (
     heatmap as heatmap_models,
+)
+from grafana_foundation_sdk.models import (
     prometheus as prometheus_models,
+)
+from grafana_foundation_sdk.models import (
     text as text_models,
+)
+from grafana_foundation_sdk.models import (
     xychart as xychart_models,
 )
 
 from deploy.grafana.dashboards.config import CONFIG, GREEN, GREY, ORANGE, RED, Page
 
 PanelBuilder = Builder[dashboard.Panel]
-B = TypeVar("B")
+Panel = TypeVar(
+    "Panel",
+    stats.Panel,
+    timeseries.Panel,
+    tables.Panel,
+    xychart.Panel,
+    bargauge.Panel,
+    statetimeline.Panel,
+    heatmap.Panel,
+    texts.Panel,
+)
 
 #: Words for 0, 1, 2; the colour only repeats them.
 AS_EXPECTED = ("as expected", "look closer", "act now")
@@ -110,9 +138,7 @@ def stat(about: About, queries: Sequence[Query], link: str = "") -> PanelBuilder
         .thresholds(_plain_thresholds())
         .color_scheme(_fixed(GREY))
     )
-    if link:
-        panel = panel.data_links([builders.DashboardLink("Open").url(link)])
-    for number, query in enumerate(queries):
+    for number, query in enumerate((replace(queries[0], link=link), *queries[1:])):
         panel = panel.with_target(_target(query, number, instant=True)).override_by_name(
             query.name, _properties(query, in_text=True)
         )
@@ -284,7 +310,7 @@ def words(about: About, markdown: str) -> PanelBuilder:
     return _with_about(texts.Panel(), about).mode(text_models.TextMode.MARKDOWN).content(markdown)
 
 
-def _with_about(panel: Any, about: About) -> Any:
+def _with_about(panel: Panel, about: About) -> Panel:
     x, y, w, h = about.at
     return (
         panel.id(about.id)

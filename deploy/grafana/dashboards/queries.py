@@ -66,7 +66,9 @@ class Scope:
     def acknowledged(self, window: str, *by: str, within: int | None = None) -> str:
         """Flags acknowledged in a window, all or those within so many seconds."""
         name = "alliance_flag_acknowledge_seconds_"
-        selector = f"bucket{self.matching(f'le={chr(34)}{within:.1f}{chr(34)}')}" if within else f"count{self.matching()}"
+        selector = (
+            f"bucket{self.matching(f'le={chr(34)}{within:.1f}{chr(34)}')}" if within else f"count{self.matching()}"
+        )
         return sum_by(f"max by (team) (increase({name}{selector}[{window}]))", *by)
 
     def acknowledge_quantile(self, quantile: float, window: str) -> str:
