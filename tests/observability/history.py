@@ -103,7 +103,8 @@ class Exporter:
         """Take what is new on the log; returns the flags among it."""
         for record in self._new(straight, THERAPISTS):
             assert record.key is not None
-            self.book.take_therapist(record.key.decode(), record.value and decode_therapist(record.value))
+            assert record.value is not None
+            self.book.take_therapist(record.key.decode(), decode_therapist(record.value))
         flags = []
         for record in self._new(straight, FLAGS):
             assert record.key is not None

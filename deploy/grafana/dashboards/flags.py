@@ -228,8 +228,8 @@ def _rows() -> PanelBuilder:
         f"{weight} * ({each_with(severity)} > bool 0)"
         for weight, severity in ((1, "watch"), (2, "warning"), (4, "urgent"))
     ]
-    # 0, 1, 2, 4 and their sums, brought down to the gravest alone.
-    gravest = f"floor(log2({' + '.join(parts)} + 1) + 0.0001)"
+    # Of 0 to 7 only the highest bit counts: 0, 1, 2 or 3.
+    gravest = f"floor(log2(2 * ({' + '.join(parts)}) + 1))"
     return timeline(
         About(
             10,

@@ -138,6 +138,8 @@ def stat(about: About, queries: Sequence[Query], link: str = "") -> PanelBuilder
         .thresholds(_plain_thresholds())
         .color_scheme(_fixed(GREY))
     )
+    if queries[0].words:
+        panel = panel.mappings([_words(queries[0])])
     for number, query in enumerate((replace(queries[0], link=link), *queries[1:])):
         panel = panel.with_target(_target(query, number, instant=True)).override_by_name(
             query.name, _properties(query, in_text=True)

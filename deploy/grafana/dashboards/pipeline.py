@@ -41,15 +41,7 @@ def _now() -> list[PanelBuilder]:
                 "Look at that process's log and its /health, then docs/operations.md.",
                 (0, 0, 6, 8),
             ),
-            [
-                Query(
-                    job,
-                    f'min(up{{job="{job}"}})',
-                    words=("down", "up"),
-                    colours=(RED, GREEN),
-                )
-                for job in ("worker", "store", "exporter", "gateway")
-            ],
+            [Query("{{job}}", f"min by (job) (up{{{JOBS}}})", words=("down", "up"), colours=(RED, GREEN))],
         ),
         stat(
             About(

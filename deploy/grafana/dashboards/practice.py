@@ -159,7 +159,7 @@ def _in_time() -> str:
 
 def _trends() -> list[PanelBuilder]:
     points = TEAMS.total("ingredient_points", "ingredient", inner=("ingredient",))
-    ingredients = f"{points} / on() group_left ({TEAMS.total('scored_cases')} > 0)"
+    ingredients = f"{points} / on() group_left() ({TEAMS.total('scored_cases')} > 0)"
     number = Query(NUMBER, TEAMS.total("scored_cases"), colour=GREY, on_the_right=True, dashed=True)
     return [
         series(

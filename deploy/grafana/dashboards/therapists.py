@@ -31,7 +31,8 @@ CENTRE = TEAMS.mean()
 WARNING, CONTROL = CONFIG.warning_z, CONFIG.control_z
 GREYS = (GREY, GREY, GREY)
 
-HOW_TO_READ = """**Fewer cases, more chance.** A mean over 6 cases swings widely without anything behind it; one over 30 hardly does.
+HOW_TO_READ = """\
+**Fewer cases, more chance.** A mean over 6 cases swings widely without anything behind it; one over 30 hardly does.
 The funnel shows how far chance alone reaches at each number of cases: 19 of 20 therapists lie between the inner
 lines, 998 of 1000 between the outer ones. A point inside says nothing about the therapist. A point outside, above
 or below, is a reason to ask what is different there: clients, setting, how the check-in is offered, last of all the
@@ -94,6 +95,7 @@ def _counts() -> list[PanelBuilder]:
             [
                 Query("outside 99.8 % limits", f"sum({_outside(CONTROL)})"),
                 Query("outside 95 % limits", f"sum({_outside(WARNING)})"),
+                Query("therapists shown (n)", f"count({NUMBER})"),
             ],
         ),
     ]
@@ -207,7 +209,7 @@ def _ingredients() -> PanelBuilder:
             (12, 30, 12, 9),
         ),
         [
-            Query("{{ingredient}}", f"{points} / on() group_left ({number} > 0)", SCORE, 2),
+            Query("{{ingredient}}", f"{points} / on() group_left() ({number} > 0)", SCORE, 2),
             Query("Scored cases (n)", number, colour=GREY, on_the_right=True, dashed=True),
         ],
         most=1,
