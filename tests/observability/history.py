@@ -7,6 +7,7 @@ Never: a clock, a figure that the exporter would not show.
 
 import hashlib
 import heapq
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from tests.support.straight import Straight, StraightRecord
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 WEEKS = 26
 #: The moment at which everything is looked at: a Thursday afternoon.
-NOW = FIRST_DAY + timedelta(weeks=WEEKS - 1, days=3, hours=15)
+NOW = FIRST_DAY + timedelta(weeks=WEEKS - 1, days=3, hours=15, minutes=20)
 #: How long the figures reach back, and how often they were taken.
 DAYS, EVERY = 120, timedelta(hours=6)
 #: The last hours of what the processes say of themselves, and how often that was taken.
@@ -50,7 +51,7 @@ def practice() -> list[Json]:
 
 @dataclass
 class Supervision:
-    """Supervisors who acknowledge most flags sooner or later, as the digest of a flag's id has it."""
+    """Supervisors who acknowledge every flag sooner or later, as the digest of a flag's id has it."""
 
     due: list[tuple[str, str, str]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -60,9 +61,8 @@ class Supervision:
         if flag.flag_id in self.seen or flag.status not in LIVE_STATUSES:
             return
         self.seen.add(flag.flag_id)
-        chance = digest(flag.flag_id)
-        if chance < 0.95:
-            heapq.heappush(self.due, (text_of(flag.opened_at + wait(chance)), flag.flag_id, flag.case_id))
+        due_at = flag.opened_at + wait(digest(flag.flag_id))
+        heapq.heappush(self.due, (text_of(due_at), flag.flag_id, flag.case_id))
 
     def act(self, until: datetime) -> list[Json]:
         """The acknowledgements that are due."""
@@ -75,7 +75,7 @@ class Supervision:
 
 def wait(chance: float) -> timedelta:
     """Mostly within a day, sometimes days."""
-    return timedelta(hours=0.3 + 15 * chance + (70 * (chance - 0.8) / 0.15 if chance > 0.8 else 0))
+    return timedelta(hours=0.3 + 15 * chance + (100 * (chance - 0.8) / 0.2 if chance > 0.8 else 0))
 
 
 def digest(text: str) -> float:
@@ -159,24 +159,29 @@ def _write_processes(file: TextIO) -> None:
     moment, step = NOW - timedelta(hours=HOURS), 0
     while moment <= NOW:
         for stage, meter in (("cases", "worker"), ("therapists", "worker"), ("store", "store")):
-            for number in range(3):
-                seconds = 0.02 + 0.3 * digest(f"{stage}-{step}-{number}") ** 4
+            for number in range(40):
+                seconds = 0.02 + 0.3 * digest(f"{stage}-{number}-{step // 60}") ** 4
                 meters[meter].latency.labels(stage).observe(seconds)
-        for job in ("worker", "store", "gateway"):
-            meters[job].events.labels("alliance.checkin.submitted.v1").inc(2)
-            meters[job].events.labels("alliance.session.held.v1").inc(3)
-        if step % 90 == 40:
+        for job, behind in (("gateway", 0), ("worker", 4), ("store", 9)):
+            meters[job].events.labels("alliance.checkin.submitted.v1").inc(busy(step - behind) * 2)
+            meters[job].events.labels("alliance.session.held.v1").inc(busy(step - behind) * 3)
+        if step % 240 == 40:
             meters["worker"].rejected.labels("not-json").inc()
         for job, port in JOBS.items():
             labels = {"job": job, "instance": f"{job}:{port}"}
             _write(file, "up", labels, 1, moment)
-            _write(file, "scrape_duration_seconds", labels, 0.004 + 0.01 * digest(f"{job}-{step}"), moment)
+            _write(file, "scrape_duration_seconds", labels, 0.004 + 0.01 * digest(f"{job}-{step // 240}"), moment)
             for family in meters[job].registry.collect():
                 for sample in family.samples:
                     if not sample.name.endswith("_created"):
                         _write(file, sample.name, {**sample.labels, **labels}, sample.value, moment)
         moment += OFTEN
         step += 1
+
+
+def busy(step: int) -> float:
+    """Sessions end on the hour."""
+    return 0.3 + math.exp(-((step % 120 - 20) ** 2) / 400)
 
 
 def _write(file: TextIO, name: str, labels: dict[str, str], value: float, moment: datetime) -> None:

@@ -68,7 +68,7 @@ def _now() -> list[PanelBuilder]:
                 "Cases that look like a rupture right now, by severity. A flag ends when it is repaired, ends "
                 "unrepaired, or is dismissed.",
                 "Any urgent one: it should be spoken about today.",
-                "Open the worklist (`alliance` store, or the alert's link), acknowledge, and talk with the therapist.",
+                "Open the worklist (the alert leads there), acknowledge, and talk with the therapist.",
                 (0, 0, 6, 7),
             ),
             [Query(severity, open_flags(severity), colour=SEVERITY_COLOURS[severity]) for severity in SEVERITIES],
@@ -138,7 +138,7 @@ def _who() -> PanelBuilder:
             "how long the longest has waited without an acknowledgement (– means that all are acknowledged).",
             "Where the last column says “act now”.",
             "Talk with the therapist today, then acknowledge. Click a pseudonym to see this page for that therapist.",
-            (0, 7, 24, 11),
+            (0, 7, 24, 13),
         ),
         {"therapist": "Therapist", "team": "Team"},
         [
@@ -146,7 +146,7 @@ def _who() -> PanelBuilder:
                 Query(severity.capitalize(), f"{each_with(severity)} and on (team, therapist) ({any_open})")
                 for severity in SEVERITIES
             ),
-            Query("Waits unacknowledged since", waiting, SECONDS, 1),
+            Query("Longest wait unacknowledged", waiting, SECONDS, 1),
             Query(
                 "State",
                 f"(({waiting}) > bool {IN_TIME}) + (({waiting}) > bool {MOST})",
@@ -171,7 +171,7 @@ def _trends() -> list[PanelBuilder]:
                 "Cases with an open flag, by severity. Lines are not stacked.",
                 "Urgent ones that stay.",
                 "See in the lowest panel with whom they stay.",
-                (0, 18, 12, 8),
+                (0, 20, 12, 8),
             ),
             [Query(severity, open_flags(severity), colour=SEVERITY_COLOURS[severity]) for severity in SEVERITIES],
         ),
@@ -182,7 +182,7 @@ def _trends() -> list[PanelBuilder]:
                 "For each team, how long its longest waiting flag had waited at that moment.",
                 "A line that climbs without coming down: nobody is looking.",
                 "Arrange cover for that team.",
-                (12, 18, 12, 8),
+                (12, 20, 12, 8),
             ),
             [
                 Query("{{team}}", TEAMS.waiting("team"), SECONDS),
@@ -198,12 +198,12 @@ def _trends() -> list[PanelBuilder]:
                 "line, nine in ten within the upper one. On the right, how many they were.",
                 "The upper line stays above a day. With a handful of flags the lines jump about.",
                 "Check the on-call roster. Flags that still wait are not in it: see the longest wait.",
-                (0, 26, 12, 8),
+                (0, 28, 12, 8),
             ),
             [
                 Query("nine in ten within", TEAMS.acknowledge_quantile(0.9, "7d"), SECONDS, colour=PURPLE),
                 Query("half within", TEAMS.acknowledge_quantile(0.5, "7d"), SECONDS, colour=TEAL),
-                Query("Acknowledged (n)", TEAMS.acknowledged("7d"), colour=GREY, on_the_right=True, dashed=True),
+                Query("Acknowledged (n)", TEAMS.acknowledged("7d"), colour=GREY, on_the_right=True),
             ],
         ),
         series(
@@ -213,7 +213,7 @@ def _trends() -> list[PanelBuilder]:
                 "Flags that ended in the 90 days before each point, repaired and unrepaired.",
                 "Unrepaired overtakes repaired.",
                 "Make repair a theme of supervision.",
-                (12, 26, 12, 8),
+                (12, 28, 12, 8),
             ),
             [
                 Query("repaired", THERAPISTS.total("repaired_flags"), colour=TEAL),
@@ -238,7 +238,7 @@ def _rows() -> PanelBuilder:
             "nothing to show.",
             "A long urgent stretch: nothing has been repaired or dismissed.",
             "Talk with the therapist about what would help, and record what was done.",
-            (0, 34, 24, 12),
+            (0, 36, 24, 12),
         ),
         Query(
             "{{therapist}}",

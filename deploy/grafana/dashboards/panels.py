@@ -171,7 +171,8 @@ def series(
         .stacking(common_builders.StackingConfig().mode(common.StackingMode.NONE))
         .thresholds(_plain_thresholds())
         .color_scheme(_palette())
-        .legend(_legend(legend))
+        # With the latest value, since lines near the top of 0–1 lie close together.
+        .legend(_legend(legend, last=True))
         .tooltip(_tooltip())
         .no_value("nothing to show")
     )
@@ -345,6 +346,7 @@ def _properties(query: Query, *, in_text: bool = False) -> list[dashboard.Dynami
     if query.on_the_right and not in_text:
         properties += [_property("custom.axisPlacement", "right"), _property("min", 0), _property("max", None)]
         properties += [_property("custom.axisLabel", query.name), _property("custom.lineWidth", 1)]
+        properties += [_property("custom.fillOpacity", 12)]
     if query.dashed:
         properties.append(_property("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}))
     if query.link:
@@ -369,7 +371,9 @@ def _words(query: Query) -> dashboard.ValueMap:
 def _one_row_each(
     keys: Mapping[str, str], queries: Sequence[Query], sort_by: str
 ) -> list[dashboard.DataTransformerConfig]:
-    titles = {**keys, **{f"Value #{chr(ord('A') + number)}": query.name for number, query in enumerate(queries)}}
+    # Grafana names the value of a lone query differently.
+    values = ["Value"] if len(queries) == 1 else [f"Value #{chr(ord('A') + number)}" for number in range(len(queries))]
+    titles = {**keys, **{value: query.name for value, query in zip(values, queries, strict=True)}}
     organize = {
         "excludeByName": {"Time": True},
         "indexByName": {name: place for place, name in enumerate(titles)},
@@ -412,8 +416,8 @@ def _palette() -> builders.FieldColor:
     return builders.FieldColor().mode(dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
 
 
-def _legend(placement: str) -> common_builders.VizLegendOptions:
-    legend = common_builders.VizLegendOptions().calcs([]).show_legend(bool(placement))
+def _legend(placement: str, *, last: bool = False) -> common_builders.VizLegendOptions:
+    legend = common_builders.VizLegendOptions().calcs(["lastNotNull"] if last else []).show_legend(bool(placement))
     side = common.LegendPlacement.RIGHT if placement == "right" else common.LegendPlacement.BOTTOM
     return legend.display_mode(common.LegendDisplayMode.LIST).placement(side)
 

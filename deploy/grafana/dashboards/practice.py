@@ -160,7 +160,7 @@ def _in_time() -> str:
 def _trends() -> list[PanelBuilder]:
     points = TEAMS.total("ingredient_points", "ingredient", inner=("ingredient",))
     ingredients = f"{points} / on() group_left() ({TEAMS.total('scored_cases')} > 0)"
-    number = Query(NUMBER, TEAMS.total("scored_cases"), colour=GREY, on_the_right=True, dashed=True)
+    number = Query(NUMBER, TEAMS.total("scored_cases"), colour=GREY, on_the_right=True)
     return [
         series(
             About(
@@ -247,7 +247,7 @@ def _teams() -> PanelBuilder:
             "Each team's figures now and 28 days ago, in the order of their names. n stands beside every mean.",
             "A mean that moved by 0.03 or more with about the same n; completion or repair far below the other teams.",
             "Click a team to see this page for it alone. Teams see different clients: ask before concluding.",
-            (0, 24, 24, 7),
+            (0, 24, 24, 6),
         ),
         {"team": "Team"},
         [

@@ -30,8 +30,8 @@ def quality() -> dashboard.Dashboard:
     """The dashboard."""
     return a_dashboard(
         CONFIG.quality,
-        "For the QI team: completion, kinds of flags, and what the rules cost. A rule is changed only after "
-        "`alliance backtest` has run it over last year.",
+        "For the QI team: completion, kinds of flags, and what the rules cost. A rule is changed only after a backtest "
+        "over last year.",
         "now-90d",
         [*_now(), *_completion(), _by_therapist(), *_flags()],
     )

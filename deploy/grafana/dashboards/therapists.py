@@ -189,7 +189,7 @@ def _over_time() -> PanelBuilder:
             Query("Mean alliance (0–1)", mean, SCORE, 2, colour=BLUE),
             Query("95 % interval, upper", interval_end(mean, number, WARNING), SCORE, 2, colour=TEAL, dashed=True),
             Query("95 % interval, lower", interval_end(mean, number, -WARNING), SCORE, 2, colour=TEAL, dashed=True),
-            Query("Scored cases (n)", number, colour=GREY, on_the_right=True, dashed=True),
+            Query("Scored cases (n)", number, colour=GREY, on_the_right=True),
         ],
         most=1,
         axis="alliance, 0–1",
@@ -210,7 +210,7 @@ def _ingredients() -> PanelBuilder:
         ),
         [
             Query("{{ingredient}}", f"{points} / on() group_left() ({number} > 0)", SCORE, 2),
-            Query("Scored cases (n)", number, colour=GREY, on_the_right=True, dashed=True),
+            Query("Scored cases (n)", number, colour=GREY, on_the_right=True),
         ],
         most=1,
         axis="alliance, 0–1",

@@ -26,6 +26,7 @@ class Line:
     is_dashed: bool = False
     on_the_right: bool = False
     is_points: bool = False
+    is_filled: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,10 @@ def plot(width: int, height: int, lines: Sequence[Line], x: Axis, left: Axis, ri
     parts = [room.grid(left), room.x_axis(x, times), room.axis_texts(left, side="left")]
     if right is not None:
         parts.append(room.axis_texts(right, side="right"))
-    for line in sorted(lines, key=lambda one: one.is_points):
+    for line in sorted(lines, key=lambda one: (not one.is_filled, one.is_points)):
         axis = right if line.on_the_right and right is not None else left
         places = [(room.x(x, at), room.y(axis, value)) for at, value in line.points]
-        parts.append(dots(places, line) if line.is_points else stroke(places, line))
+        parts.append(dots(places, line) if line.is_points else stroke(places, line, room.floor))
     return svg(width, height, parts)
 
 
@@ -138,7 +139,7 @@ def time_ticks(axis: Axis, count: int) -> list[tuple[float, str]]:
     ]
 
 
-def stroke(places: Sequence[Point], line: Line) -> str:
+def stroke(places: Sequence[Point], line: Line, floor: float) -> str:
     """One line, broken where a value is missing."""
     pieces: list[list[Point]] = [[]]
     for place in places:
@@ -147,7 +148,14 @@ def stroke(places: Sequence[Point], line: Line) -> str:
         elif pieces[-1]:
             pieces.append([])
     dash = ' stroke-dasharray="7 5"' if line.is_dashed else ""
-    return "".join(
+    area = "".join(
+        f'<polygon fill="{line.colour}" fill-opacity="0.12" points="'
+        + " ".join(f"{x:.1f},{y:.1f}" for x, y in [(piece[0][0], floor), *piece, (piece[-1][0], floor)])
+        + '"/>'
+        for piece in pieces
+        if piece and line.is_filled
+    )
+    return area + "".join(
         f'<polyline fill="none" stroke="{line.colour}" stroke-width="{line.width}"{dash} points="'
         + " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)
         + '"/>'
@@ -193,9 +201,15 @@ def states(
                 f'height="{tall - 2:.1f}" fill="{colour}"/>'
             )
             if right - left > 8 * len(word):
-                ink = "#555" if colour.upper().startswith("#E") else "#fff"
+                ink = "#333" if is_light(colour) else "#fff"
                 parts.append(text(left + 4, y + tall / 2 + 4, word, "start", ink=ink))
     return svg(width, height, parts)
+
+
+def is_light(colour: str) -> bool:
+    """Whether dark ink reads better on it."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return 0.3 * red + 0.6 * green + 0.1 * blue > 150
 
 
 def heat(

@@ -24,6 +24,7 @@ UNDERSTOOD = {
     "custom.axisLabel",
     "custom.lineWidth",
     "custom.lineStyle",
+    "custom.fillOpacity",
     "custom.width",
     "custom.show",
     "custom.pointSize",

@@ -14,24 +14,28 @@ from tests.support.prometheus import Prometheus
 COLUMN, ROW, GAP, HEAD, MARGIN = 58, 34, 8, 30, 12
 TOP = 92
 STYLE = """
-* { box-sizing: border-box; } body { margin: 0; background: #F4F5F5; color: #222; font: 13px 'DejaVu Sans', sans-serif; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #F4F5F5; color: #222; font: 13px 'DejaVu Sans', sans-serif; }
 header { position: absolute; left: 12px; right: 12px; top: 8px; }
 h1 { font-size: 19px; margin: 0 0 4px; } header p { margin: 0 0 6px; color: #555; }
 .chosen span { background: #fff; border: 1px solid #CCC; padding: 2px 8px; margin-right: 6px; }
 .preview { float: right; color: #7A4E2D; }
 section { position: absolute; background: #fff; border: 1px solid #D8D8D8; border-radius: 2px; overflow: hidden; }
-h2 { font-size: 13px; font-weight: 600; margin: 7px 10px 0; height: 22px; white-space: nowrap; } h2 i { color: #999; }
+h2 { font-size: 13px; font-weight: 600; margin: 7px 10px 0; height: 22px; white-space: nowrap; } 
+h2 i { display: inline-block; width: 14px; height: 14px; border: 1px solid #AAA; border-radius: 7px; color: #888;
+  font: 10px/12px 'DejaVu Sans'; text-align: center; vertical-align: 1px; }
 .inside { position: absolute; left: 6px; right: 6px; top: 30px; bottom: 4px; overflow: hidden; }
 svg text { font-size: 11px; }
 .stat { display: flex; flex-direction: column; height: 100%; justify-content: space-evenly; text-align: center; }
 .value b { display: block; font-size: 17px; } .value:first-child b { font-size: 29px; }
 .value i { font-style: normal; color: #666; font-size: 12px; }
-.legend { position: absolute; left: 8px; bottom: 2px; font-size: 12px; color: #333; white-space: nowrap; }
-.legend span { margin-right: 14px; } .below { text-align: center; color: #444; font-size: 12px; }
+.legend { position: absolute; left: 8px; bottom: 2px; font-size: 12px; color: #333; line-height: 22px; }
+.legend span { margin-right: 14px; white-space: nowrap; display: inline-block; }
+.below { text-align: center; color: #444; font-size: 12px; }
 table { border-collapse: collapse; width: 100%; font-size: 12.5px; }
 th { text-align: right; color: #3A5A92; font-weight: 600; border-bottom: 1px solid #CCC; padding: 4px 8px; }
 td { text-align: right; padding: 3.2px 8px; border-bottom: 1px solid #EEE; }
-th:first-child, td.key { text-align: left; } td.link { color: #1F60C4; text-decoration: underline; }
+th.key, td.key { text-align: left; } td.link { color: #1F60C4; text-decoration: underline; }
 .words { padding: 2px 8px; line-height: 1.5; } .words p { margin: 0 0 8px; }
 .nothing { color: #777; text-align: center; padding-top: 30px; }
 """
@@ -65,7 +69,7 @@ def _header(look: Look) -> str:
         value = look.chosen[variable["name"]]
         written = "All" if value in (ALL, variable["allValue"]) else value
         chosen.append(f"{escape(variable['label'])}: <b>{escape(written)}</b>")
-    chosen.append(f"{look.start:%d %b} – {look.now:%d %b %Y %H:%M} UTC")
+    chosen.append(f"{look.start:%d %b %H:%M} – {look.now:%d %b %Y %H:%M} UTC")
     return (
         f'<header><span class="preview">Preview drawn without Grafana; simulated data</span>'
         f"<h1>{escape(look.dashboard['title'])}</h1><p>{escape(look.dashboard['description'])}</p>"
@@ -80,5 +84,5 @@ def _section(panel: dict[str, object], look: Look, prometheus: Prometheus) -> st
     box = Box(panel, look.answers(prometheus, panel), look, width - 14, height - HEAD - 6)
     return (
         f'<section style="left:{left}px;top:{top}px;width:{width}px;height:{height}px">'
-        f'<h2>{escape(str(panel["title"]))} <i>ⓘ</i></h2><div class="inside">{draw(box)}</div></section>'
+        f'<h2>{escape(str(panel["title"]))} <i>i</i></h2><div class="inside">{draw(box)}</div></section>'
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from deploy.grafana.dashboards.config import GREY
 from tests.observability.drawing import charts
 from tests.observability.drawing.fields import PALETTE, Field, Json, NotUnderstood, duration, field_of, shade
 from tests.observability.resolving import Answer, Look
@@ -52,19 +53,19 @@ def stat(box: Box) -> str:
     """Big numbers; the first is the one that the title speaks of."""
     shown = []
     for answer in box.answers:
-        series = answer.result or [None]
-        for one in series:
-            name = answer.name_of(one) if one else answer.legend
+        if not answer.result:
+            shown.append((box.panel["fieldConfig"]["defaults"]["noValue"], "#777", answer.legend))
+        for series in answer.result:
+            name, value = answer.name_of(series), float(series["value"][1])
             field = field_of(box.panel, name)
-            value = float(one["value"][1]) if one else math.nan
             word = field.word(value)
-            colour = shade(word.get("color", "")) if word else field.colour
-            plain = "#222" if not word and colour == "#8E8E8E" else colour
-            written = field.text(value) if one else box.panel["fieldConfig"]["defaults"]["noValue"]
-            shown.append(
-                f'<div class="value"><b style="color:{plain}">{escape(written)}</b><i>{escape(name)}</i></div>'
-            )
-    return f'<div class="stat">{"".join(shown)}</div>'
+            colour = shade(word["color"]) if word else field.colour
+            shown.append((field.text(value), "#222" if colour == GREY else colour, name))
+    values = [
+        f'<div class="value"><b style="color:{colour}">{escape(text)}</b><i>{escape(name)}</i></div>'
+        for text, colour, name in shown
+    ]
+    return f'<div class="stat">{"".join(values)}</div>'
 
 
 def lines(box: Box) -> str:
@@ -78,8 +79,12 @@ def lines(box: Box) -> str:
     defaults = field_of(box.panel, "")
     left_axis = _axis(left, defaults.get("min"), defaults.get("max"), str(defaults.get("custom.axisLabel") or ""))
     right_axis = _axis(right, 0, None, "") if right else None
-    height = box.height - LEGEND_HEIGHT
-    return charts.plot(box.width, height, drawn, box.times, left_axis, right_axis, True) + legend(drawn)
+    calcs = box.panel["options"]["legend"]["calcs"]
+    named = [
+        (line, field.text(line.points[-1][1]) if calcs else "") for (field, _), line in zip(fields, drawn, strict=True)
+    ]
+    height = box.height - legend_height(named, box.width)
+    return charts.plot(box.width, height, drawn, box.times, left_axis, right_axis, True) + legend(named)
 
 
 def _series(box: Box) -> list[tuple[Field, Json]]:
@@ -99,6 +104,7 @@ def _line(field: Field, values: Sequence[Sequence[float]], number: int) -> chart
         float(field.get("custom.lineWidth", 2)),
         (field.get("custom.lineStyle") or {}).get("fill") == "dash",
         field.get("custom.axisPlacement") == "right",
+        is_filled=bool(field.get("custom.fillOpacity")),
     )
 
 
@@ -126,19 +132,32 @@ class SecondsAxis(charts.Axis):
     def ticks(self, count: int = 5) -> list[float]:
         """Hours or days."""
         raw = (self.most - self.least) / count
-        step = next((one for one in (3600, 21600, 43200, 86400, 172800, 604800) if one >= raw), 2419200)
+        step = next((one for one in (3600, 21600, 43200, 86400, 172800, 604800, 1209600) if one >= raw), 2419200)
         return [float(tick) for tick in range(0, int(self.most) + 1, step)]
 
 
-def legend(drawn: Sequence[charts.Line]) -> str:
-    """Names beside a piece of each line."""
+def legend(named: Sequence[tuple[charts.Line, str]]) -> str:
+    """Names beside a piece of each line, and its latest value."""
     items = [
-        f'<span><svg width="24" height="10"><line x1="0" x2="24" y1="5" y2="5" stroke="{line.colour}" '
-        f'stroke-width="{6 if line.is_points else 2.5}"{" stroke-dasharray=" + chr(34) + "7 4" + chr(34) if line.is_dashed else ""}'
-        f"/></svg> {escape(line.name)}{' (right axis)' if line.on_the_right else ''}</span>"
-        for line in drawn
+        f"<span>{_sample(line)} {escape(line.name)}{' (right axis)' if line.on_the_right else ''}"
+        f"{f': <b>{escape(last)}</b>' if last else ''}</span>"
+        for line, last in named
     ]
     return f'<div class="legend">{"".join(items)}</div>'
+
+
+def _sample(line: charts.Line) -> str:
+    if line.is_points:
+        return f'<svg width="14" height="12"><circle cx="7" cy="6" r="5" fill="{line.colour}"/></svg>'
+    dash = ' stroke-dasharray="7 4"' if line.is_dashed else ""
+    stroke = f'stroke="{line.colour}" stroke-width="2.5"{dash}'
+    return f'<svg width="24" height="10"><line x1="0" x2="24" y1="5" y2="5" {stroke}/></svg>'
+
+
+def legend_height(named: Sequence[tuple[charts.Line, str]], width: int) -> int:
+    """One row, or as many as the words need."""
+    letters = sum(len(line.name) + len(last) + (13 if line.on_the_right else 0) + 7 for line, last in named)
+    return LEGEND_HEIGHT * max(1, math.ceil(letters * 7 / width))
 
 
 def rows_of(panel: Json, answers: Sequence[Answer]) -> tuple[list[str], list[Row]]:
@@ -146,17 +165,22 @@ def rows_of(panel: Json, answers: Sequence[Answer]) -> tuple[list[str], list[Row
     steps = panel["transformations"]
     if [one["id"] for one in steps] != ["merge", "organize", "sortBy"]:
         raise NotUnderstood(f"the transformations of {panel['title']}")
-    titles: dict[str, str] = steps[1]["options"]["renameByName"]
+    order: dict[str, int] = steps[1]["options"]["indexByName"]
+    titles: dict[str, str] = dict(sorted(steps[1]["options"]["renameByName"].items(), key=lambda one: order[one[0]]))
     labels = [name for name in titles if not name.startswith("Value")]
     rows: dict[tuple[str, ...], Row] = {}
     for answer in answers:
         for series in answer.result:
             key = tuple(series["metric"].get(label, "") for label in labels)
             row = rows.setdefault(key, {titles[label]: part for label, part in zip(labels, key, strict=True)})
-            column = "Value" if len(answers) == 1 and "Value" in titles else f"Value #{answer.ref_id}"
+            column = "Value" if len(answers) == 1 else f"Value #{answer.ref_id}"
             row[titles[column]] = float(series["value"][1])
     key = steps[2]["options"]["sort"][0]["field"]
-    return list(titles.values()), sorted(rows.values(), key=lambda row: row.get(key, ""))  # type: ignore[return-value, arg-type]
+    return list(titles.values()), sorted(rows.values(), key=lambda row: _for_sorting(row.get(key)))
+
+
+def _for_sorting(value: float | str | None) -> tuple[float, str]:
+    return (0.0, value) if isinstance(value, str) else (math.inf if value is None else value, "")
 
 
 def table(box: Box) -> str:
@@ -165,7 +189,8 @@ def table(box: Box) -> str:
     if not rows:
         return box.nothing
     fields = {title: field_of(box.panel, title) for title in titles}
-    head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+    keys = {title for row in rows for title, value in row.items() if isinstance(value, str)}
+    head = "".join(f'<th class="{"key" if title in keys else "figure"}">{escape(title)}</th>' for title in titles)
     body = "".join(f"<tr>{''.join(_cell(fields[title], row.get(title)) for title in titles)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -177,7 +202,7 @@ def _cell(field: Field, value: float | str | None) -> str:
         return f'<td class="key{" link" if field.get("links") else ""}">{escape(value)}</td>'
     word = field.word(value)
     colour = shade(word.get("color", "")) if word else ""
-    return f'<td style="color:{colour if colour not in ("", "#8E8E8E") else "#222"}">{escape(field.text(value))}</td>'
+    return f'<td style="color:{colour if colour not in ("", GREY) else "#222"}">{escape(field.text(value))}</td>'
 
 
 def scatter(box: Box) -> str:
@@ -196,8 +221,11 @@ def scatter(box: Box) -> str:
     most = max(point[0] for line in drawn for point in line.points)
     x_axis = charts.Axis(0, most * 1.03, lambda value: f"{value:g}")
     y_axis = charts.Axis(0, 1, lambda value: f"{value:g}", names[0][1])
-    plotted = charts.plot(box.width, box.height - 2 * LEGEND_HEIGHT, drawn, x_axis, y_axis, None, False)
-    return f'{plotted}<div class="below">{escape(names[0][0])}</div>{legend(drawn)}'
+    named = [(line, "") for line in drawn]
+    plotted = charts.plot(
+        box.width, box.height - 20 - legend_height(named, box.width), drawn, x_axis, y_axis, None, False
+    )
+    return f'{plotted}<div class="below">{escape(names[0][0])}</div>{legend(named)}'
 
 
 def bars(box: Box) -> str:
