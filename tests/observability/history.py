@@ -37,6 +37,8 @@ DAYS, EVERY = 120, timedelta(hours=6)
 HOURS, OFTEN = 7, timedelta(seconds=30)
 #: This therapist has begun only now: three cases, too few for a score to be shown.
 BEGINNER, BEGINNERS_CASES = "t-16", 3
+#: The supervisor of this team has been away for so long.
+AWAY, AWAY_FOR = "north", timedelta(days=5)
 EXPORTER = {"job": "exporter", "instance": "exporter:9108"}
 JOBS = {"worker": 9109, "store": 9110, "exporter": 9108, "gateway": 8080}
 
@@ -51,7 +53,7 @@ def practice() -> list[Json]:
 
 @dataclass
 class Supervision:
-    """Supervisors who acknowledge every flag sooner or later, as the digest of a flag's id has it."""
+    """Supervisors who acknowledge flags sooner or later, as the digest of a flag's id has it; one is away."""
 
     due: list[tuple[str, str, str]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
@@ -62,6 +64,8 @@ class Supervision:
             return
         self.seen.add(flag.flag_id)
         due_at = flag.opened_at + wait(digest(flag.flag_id))
+        if flag.team == AWAY and due_at > NOW - AWAY_FOR:
+            return
         heapq.heappush(self.due, (text_of(due_at), flag.flag_id, flag.case_id))
 
     def act(self, until: datetime) -> list[Json]:

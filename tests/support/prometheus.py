@@ -7,6 +7,7 @@ Never: a scrape, a sample of our own making inside Prometheus, a server left beh
 import json
 import shutil
 import subprocess
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,7 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.local.packages import ByHand, install
+from deploy.local.console import PartsError, announced
+from deploy.local.packages import can_install, last_words, read_package_lists
+from deploy.local.places import one_at_a_time, parts_folder
 from deploy.local.ports import LOOPBACK, answers, free_port
 from tests.support.processes import Process
 
@@ -24,12 +27,37 @@ READY_SECONDS = 30
 
 
 def program(name: str, package: str) -> str:
-    """A program on the PATH; its Debian package is installed where we may, else one sentence says how."""
-    if shutil.which(name) is None:
-        install(name, (package,), by_hand=ByHand(package, package))
+    """A program on the PATH, else the one of Debian's package, unpacked beside us: so no service is started."""
     found = shutil.which(name)
-    assert found is not None, f"{name} is not on the PATH though {package} is installed"
-    return found
+    return found or str(unpacked(package) / "usr" / "bin" / name)
+
+
+def unpacked(package: str) -> Path:
+    """The files of a Debian package, in the folder of fetched parts."""
+    part = parts_folder() / f"debian-{package}"
+    if part.is_dir():
+        return part
+    if shutil.which("apt-get") is None:
+        raise PartsError(f"{package} is missing: put its programs on the PATH and try again.")
+    with one_at_a_time(f"debian-{package}"):
+        if not part.is_dir():
+            _unpack(package, part)
+    return part
+
+
+def _unpack(package: str, part: Path) -> None:
+    if can_install():
+        read_package_lists()
+    with (
+        announced(f"{package} is missing: fetching it with apt-get download"),
+        tempfile.TemporaryDirectory(dir=part.parent, prefix=f".{part.name}-") as scratch,
+    ):
+        answer = subprocess.run(["apt-get", "-q", "download", package], cwd=scratch, capture_output=True, text=True)
+        if answer.returncode:
+            raise PartsError(f"`apt-get download {package}` failed: {last_words(answer.stdout + answer.stderr)}")
+        (archive,) = Path(scratch).glob("*.deb")
+        subprocess.run(["dpkg-deb", "-x", str(archive), str(Path(scratch) / "part")], check=True)
+        (Path(scratch) / "part").rename(part)
 
 
 class Prometheus:

@@ -79,4 +79,4 @@ GREEN, ORANGE, RED = "green", "orange", "red"
 #: Colours of series: never of a state, and told apart by people who do not see red and green apart.
 BLUE, GREY, PURPLE, TEAL = "#3274D9", "#8E8E8E", "#8F3BB8", "#1F8A8A"
 #: From light to dark, so that the order shows without the hue; the word is always written beside it.
-SEVERITY_COLOURS = {"watch": "#F2CC0C", "warning": "#E8710A", "urgent": "#A31621"}
+SEVERITY_COLOURS = {"watch": "#C9A100", "warning": "#E8710A", "urgent": "#A31621"}

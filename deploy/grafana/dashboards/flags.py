@@ -29,7 +29,15 @@ from deploy.grafana.dashboards.panels import (
     timeline,
     with_key_link,
 )
-from deploy.grafana.dashboards.queries import TEAMS, THERAPISTS, reference, share, state_above, state_below
+from deploy.grafana.dashboards.queries import (
+    NOBODY_WAITS,
+    TEAMS,
+    THERAPISTS,
+    reference,
+    share,
+    state_above,
+    state_below,
+)
 
 SHARE, SECONDS = CONFIG.share_unit, CONFIG.seconds_unit
 IN_TIME, MOST = CONFIG.acknowledge_seconds, CONFIG.acknowledge_seconds_most
@@ -71,7 +79,7 @@ def _now() -> list[PanelBuilder]:
                 "Open the worklist (the alert leads there), acknowledge, and talk with the therapist.",
                 (0, 0, 6, 7),
             ),
-            [Query(severity, open_flags(severity), colour=SEVERITY_COLOURS[severity]) for severity in SEVERITIES],
+            [Query(severity, open_flags(severity)) for severity in SEVERITIES],
         ),
         stat(
             About(
@@ -83,7 +91,7 @@ def _now() -> list[PanelBuilder]:
                 (6, 0, 6, 7),
             ),
             [
-                Query("unacknowledged", THERAPISTS.waiting(), SECONDS, 1),
+                Query("unacknowledged", THERAPISTS.waiting(), SECONDS, 1, words=NOBODY_WAITS),
                 state(state_above(THERAPISTS.waiting(), IN_TIME, MOST)),
                 Query(
                     "therapists with one waiting (n)",
@@ -186,8 +194,8 @@ def _trends() -> list[PanelBuilder]:
             ),
             [
                 Query("{{team}}", TEAMS.waiting("team"), SECONDS),
-                Query("look closer: a day", reference(IN_TIME, beside), SECONDS, colour=GREY, dashed=True),
-                Query("act: three days", reference(MOST, beside), SECONDS, colour=PURPLE, dashed=True),
+                Query("look closer above", reference(IN_TIME, beside), SECONDS, colour=GREY, dashed=True),
+                Query("act above", reference(MOST, beside), SECONDS, colour=PURPLE, dashed=True),
             ],
         ),
         series(

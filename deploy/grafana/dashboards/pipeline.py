@@ -150,7 +150,7 @@ def _flow() -> list[PanelBuilder]:
             [
                 *quantiles,
                 Query(
-                    f"promised: {CONFIG.latency_seconds:g} s",
+                    "promised",
                     reference(CONFIG.latency_seconds, beside),
                     SECONDS,
                     2,

@@ -19,7 +19,7 @@ from deploy.grafana.dashboards.panels import (
     table,
     with_key_link,
 )
-from deploy.grafana.dashboards.queries import TEAMS, reference, share, state_above, state_below
+from deploy.grafana.dashboards.queries import NOBODY_WAITS, TEAMS, reference, share, state_above, state_below
 
 SCORE, SHARE, SECONDS = CONFIG.score_unit, CONFIG.share_unit, CONFIG.seconds_unit
 NUMBER = "Scored cases (n)"
@@ -123,7 +123,7 @@ def _now() -> list[PanelBuilder]:
                 (16, 0, 4, 7),
             ),
             [
-                Query("unacknowledged", TEAMS.waiting(), SECONDS, 1),
+                Query("unacknowledged", TEAMS.waiting(), SECONDS, 1, words=NOBODY_WAITS),
                 state(state_above(TEAMS.waiting(), IN_TIME, CONFIG.acknowledge_seconds_most)),
                 Query(
                     "therapists with one waiting (n)",
@@ -203,14 +203,14 @@ def _trends() -> list[PanelBuilder]:
             [
                 Query("Completed", TEAMS.completion(), SHARE, colour=TEAL),
                 Query(
-                    f"expected: {CONFIG.completion_expected:.0%} or more",
+                    "expected at least",
                     reference(CONFIG.completion_expected, TEAMS.total("active_cases")),
                     SHARE,
                     colour=GREY,
                     dashed=True,
                 ),
                 Query(
-                    f"act below {CONFIG.completion_least:.0%}",
+                    "act below",
                     reference(CONFIG.completion_least, TEAMS.total("active_cases")),
                     SHARE,
                     colour=PURPLE,

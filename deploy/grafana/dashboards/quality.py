@@ -128,14 +128,14 @@ def _completion() -> list[PanelBuilder]:
             [
                 Query("{{team}}", TEAMS.completion("team"), SHARE),
                 Query(
-                    f"expected: {CONFIG.completion_expected:.0%} or more",
+                    "expected at least",
                     reference(CONFIG.completion_expected, beside),
                     SHARE,
                     colour=GREY,
                     dashed=True,
                 ),
                 Query(
-                    f"act below {CONFIG.completion_least:.0%}",
+                    "act below",
                     reference(CONFIG.completion_least, beside),
                     SHARE,
                     colour=PURPLE,

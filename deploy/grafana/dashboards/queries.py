@@ -116,6 +116,10 @@ def outside(value: str, low: str, high: str) -> str:
     return f"(({value} < bool {low}) + ({value} > bool {high}))"
 
 
+#: What stands instead of a wait of nothing.
+NOBODY_WAITS = ("nobody waits",)
+
+
 def reference(value: float, beside: str) -> str:
     """A level to compare with, drawn as a series of its own so that the legend names it."""
     return f"0 * ({beside}) + {value:g}"

@@ -11,7 +11,7 @@ from tests.observability.drawing.panels import Box, draw
 from tests.observability.resolving import ALL, Look, variables_of
 from tests.support.prometheus import Prometheus
 
-COLUMN, ROW, GAP, HEAD, MARGIN = 58, 34, 8, 30, 12
+COLUMN, ROW, GAP, HEAD, MARGIN = 54, 34, 8, 30, 12
 TOP = 92
 STYLE = """
 * { box-sizing: border-box; }

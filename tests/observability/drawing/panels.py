@@ -280,7 +280,7 @@ def heat(box: Box) -> str:
     rows = []
     for bound in bounds:
         values = [by_bound[bound].get(at, 0.0) for at in columns]
-        name = "more" if math.isinf(bound) else f"≤ {duration(bound)}"
+        name = "more" if math.isinf(bound) else f"≤ {duration(bound, 0) if bound >= 60 else f'{bound:g} s'}"
         rows.append((name, [max(0.0, value - less) for value, less in zip(values, below, strict=True)]))
         below = values
     return charts.heat(box.width, box.height, columns, rows, box.times)

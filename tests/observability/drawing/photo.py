@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from deploy.local.packages import ByHand, install
 from tests.observability.drawing.page import Page
-from tests.support.prometheus import program
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -25,6 +25,7 @@ def photograph(page: Page, picture: Path, scratch: Path) -> None:
         "--disable-dev-shm-usage",
         "--disable-gpu",
         "--hide-scrollbars",
+        "--disable-lcd-text",
         "--host-resolver-rules=MAP * ~NOTFOUND",
         "--force-device-scale-factor=1",
         f"--user-data-dir={scratch / 'browser'}",
@@ -39,7 +40,11 @@ def photograph(page: Page, picture: Path, scratch: Path) -> None:
 def browser() -> str:
     """A browser of the Chromium family; Debian's package is installed where we may."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    return found or program("chromium", "chromium")
+    if found is None:
+        install("Chromium", ("chromium",), by_hand=ByHand("chromium", "chromium"))
+        found = shutil.which("chromium")
+    assert found is not None, "chromium is not on the PATH though its package is installed"
+    return found
 
 
 def size_of(picture: Path) -> tuple[int, int]:
