@@ -40,6 +40,8 @@ BEGINNER, BEGINNERS_CASES = "t-16", 3
 #: The supervisor of this team has been away for so long.
 AWAY, AWAY_FOR = "north", timedelta(days=5)
 EXPORTER = {"job": "exporter", "instance": "exporter:9108"}
+#: A second exporter says the same since then: figures must not double.
+SECOND_EXPORTER, SECOND_FOR = {"job": "exporter", "instance": "exporter-2:9108"}, timedelta(days=20)
 JOBS = {"worker": 9109, "store": 9110, "exporter": 9108, "gateway": 8080}
 
 
@@ -155,6 +157,8 @@ def _write_practice(file: TextIO) -> None:
         if moment >= NOW - timedelta(days=DAYS):
             for sample in exporter.samples():
                 _write(file, sample.name, {**sample.labels, **EXPORTER}, sample.value, moment)
+                if moment >= NOW - SECOND_FOR:
+                    _write(file, sample.name, {**sample.labels, **SECOND_EXPORTER}, sample.value, moment)
 
 
 def _write_processes(file: TextIO) -> None:

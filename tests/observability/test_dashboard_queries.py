@@ -6,12 +6,13 @@ Never: a query rewritten for the test.
 
 import json
 import math
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from deploy.grafana.dashboards.write import FOLDER
-from tests.observability.history import BEGINNER, NOW
+from tests.observability.history import BEGINNER, EXPORTER, FIRST_DAY, NOW
 from tests.observability.resolving import Answer, Look, everything, values_of, variables_of
 from tests.support.prometheus import Prometheus
 
@@ -19,6 +20,7 @@ Json = dict[str, Any]
 DASHBOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
 each_dashboard = pytest.mark.parametrize("name", DASHBOARDS)
 
+ONE_EXPORTER = f'instance="{EXPORTER["instance"]}"'
 #: Answers may be empty for one therapist or team where there is nothing to count, never for all.
 MAY_BE_EMPTY_FOR_ONE = {"Who has open flags", "From flag to acknowledgement (7 days)"}
 
@@ -83,10 +85,32 @@ def test_a_therapist_whose_scores_are_held_back_is_on_no_panel_of_scores(observe
 
 def test_the_mean_of_the_practice_is_that_of_its_cases_not_of_its_therapists(observed: Prometheus) -> None:
     (shown,) = _answers("practice", "Alliance now", observed)[0].values()
-    points = observed.instant("alliance_therapist_score_points", NOW)
-    cases = observed.instant("alliance_therapist_scored_cases", NOW)
+    points = observed.instant(f"alliance_therapist_score_points{{{ONE_EXPORTER}}}", NOW)
+    cases = observed.instant(f"alliance_therapist_scored_cases{{{ONE_EXPORTER}}}", NOW)
     expected = sum(float(one["value"][1]) for one in points) / sum(float(one["value"][1]) for one in cases)
     assert shown == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", [name for name in DASHBOARDS if name != "pipeline"])
+def test_two_exporters_show_what_one_shows(name: str, observed: Prometheus) -> None:
+    look = _look(name)
+    for panel in look.dashboard["panels"]:
+        for target in panel.get("targets", ()):
+            asked = look.expression(target["expr"])
+            of_one = asked.replace("{team=~", f"{{{ONE_EXPORTER}, team=~")
+            assert of_one != asked
+            # `increase` extrapolates a shorter series a little differently.
+            assert numbers(observed.instant(asked, NOW)) == pytest.approx(
+                numbers(observed.instant(of_one, NOW)), rel=0.01, nan_ok=True
+            ), asked
+
+
+@each_dashboard
+def test_a_practice_without_any_data_breaks_no_query(name: str, observed: Prometheus) -> None:
+    look = Look(DASHBOARDS[name], FIRST_DAY - timedelta(days=100), everything(DASHBOARDS[name]))
+    for panel in look.dashboard["panels"]:
+        for answer in look.answers(observed, panel):
+            assert not any(math.isinf(value) for value in answer.values()), answer.expression
 
 
 def test_limits_of_chance_lie_around_the_mean_and_narrow_with_n(observed: Prometheus) -> None:
@@ -96,6 +120,11 @@ def test_limits_of_chance_lie_around_the_mean_and_narrow_with_n(observed: Promet
     assert number[few] < number[many]
     assert upper[few] - lower[few] > upper[many] - lower[many] > 0
     assert all(lower[one] < centre[one] < upper[one] for one in number)
+
+
+def numbers(result: list[Json]) -> dict[str, float]:
+    """Values by their labels."""
+    return {json.dumps(series["metric"], sort_keys=True): float(series["value"][1]) for series in result}
 
 
 def _look(name: str) -> Look:
