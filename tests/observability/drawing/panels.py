@@ -157,7 +157,7 @@ def _sample(line: charts.Line) -> str:
 def legend_height(named: Sequence[tuple[charts.Line, str]], width: int) -> int:
     """One row, or as many as the words need."""
     letters = sum(len(line.name) + len(last) + (13 if line.on_the_right else 0) + 7 for line, last in named)
-    return LEGEND_HEIGHT * max(1, math.ceil(letters * 7 / width))
+    return LEGEND_HEIGHT * max(1, math.ceil(letters * 8 / width))
 
 
 def rows_of(panel: Json, answers: Sequence[Answer]) -> tuple[list[str], list[Row]]:
