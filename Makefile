@@ -3,14 +3,14 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres bench schemas lock clean venv parts
+.PHONY: help demo test check kafka postgres bench schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
 ANY_PYTHON = $$(sh deploy/local/python)
 
 help: ## what can be made (this list)
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-18s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(DEMO_ARGS)
@@ -35,6 +35,12 @@ bench: venv parts ## how many events a second the spine of the pipeline carries 
 
 schemas: venv ## JSON Schema files and the tables of docs/events.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish
+
+dashboards: venv ## Grafana's dashboards anew from deploy/grafana/dashboards/*.py
+	$(PYTHON) -m deploy.grafana.dashboards.write
+
+pictures: venv ## docs/images anew: the dashboards drawn without Grafana, from a simulated practice in a real Prometheus
+	$(PYTHON) -m tests.observability.pictures
 
 # An existing lock keeps its versions; LOCK_ARGS=--upgrade takes the newest ones.
 lock: ## requirements.lock anew from pyproject.toml: exact versions, their hashes, no addresses

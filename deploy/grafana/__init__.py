@@ -1,0 +1,1 @@
+"""What people look at: Grafana's provisioning, and its dashboards as code."""

@@ -1,0 +1,341 @@
+"""What every dashboard must be, as rules over its JSON.
+
+In: dashboards' JSON. Out: complaints; none when all is well.
+Never: a service asked; `promtool` parses, and that is a program.
+"""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client import CollectorRegistry
+
+from consumers.exporter.figures import Book
+from consumers.exporter.series import FlagMeters, TherapistCollector
+from deploy.grafana.dashboards.config import CONFIG
+from pipeline.meters import Meters
+from tests.observability.history import NOW
+from tests.observability.resolving import LABEL_VALUES, Json, Look, everything, variables_of
+from tests.support.prometheus import program
+
+Dashboards = Mapping[str, Json]
+COLUMNS = 24
+#: Closed lists, and the two pseudonyms of staff. Nothing of a client, no instance.
+LABELS = {"team", "therapist", "ingredient", "severity", "kind", "le", "stage", "type", "reason", "job", "version"}
+QUESTIONS = ("What is this?", "When to worry?", "What to do?")
+POINTS = re.compile(r"alliance_therapist_(score|ingredient)_points")
+CASES = "alliance_therapist_scored_cases"
+WITH_LEGEND = {"timeseries", "xychart", "state-timeline"}
+OVER_A_WINDOW = re.compile(r"\b(?P<function>rate|irate|increase|delta|\w+_over_time)\([^\[\]]*\[(?P<window>[^\]]+)\]")
+COUNTER = re.compile(r"\balliance_\w+_(?:total|bucket|count|sum)\b(?:{[^}]*})?(?P<next>.?)")
+METRIC = re.compile(r"\b(alliance_\w+|up|scrape_\w+)\b(?=[{\s)\[]|$)")
+MATCHER = re.compile(r"[{,]\s*(\w+)\s*(?:=~|!~|!=|=)")
+GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^()]*)\)")
+
+
+def plots(dashboards: Dashboards) -> Iterator[tuple[str, Json]]:
+    """Every panel that shows figures: not a text."""
+    yield from ((name, panel) for name, panel in panels(dashboards) if panel["type"] != "text")
+
+
+def panels(dashboards: Dashboards) -> Iterator[tuple[str, Json]]:
+    """Every panel with the words that name it."""
+    for name, dashboard in dashboards.items():
+        for panel in dashboard["panels"]:
+            yield f"{name} / {panel.get('title') or panel.get('id')}", panel
+
+
+def queries(dashboards: Dashboards) -> Iterator[tuple[str, Json, Json]]:
+    """Every query with the words that name it, and its panel."""
+    for name, panel in panels(dashboards):
+        for target in panel.get("targets", ()):
+            yield f"{name} / {target['refId']}", panel, target
+
+
+def is_read_only(dashboards: Dashboards) -> Iterator[str]:
+    """Changes come from code."""
+    yield from (f"{name} is editable" for name, one in dashboards.items() if one["editable"] is not False)
+
+
+def has_a_stable_uid(dashboards: Dashboards) -> Iterator[str]:
+    """Links and bookmarks stay."""
+    known = [page.uid for page in CONFIG.pages]
+    found = [one.get("uid") for one in dashboards.values()]
+    yield from (f"{name} has the uid {one.get('uid')}" for name, one in dashboards.items() if one["uid"] not in known)
+    yield from (f"two dashboards have the uid {uid}" for uid in set(found) if found.count(uid) > 1)
+
+
+def panels_have_ids_of_their_own(dashboards: Dashboards) -> Iterator[str]:
+    """A link to one panel stays."""
+    for name, dashboard in dashboards.items():
+        ids = [panel.get("id") for panel in dashboard["panels"]]
+        yield from (f"{name} has a panel without an id" for one in ids if not one)
+        yield from (f"{name} has two panels with the id {one}" for one in set(ids) if ids.count(one) > 1)
+
+
+def panels_do_not_overlap(dashboards: Dashboards) -> Iterator[str]:
+    """Everybody sees the same page."""
+    for name, dashboard in dashboards.items():
+        for panel in dashboard["panels"]:
+            place = panel["gridPos"]
+            if not (place["x"] >= 0 and place["x"] + place["w"] <= COLUMNS and place["w"] > 0 and place["h"] > 0):
+                yield f"{name} / {panel['title']} leaves the grid"
+        for one, other in combinations(dashboard["panels"], 2):
+            if overlap(one["gridPos"], other["gridPos"]):
+                yield f"{name}: {one['title']} lies over {other['title']}"
+
+
+def overlap(one: Json, other: Json) -> bool:
+    """Whether two rectangles share a cell."""
+    across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
+    return bool(across and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"])
+
+
+def panels_explain_themselves(dashboards: Dashboards) -> Iterator[str]:
+    """A title, and an answer to three questions."""
+    for name, panel in panels(dashboards):
+        if not panel.get("title"):
+            yield f"{name} has no title"
+        yield from (f"{name}: “{one}” is not answered" for one in QUESTIONS if one not in panel.get("description", ""))
+
+
+def panels_have_units_and_queries(dashboards: Dashboards) -> Iterator[str]:
+    """No bare number, no empty frame."""
+    for name, panel in plots(dashboards):
+        if not panel["fieldConfig"]["defaults"].get("unit"):
+            yield f"{name} has no unit"
+        if not panel.get("targets"):
+            yield f"{name} asks nothing"
+
+
+def the_data_source_is_a_variable(dashboards: Dashboards) -> Iterator[str]:
+    """One practice, one data source: chosen on the page."""
+    for name, dashboard in dashboards.items():
+        kinds = [(one["type"], one.get("query")) for one in dashboard["templating"]["list"]]
+        if ("datasource", "prometheus") not in kinds:
+            yield f"{name} has no variable for the data source"
+        for place in [*dashboard["templating"]["list"], *dashboard["panels"]]:
+            if place.get("type") != "datasource" and place.get("datasource", {}).get("uid") != "${datasource}":
+                yield f"{name} / {place.get('name') or place['title']} has a data source of its own"
+    for name, _, target in queries(dashboards):
+        if target.get("datasource", {}).get("uid") != "${datasource}":
+            yield f"{name} has a data source of its own"
+
+
+def variables_follow_the_time(dashboards: Dashboards) -> Iterator[str]:
+    """Who came this month is offered this month; two thousand names are not written out."""
+    for name, dashboard in dashboards.items():
+        for variable in variables_of(dashboard):
+            if variable["refresh"] != 2:
+                yield f"{name}: ${variable['name']} is not read anew when the time range changes"
+            if not variable.get("includeAll") or not variable.get("allValue"):
+                yield f"{name}: ${variable['name']} has no All of its own"
+            if not LABEL_VALUES.fullmatch(variable["query"]["query"]):
+                yield f"{name}: ${variable['name']} is not a label_values(…)"
+
+
+def queries_parse(dashboards: Dashboards, folder: Path) -> Iterator[str]:
+    """As promtool sees it, with “All” chosen; variables' selectors as well."""
+    asked = [
+        (name, Look(dashboard, NOW, everything(dashboard)).expression(text))
+        for key, dashboard in dashboards.items()
+        for name, text in [
+            *((name, target["expr"]) for name, _, target in queries({key: dashboard})),
+            *((f"{key} / ${variable['name']}", selector_of(variable)) for variable in variables_of(dashboard)),
+        ]
+    ]
+    rules = [{"record": f"q:{number}", "expr": text} for number, (_, text) in enumerate(asked)]
+    path = folder / "rules.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}), encoding="utf-8")
+    answer = subprocess.run(
+        [program("promtool", "prometheus"), "check", "rules", "--lint=none", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        for found in re.finditer(r"rule (\d+), \"q:\d+\": (.*)", answer.stderr):
+            yield f"{asked[int(found[1]) - 1][0]}: {found[2]}"
+        if "rule " not in answer.stderr:
+            yield answer.stderr
+
+
+def selector_of(variable: Json) -> str:
+    """What a variable's label_values(…) looks at."""
+    match = LABEL_VALUES.fullmatch(variable["query"]["query"])
+    return match["selector"] if match else ""
+
+
+def windows_are_wide_enough(dashboards: Dashboards) -> Iterator[str]:
+    """`rate` follows the scrape interval; `increase` may also look over one of our own windows."""
+    for name, _, target in queries(dashboards):
+        for found in OVER_A_WINDOW.finditer(target["expr"]):
+            allowed = {"$__rate_interval"} | (CONFIG.windows if found["function"] == "increase" else set())
+            if found["window"] not in allowed:
+                yield f"{name}: {found['function']} over [{found['window']}]"
+
+
+def counters_are_not_read_bare(dashboards: Dashboards) -> Iterator[str]:
+    """A counter's own value means nothing: it falls to zero with its process."""
+    for name, _, target in queries(dashboards):
+        for found in re.finditer(
+            r"\balliance_\w+_(total|bucket|count|sum)\b(\{[^}]*\})?(?!\{)(?P<next>.?)", target["expr"]
+        ):
+            before = target["expr"][: found.start()]
+            if found["next"] != "[" or not re.search(r"\b(rate|irate|increase)\($", before):
+                yield f"{name} reads the counter {found[0]} bare"
+
+
+def therapists_are_counted_once(dashboards: Dashboards) -> Iterator[str]:
+    """Two exporters say the same: `max by (team, therapist)` comes before anything else."""
+    for name, _, target in queries(dashboards):
+        for found in re.finditer(r"\balliance_therapist_\w+", target["expr"]):
+            if not re.search(r"max by \(team, therapist(, \w+)*\) \($", target["expr"][: found.start()]):
+                yield f"{name}: {found[0]} is not under max by (team, therapist)"
+
+
+def thresholds_begin_at_nothing(dashboards: Dashboards) -> Iterator[str]:
+    """The first step of a threshold holds for every value."""
+    for name, panel in plots(dashboards):
+        steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
+        if not steps or steps[0].get("value") is not None:
+            yield f"{name}: the first step of the thresholds is not null"
+
+
+def states_are_words(dashboards: Dashboards) -> Iterator[str]:
+    """No state by colour alone: thresholds have one step, and what has a state's colour has a word."""
+    for name, panel in plots(dashboards):
+        config = panel["fieldConfig"]
+        if len(config["defaults"].get("thresholds", {}).get("steps", [])) > 1:
+            yield f"{name} tells by colour what no word says"
+        written = [*config["defaults"].get("mappings", ())]
+        for override in config["overrides"]:
+            written += [one for item in override["properties"] if item["id"] == "mappings" for one in item["value"]]
+        for mapping in written:
+            yield from (
+                f"{name} has a colour without a word" for one in mapping["options"].values() if not one.get("text")
+            )
+
+
+def metrics_exist(dashboards: Dashboards) -> Iterator[str]:
+    """Every metric is one that our processes or Prometheus itself expose."""
+    known = exposed()
+    for name, _, target in queries(dashboards):
+        for metric in METRIC.findall(target["expr"]):
+            if metric not in known:
+                yield f"{name}: nobody exposes {metric}"
+
+
+def exposed() -> set[str]:
+    """The names of all samples of ours, and two of Prometheus'."""
+    registries = [CollectorRegistry(), Meters("0").registry]
+    FlagMeters(registries[0])
+    registries[0].register(TherapistCollector(Book(), lambda: NOW))
+    families = [family for registry in registries for family in registry.collect()]
+    suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
+    return {f"{one.name}{suffix}" for one in families for suffix in suffixes[one.type]} | {
+        "up",
+        "scrape_duration_seconds",
+    }
+
+
+def labels_are_allowed(dashboards: Dashboards) -> Iterator[str]:
+    """No panel can even ask for a client."""
+    for name, panel, target in queries(dashboards):
+        text = target["expr"]
+        found = {
+            *MATCHER.findall(text),
+            *(label for group in GROUPING.findall(text) for label in re.findall(r"\w+", group)),
+        }
+        found |= set(re.findall(r"{{\s*(\w+)\s*}}", target.get("legendFormat", "")))
+        found |= {one for one in keys_of(panel) if one}
+        yield from (f"{name} names the label {label}" for label in sorted(found - LABELS))
+
+
+def keys_of(panel: Json) -> set[str]:
+    """Labels that a table makes columns of."""
+    names = [
+        name
+        for one in panel.get("transformations", ())
+        if one["id"] == "organize"
+        for name in one["options"]["renameByName"]
+    ]
+    return {name for name in names if not name.startswith("Value")}
+
+
+def means_have_their_n(dashboards: Dashboards) -> Iterator[str]:
+    """A mean stands beside the number of cases behind it."""
+    for name, panel in panels(dashboards):
+        asked = [target["expr"] for target in panel.get("targets", ())]
+        means = [text for text in asked if POINTS.search(text)]
+        if means and not any(CASES in text and not POINTS.search(text) for text in asked):
+            yield f"{name} shows a mean without its n"
+
+
+def alliance_is_drawn_from_0_to_1(dashboards: Dashboards) -> Iterator[str]:
+    """Two panels can be compared by eye."""
+    for name, panel in panels(dashboards):
+        if panel["type"] in ("timeseries", "xychart") and any(
+            POINTS.search(target["expr"]) for target in panel["targets"]
+        ):
+            defaults = panel["fieldConfig"]["defaults"]
+            if (defaults.get("min"), defaults.get("max")) != (0, 1):
+                yield f"{name} has an axis from {defaults.get('min')} to {defaults.get('max')}"
+
+
+def legends_and_tooltips_are_set(dashboards: Dashboards) -> Iterator[str]:
+    """What is not set is hidden by some versions of Grafana and shown by others."""
+    for name, panel in panels(dashboards):
+        if panel["type"] in WITH_LEGEND:
+            if not panel["options"].get("legend", {}).get("showLegend"):
+                yield f"{name} has no legend"
+            if panel["options"].get("tooltip", {}).get("mode") not in ("single", "multi"):
+                yield f"{name} has no tooltip"
+
+
+def links_lead_somewhere(dashboards: Dashboards) -> Iterator[str]:
+    """Every /d/… is a dashboard of this folder; every page leads to all the others."""
+    uids = {one["uid"] for one in dashboards.values()}
+    for name, dashboard in dashboards.items():
+        for uid in re.findall(r'"/d/([\w-]+)', to_text(dashboard)):
+            if uid not in uids:
+                yield f"{name} leads to {uid}, which is no dashboard"
+        on_top = {str(link["url"]).removeprefix(CONFIG.link_prefix) for link in dashboard["links"]}
+        if on_top != {page.uid for page in CONFIG.pages} - {dashboard["uid"]}:
+            yield f"{name} does not lead to all the others"
+
+
+def to_text(value: Any) -> str:
+    """Every text within, each in quotation marks."""
+    if isinstance(value, dict):
+        return " ".join(to_text(one) for one in value.values())
+    if isinstance(value, list):
+        return " ".join(to_text(one) for one in value)
+    return f'"{value}"'
+
+
+RULES: tuple[Callable[[Dashboards], Iterator[str]], ...] = (
+    is_read_only,
+    has_a_stable_uid,
+    panels_have_ids_of_their_own,
+    panels_do_not_overlap,
+    panels_explain_themselves,
+    panels_have_units_and_queries,
+    the_data_source_is_a_variable,
+    variables_follow_the_time,
+    windows_are_wide_enough,
+    counters_are_not_read_bare,
+    therapists_are_counted_once,
+    thresholds_begin_at_nothing,
+    states_are_words,
+    metrics_exist,
+    labels_are_allowed,
+    means_have_their_n,
+    alliance_is_drawn_from_0_to_1,
+    legends_and_tooltips_are_set,
+    links_lead_somewhere,
+)
