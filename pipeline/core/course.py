@@ -67,7 +67,7 @@ class Course:
     early_actions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.history = History(DEFAULT_YARDSTICK, self.sensitivity)
+        self.history = History(next(iter(self.yardsticks.values()), DEFAULT_YARDSTICK), self.sensitivity)
 
     def follows(self, record: Record) -> bool:
         """Whether `advance` may be given this new record as it is: after all others, superseding none of them."""

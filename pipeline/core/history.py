@@ -153,7 +153,7 @@ class History:
 
     def add(self, session_number: int, at: int, record: CheckinRecord, yardstick: Yardstick) -> Point:
         """Weigh a scored client check-in; `learn` decides whether it teaches what is usual."""
-        self.yardstick = yardstick
+        self._take_yardstick(yardstick)
         score = record.total
         assert score is not None
         expected, spread = self.client.predict(self.session_number, yardstick.standard_error)
@@ -166,6 +166,12 @@ class History:
         if not point.is_mirrored:
             self._weigh_score(record, score, deviation, spread)
         return point
+
+    def _take_yardstick(self, yardstick: Yardstick) -> None:
+        """Measure by the instrument at hand; another prior means a level that begins anew."""
+        if yardstick.prior is not self.yardstick.prior:
+            self.client, self.therapist = Level(yardstick.prior), Level(yardstick.prior)
+        self.yardstick = yardstick
 
     def _weigh_score(self, record: CheckinRecord, score: float, deviation: float, spread: float) -> None:
         unit = self.yardstick.prior.within_sd / spread
@@ -280,7 +286,7 @@ class History:
 
 
 #: Nats: when a flag is raised; what makes it graver; from when on a sign that does not carry the flag speaks too.
-LIMIT = 3.6
+LIMIT = 3.3
 WARNING_OVER, URGENT_OVER = 1.0, 3.0
 JOINING = 1.5
 
