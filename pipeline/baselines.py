@@ -104,14 +104,14 @@ def _steps(least: float, most: float, count: int) -> tuple[float, ...]:
     return tuple(least + (most - least) * step / (count - 1) for step in range(count))
 
 
-_EASED = _steps(-0.1, 0.92, 103)
-_SDS = _steps(0.5, 30.0, 119)
+_EASED = _steps(-0.1, 0.92, 69)
+_SDS = _steps(0.5, 28.0, 67)
 RULES = MappingProxyType(
     {
         rule.name: rule
         for rule in (
             FieldRule("level", "score < 36/40 - d", level, 0.0, _EASED),
-            FieldRule("drop", "score < previous - d", drop, 1 / _RANGE - 1e-9, _steps(0.0, 1.0, 101)),
+            FieldRule("drop", "score < previous - d", drop, 1 / _RANGE - 1e-9, _steps(0.0, 1.0, 69)),
             FieldRule("level-or-drop", "score < 36/40 - d or <= previous - 1/40 - d", level_or_drop, 0.0, _EASED),
             FieldRule("reliable-change", "score < previous - k SE sqrt 2", reliable_change, 1.96, _SDS),
             FieldRule("change-from-first", "score < first - k SE sqrt 2", change_from_first, 1.96, _SDS),

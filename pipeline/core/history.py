@@ -31,7 +31,7 @@ from schemas.instruments.definition import INGREDIENTS
 #: Of forms given while moving away: all answers alike, and half of those at the top.
 FLAT_SHARE, PERFECT_SHARE = 0.6, 0.3
 #: Stiff forms (flat or frozen, not perfect) in quiet cases, and how many forms that figure is worth.
-STIFF_SHARE, STIFF_WORTH = 0.01, 10.0
+STIFF_SHARE, STIFF_WORTH = 0.003, 10.0
 #: Nearer the ceiling there are too few ways to answer for a flat form to mean anything.
 STIFF_BELOW = 0.96
 LEAST_PERFECT = 0.03
@@ -46,6 +46,8 @@ FOCUS, UNEVENNESS = log(2.0), 0.354
 MIRROR_DEVIATION, MIRROR_LIMIT = -3.0, 2.5
 #: Therapists notice this share of ruptures.
 NOTICED_SHARE = 0.6
+#: Earlier check-ins of the therapist that are needed; their deviations are shortened, for their spread is less known.
+THERAPIST_FEWEST, THERAPIST_CAUTION = 3, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class History:
     def begin_session(self, session_number: int) -> None:
         """A session was held."""
         self.session_number = session_number
-        self.strain.pass_session()
+        self.strain.pass_session(session_number)
         self.missed_in_a_row = 0
 
     def judge_missing(self) -> None:
@@ -252,8 +254,8 @@ class History:
         """Weigh a therapist's check-in against the therapist's own usual rating of this case."""
         expected, spread = self.therapist.predict(session_number, standard_error)
         deviation = (score - expected) / spread
-        if self.therapist.count >= 2 and score < CEILING:
-            against, _ = score_ratios(deviation, self.yardstick.prior.within_sd / spread)
+        if self.therapist_checkins >= THERAPIST_FEWEST and score < CEILING:
+            against, _ = score_ratios(THERAPIST_CAUTION * deviation, self.yardstick.prior.within_sd / spread)
             ratio = 1 - NOTICED_SHARE + NOTICED_SHARE * min(against, 1e3)
             self.strain.weigh(THERAPIST, ratio, ratio)
         self.therapist.take(score, expected, spread, 1.0 if deviation > -2 else 0.3)
@@ -286,7 +288,7 @@ class History:
 
 
 #: Nats: when a flag is raised; what makes it graver; from when on a sign that does not carry the flag speaks too.
-LIMIT = 3.3
+LIMIT = 2.9
 WARNING_OVER, URGENT_OVER = 1.0, 3.0
 JOINING = 1.5
 

@@ -4,7 +4,7 @@ In: an instrument definition. Out: a `Yardstick`, all of it in shares of the ins
 Never: a figure of a single case.
 
 The shipped figures are working values for a four-item form on a 0-40 scale, before the ceiling cuts them off: mean
-37.62 at session 1, rising 0.12 a session to session 10, SD 3.6 between cases and 1.0 between therapists, 2.2 within a
+37.62 at session 1, rising 0.12 a session to session 10, SD 3.6 between cases and 1.0 between therapists, 2.3 within a
 case, lag-1 autocorrelation of the within-case residuals 0.3. `pipeline.core.calibration` estimates a practice's own.
 """
 
@@ -25,7 +25,7 @@ class Prior:
     first_mean: float = 37.62 / _RANGE
     growth_per_session: float = 0.12 / _RANGE
     between_variance: float = (3.6 / _RANGE) ** 2 + (1.0 / _RANGE) ** 2
-    within_variance: float = (2.2 / _RANGE) ** 2
+    within_variance: float = (2.3 / _RANGE) ** 2
     autocorrelation: float = 0.3
     #: Of sessions held, without a client check-in; of appointments, missed by the client.
     missing_share: float = 0.30

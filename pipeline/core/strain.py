@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from math import exp, log
 
 #: Share of strained cases that are so still at the next session; share of sessions at which a strain begins.
-STAY = 0.75
+STAY = 0.8
 ONSET = 0.03
+#: In the first sessions there is little yet that could rupture.
+EARLY_SESSIONS, EARLY_SHARE = 2, 0.25
 AGAINST, AWAY = 0.35, 0.65
 #: Shifts of the score, in within-case SDs: for moving against; for moving away, where less of it shows.
 DEPTHS_AGAINST = (1.5, 2.5, 4.0)
@@ -33,10 +35,11 @@ class Strain:
     away: float = 0.0
     signs: list[float] = field(default_factory=lambda: [0.0] * 6)
 
-    def pass_session(self) -> None:
+    def pass_session(self, session_number: int) -> None:
         """One more session was held."""
-        self.against = STAY * self.against + AGAINST
-        self.away = STAY * self.away + AWAY
+        begins = EARLY_SHARE if session_number <= EARLY_SESSIONS else 1.0
+        self.against = STAY * self.against + AGAINST * begins
+        self.away = STAY * self.away + AWAY * begins
         score, earlier, ingredient, form, missing, therapist = self.signs
         self.signs = [
             0.0,

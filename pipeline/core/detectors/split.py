@@ -5,7 +5,7 @@ own usual answers.
 Never: compare raw scores (therapists rate lower by design).
 
 Formula: client z < -1.5, therapist z > -0.5 (each one's residual in predictive SDs) and evidence over the limit less
-1 nat; or the therapist's residuals carry evidence over the limit.
+0.5 nats; or the therapist's residuals carry evidence over the limit.
 """
 
 from pipeline.core.detectors.evidence import of_strain
@@ -14,9 +14,9 @@ from pipeline.core.strain import THERAPIST
 from schemas.flags import Rule
 
 CLIENT_DEVIATION, THERAPIST_DEVIATION = -1.5, -0.5
-FEWEST_CHECKINS = 3
-EASED = 1.0
-RULE = Rule(name="residuals-of-both-raters-apart", version="1", expected_false_flags_per_100=0.2)
+FEWEST_CHECKINS = 4
+EASED = 0.5
+RULE = Rule(name="residuals-of-both-raters-apart", version="1", expected_false_flags_per_100=0.19)
 
 
 def split(history: History) -> Signal | None:

@@ -12,7 +12,7 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import EARLIER
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-earlier-scores", version="1", expected_false_flags_per_100=0.2)
+RULE = Rule(name="strain-odds-earlier-scores", version="1", expected_false_flags_per_100=0.07)
 
 
 def waning(history: History) -> Signal | None:
