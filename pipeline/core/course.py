@@ -56,6 +56,8 @@ class Course:
     raters: set[tuple[int, int]] = field(default_factory=set)
     #: UTC day (days since 1970) -> held, completed, repaired, unrepaired.
     days: dict[int, list[int]] = field(default_factory=dict)
+    #: Days whose counts have changed since somebody last looked.
+    changed_days: set[int] = field(default_factory=set, compare=False)
     latest: CheckinRecord | None = None
     latest_at: int = 0
     history: History = field(init=False)
@@ -66,8 +68,13 @@ class Course:
     is_armed: bool = True
     early_actions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
+    #: For an instrument not known here: the practice's prior all the same.
+    fallback: Yardstick = field(init=False)
+
     def __post_init__(self) -> None:
-        self.history = History(next(iter(self.yardsticks.values()), DEFAULT_YARDSTICK), self.sensitivity)
+        first = next(iter(self.yardsticks.values()), DEFAULT_YARDSTICK)
+        self.fallback = Yardstick(first.prior, DEFAULT_YARDSTICK.standard_error, None)
+        self.history = History(first, self.sensitivity)
 
     def follows(self, record: Record) -> bool:
         """Whether `advance` may be given this new record as it is: after all others, superseding none of them."""
@@ -83,17 +90,15 @@ class Course:
         """Take the next record of the effective history; returns the lives that it may have changed."""
         self.last = at
         self.last_event_at = at[0]
-        match record:
-            case CheckinRecord():
-                return self._checkin(at[0], record)
-            case HeldRecord() | MissedRecord():
-                return self._session(at[0], record)
-            case ActionRecord():
-                return self._action(at[0], record)
-            case ClosedRecord():
-                return self._closed(at[0], record)
-            case _:
-                return []
+        if isinstance(record, CheckinRecord):
+            return self._checkin(at[0], record)
+        if isinstance(record, HeldRecord | MissedRecord):
+            return self._session(at[0], record)
+        if isinstance(record, ActionRecord):
+            return self._action(at[0], record)
+        if isinstance(record, ClosedRecord):
+            return self._closed(at[0], record)
+        return []
 
     def _session(self, at: int, record: HeldRecord | MissedRecord) -> list[Life]:
         self.therapist_id, self.team = record.therapist_id, record.team
@@ -129,7 +134,11 @@ class Course:
         return self._ask(at, f"missing-{session}", is_session_over=True)
 
     def _count(self, day: int, column: int) -> None:
-        self.days.setdefault(day, [0, 0, 0, 0])[column] += 1
+        counts = self.days.get(day)
+        if counts is None:
+            counts = self.days[day] = [0, 0, 0, 0]
+        counts[column] += 1
+        self.changed_days.add(day)
 
     def _checkin(self, at: int, record: CheckinRecord) -> list[Life]:
         self.therapist_id, self.team = record.therapist_id, record.team
@@ -151,12 +160,12 @@ class Course:
     def _therapist_checkin(self, at: int, record: CheckinRecord, number: int) -> list[Life]:
         if record.total is None:
             return []
-        yardstick = self.yardsticks.get(record.instrument, DEFAULT_YARDSTICK)
+        yardstick = self.yardsticks.get(record.instrument, self.fallback)
         self.history.add_therapist(number, record.total, yardstick.standard_error)
         return self._ask(at, record.checkin)
 
     def _score(self, at: int, record: CheckinRecord, number: int) -> list[Life]:
-        yardstick = self.yardsticks.get(record.instrument, DEFAULT_YARDSTICK)
+        yardstick = self.yardsticks.get(record.instrument, self.fallback)
         point = self.history.add(number, at, record, yardstick)
         was_live = self.live is not None
         lives = self._ask(at, record.checkin, point)

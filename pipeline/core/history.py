@@ -107,8 +107,11 @@ class History:
     therapist_session: int = 0
     therapist_deviation: float = 0.0
     therapist_checkins: int = 0
+    #: exp(limit): what the odds are compared with.
+    limit_odds: float = field(init=False)
 
     def __post_init__(self) -> None:
+        self.limit_odds = exp(self.limit)
         self.client = Level(self.yardstick.prior)
         self.therapist = Level(self.yardstick.prior)
 
@@ -191,8 +194,10 @@ class History:
     def _weigh_perfect(self, start: float, unit: float) -> None:
         """A perfect form: no news of the score but that it is high; surface agreement where it is not usual."""
         usual = max(upper_tail(start), LEAST_PERFECT)
-        against = sum(upper_tail(start + depth * unit) for depth in DEPTHS_AGAINST) / 3
-        away = sum(upper_tail(start + depth * unit) for depth in DEPTHS_AWAY) / 3
+        a, b, c = DEPTHS_AGAINST
+        against = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
+        a, b, c = DEPTHS_AWAY
+        away = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
         self.strain.weigh(SCORE, min(max(against / usual, 1e-3), 1.0), 1.0)
         self.perfect_surprise = (PERFECT_SHARE + (1 - FLAT_SHARE + PERFECT_SHARE * usual) * away) / usual
         self.strain.weigh(FORM, 1.0, self.perfect_surprise)
@@ -264,10 +269,11 @@ class History:
 
     def is_leading(self, sign: int) -> bool:
         """Whether the evidence is over the limit and this sign carries it, or a good part of it."""
-        if self.strain.evidence < self.limit:
+        strain = self.strain
+        if strain.against + strain.away < self.limit_odds:
             return False
-        own = self.strain.signs[sign]
-        return own > 0 and (own >= JOINING or own >= max(self.strain.signs))
+        own = strain.signs[sign]
+        return own > 0 and (own >= JOINING or own >= max(strain.signs))
 
     @property
     def limit(self) -> float:

@@ -40,21 +40,20 @@ class Strain:
         begins = EARLY_SHARE if session_number <= EARLY_SESSIONS else 1.0
         self.against = STAY * self.against + AGAINST * begins
         self.away = STAY * self.away + AWAY * begins
-        score, earlier, ingredient, form, missing, therapist = self.signs
-        self.signs = [
-            0.0,
-            STAY * (earlier + score),
-            STAY * ingredient,
-            STAY * form,
-            STAY * missing,
-            STAY * therapist,
-        ]
+        signs = self.signs
+        signs[EARLIER] = STAY * (signs[EARLIER] + signs[SCORE])
+        signs[SCORE] = 0.0
+        signs[INGREDIENT] *= STAY
+        signs[FORM] *= STAY
+        signs[MISSING] *= STAY
+        signs[THERAPIST] *= STAY
 
     def weigh(self, sign: int, against: float, away: float) -> None:
         """Take one sign's likelihood ratios."""
-        self.against = min(max(self.against * against, _LEAST), _MOST)
-        self.away = min(max(self.away * away, _LEAST), _MOST)
-        share = self.away / (self.against + self.away)
+        one, other = self.against * against, self.away * away
+        self.against = one = _MOST if one > _MOST else one if one > _LEAST else _LEAST
+        self.away = other = _MOST if other > _MOST else other if other > _LEAST else _LEAST
+        share = other / (one + other)
         self.signs[sign] += (1 - share) * log(against) + share * log(away)
 
     @property
