@@ -14,12 +14,13 @@ import msgspec
 
 from pipeline.baselines import RULES, Scored, flagged, references
 from pipeline.core.acceptance import Accepted, accept
+from pipeline.core.calibration import CaseScores
 from pipeline.core.course import Course, course_of, effective
 from pipeline.core.detectors import DETECTORS, EXPECTED_FALSE_FLAGS_PER_100
 from pipeline.core.history import Detector
 from pipeline.core.instants import DAY_US
 from pipeline.core.prior import DEFAULT_PRIOR, Prior, Yardstick, yardsticks_of
-from pipeline.core.records import CLIENT, CheckinRecord, HeldRecord, Record, record_of
+from pipeline.core.records import CLIENT, CheckinRecord, HeldRecord, MissedRecord, Record, record_of
 from schemas.codec import encode
 from schemas.events import CaseErased
 from schemas.flags import KINDS, SEVERITIES, Flag
@@ -169,6 +170,26 @@ def scored(records: Iterable[Record]) -> list[Scored]:
             number = numbers.setdefault(record.session, len(numbers) + 1)
             if isinstance(record, CheckinRecord) and record.rater == CLIENT and record.total is not None:
                 found.append((number, record.total))
+    return found
+
+
+def calibration_cases(histories: Histories) -> list[CaseScores]:
+    """What `pipeline.core.calibration` needs of each case; the therapist is that of the latest session or check-in."""
+    found = []
+    for records in histories.cases.values():
+        visits = [
+            record for _, record in effective(records) if isinstance(record, HeldRecord | MissedRecord | CheckinRecord)
+        ]
+        answered = {one.session for one in visits if isinstance(one, CheckinRecord) and one.rater == CLIENT}
+        found.append(
+            CaseScores(
+                therapist_id=visits[-1].therapist_id if visits else "",
+                scores=tuple(scored(records)),
+                sessions_held=len({one.session for one in visits if not isinstance(one, MissedRecord)}),
+                sessions_answered=len(answered),
+                missed_by_client=sum(isinstance(one, MissedRecord) and one.by == "client" for one in visits),
+            )
+        )
     return found
 
 

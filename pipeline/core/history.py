@@ -41,6 +41,9 @@ MISSING_ODDS_AGAINST, MISSING_ODDS_AWAY = 1.2, 3.0
 MISSED_ODDS_AWAY = 3.0
 #: An ingredient under strain loses twice its usual share; SD of the log share from one session to the next.
 FOCUS, UNEVENNESS = log(2.0), 0.354
+FOCUSED_SHARE = 0.7
+#: The chart of slides: what it forgives at each score, in predictive SDs, and the scores before it begins.
+SLACK, CHART_AFTER = 0.5, 2
 #: A form whose mirror image is as usual, and which itself is not, was probably filled in from right to left; the second
 #: in a row was not.
 MIRROR_DEVIATION, MIRROR_LIMIT = -3.0, 2.5
@@ -57,7 +60,8 @@ class Point:
     session_number: int
     at: int
     score: float
-    #: What was predicted, before the ceiling, and how far off the score was, in predictive SDs.
+    #: What was predicted, before the ceiling, and how far off the score was, in predictive SDs; a score at the ceiling
+    #: is never below what was predicted.
     expected: float
     deviation: float
     #: Its mirror image is usual here: probably filled in from right to left, and not weighed.
@@ -107,6 +111,8 @@ class History:
     therapist_session: int = 0
     therapist_deviation: float = 0.0
     therapist_checkins: int = 0
+    #: How far scores have slid, in predictive SDs: a one-sided cumulative sum.
+    slide: float = 0.0
     #: exp(limit): what the odds are compared with.
     limit_odds: float = field(init=False)
 
@@ -153,6 +159,7 @@ class History:
         if by != "client":
             return
         self.missed_in_a_row += 1
+        self.strain.pass_session(self.session_number)
         share = self.yardstick.prior.missed_share
         self.strain.weigh(FORM, 1.0, MISSED_ODDS_AWAY / (1 + (MISSED_ODDS_AWAY - 1) * share))
 
@@ -165,11 +172,16 @@ class History:
         deviation = (score - expected) / spread
         was_mirrored = bool(self.points) and self.points[-1].is_mirrored
         is_mirrored = not was_mirrored and _is_mirrored(score, expected, spread, deviation)
+        start = deviation
+        if score >= CEILING and deviation < 0:
+            deviation = 0.0
         point = Point(session_number, at, score, expected, deviation, is_mirrored)
         self.points.append(point)
         self.shares = ()
         if not point.is_mirrored:
-            self._weigh_score(record, score, deviation, spread)
+            if self.client.count > CHART_AFTER:
+                self.slide = max(0.0, self.slide - min(deviation, 2.0) - SLACK)
+            self._weigh_score(record, score, start, spread)
         return point
 
     def _take_yardstick(self, yardstick: Yardstick) -> None:
@@ -234,7 +246,7 @@ class History:
         ratios = [
             exp(slope * (now - total / known) - offset) for now, total in zip(self.shares, self.share_sums, strict=True)
         ]
-        ratio = 0.9 * min(sum(ratios) / kinds, 20.0) + 0.1
+        ratio = FOCUSED_SHARE * min(sum(ratios) / kinds, 20.0) + 1 - FOCUSED_SHARE
         self.strained_ingredient = [one for one in INGREDIENTS if one in scores][ratios.index(max(ratios))]
         self.strain.weigh(INGREDIENT, ratio, ratio)
 
@@ -252,6 +264,7 @@ class History:
     def end_episode(self, is_repaired: bool) -> None:
         """Begin anew; after an episode that was not repaired the case is measured against where it now stands."""
         self.strain.reset()
+        self.slide = 0.0
         if not is_repaired:
             self.client.forget()
 
@@ -294,7 +307,7 @@ class History:
 
 
 #: Nats: when a flag is raised; what makes it graver; from when on a sign that does not carry the flag speaks too.
-LIMIT = 2.9
+LIMIT = 3.0
 WARNING_OVER, URGENT_OVER = 1.0, 3.0
 JOINING = 1.5
 

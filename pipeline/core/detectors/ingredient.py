@@ -12,7 +12,7 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import INGREDIENT
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-ingredient-share", version="1", expected_false_flags_per_100=0.015)
+RULE = Rule(name="strain-odds-ingredient-share", version="1", expected_false_flags_per_100=0.01)
 
 
 def ingredient(history: History) -> Signal | None:

@@ -13,7 +13,7 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import FORM
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-form-and-attendance", version="1", expected_false_flags_per_100=0.36)
+RULE = Rule(name="strain-odds-form-and-attendance", version="1", expected_false_flags_per_100=0.29)
 
 
 def withdrawal(history: History) -> Signal | None:
