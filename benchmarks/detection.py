@@ -394,7 +394,7 @@ def page(rows: Sequence[Row], command: str, seconds: float, size: str) -> str:
 
 
 def calibrated(ceiling: str, weeks: int) -> Prior:
-    """What `alliance calibrate` finds in a practice of another seed under this ceiling, ruptures of all depths in it."""
+    """What `alliance calibrate` finds in a practice of another seed under this ceiling, ruptures of all depths."""
     made = simulate(
         PracticeParameters(
             first_day=datetime(2026, 1, 5, tzinfo=UTC),
