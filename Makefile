@@ -3,7 +3,7 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres bench schemas dashboards pictures lock clean venv parts
+.PHONY: help demo test check kafka postgres bench bench-detection schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
@@ -32,6 +32,9 @@ postgres: ## a real PostgreSQL on 127.0.0.1:5432 until Ctrl-C, its data in .part
 
 bench: venv parts ## how many events a second the spine of the pipeline carries on this machine
 	$(PYTHON) -m benchmarks.spine $(BENCH_ARGS)
+
+bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for two minutes
+	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)
 
 schemas: venv ## JSON Schema files and the tables of docs/events.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish

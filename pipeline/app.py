@@ -11,6 +11,7 @@ from typing import Any
 import faust
 
 from pipeline.cases import Cases
+from pipeline.core.prior import Prior
 from pipeline.edge.acks import HandEvent
 from pipeline.edge.cycle import Cycle, Work
 from pipeline.edge.outbox import Outbox
@@ -34,11 +35,13 @@ def changelog_topics(app_id: str) -> tuple[str, str]:
     return f"{app_id}-{CASE_TABLE}-changelog", f"{app_id}-{THERAPIST_TABLE}-changelog"
 
 
-def create_app(settings: Settings, instruments: Mapping[str, Instrument], health: Health, meters: Meters) -> faust.App:
+def create_app(
+    settings: Settings, instruments: Mapping[str, Instrument], prior: Prior, health: Health, meters: Meters
+) -> faust.App:
     """An app ready for `faust.Worker`; topics must exist (`alliance topics`)."""
     app = _bare_app(settings)
     outbox = Outbox(app, health)
-    cases = Cases(_table(app, CASE_TABLE, settings), outbox, instruments, meters)
+    cases = Cases(_table(app, CASE_TABLE, settings), outbox, instruments, prior, meters)
     therapists = Therapists(_table(app, THERAPIST_TABLE, settings), outbox, meters)
     cycles = [_agent(app, "cases", EVENTS, cases.work), _agent(app, "therapists", CASES, therapists.work)]
 

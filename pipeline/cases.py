@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from pipeline.core import case
 from pipeline.core.acceptance import Accepted, Refused, accept
-from pipeline.core.prior import Yardstick, yardsticks_of
+from pipeline.core.prior import Prior, Yardstick, yardsticks_of
 from pipeline.edge.acks import HandEvent
 from pipeline.edge.outbox import Out, Outbox
 from pipeline.edge.table import StateTable
@@ -36,12 +36,12 @@ class Cases:
     """Carries out batches for the agent; states live in the table."""
 
     def __init__(
-        self, table: StateTable, outbox: Outbox, instruments: Mapping[str, Instrument], meters: Meters
+        self, table: StateTable, outbox: Outbox, instruments: Mapping[str, Instrument], prior: Prior, meters: Meters
     ) -> None:
         self._table = table
         self._outbox = outbox
         self._instruments = instruments
-        self._yardsticks: dict[str, Yardstick] = yardsticks_of(instruments)
+        self._yardsticks: dict[str, Yardstick] = yardsticks_of(instruments, prior)
         self._meters = meters
 
     async def work(self, batch: list[HandEvent]) -> None:

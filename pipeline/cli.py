@@ -11,11 +11,13 @@ from collections.abc import Callable
 
 import click
 
+from pipeline.commands.backtest import backtest
+from pipeline.commands.calibrate import calibrate
 from pipeline.commands.doctor import doctor
 from pipeline.commands.key import key
 from pipeline.commands.rejected import rejected
 from pipeline.commands.send import send
-from pipeline.commands.setup import Mendable, effective_settings, known_instruments, version, with_broker
+from pipeline.commands.setup import Mendable, effective_settings, known_instruments, known_prior, version, with_broker
 from pipeline.commands.simulate import simulate
 from pipeline.demo.command import demo
 from pipeline.health import Health
@@ -28,7 +30,7 @@ def main() -> None:
     """Monitor the therapeutic alliance of a whole practice. Settings: environment variables ALLIANCE_… (see doctor)."""
 
 
-for command in (demo, doctor, key, rejected, send, simulate):
+for command in (backtest, calibrate, demo, doctor, key, rejected, send, simulate):
     main.add_command(command)
 
 
@@ -56,7 +58,7 @@ def worker() -> None:
     health, meters = Health("worker"), Meters(version())
     serve(settings.host, settings.worker_port, health, meters.registry)
     _wait_for_topics(settings, health)
-    app = create_app(settings, instruments, health, meters)
+    app = create_app(settings, instruments, known_prior(settings), health, meters)
     # Faust sets up logging once more; its debug lines hold records, so it never gets below INFO.
     level = "info" if settings.log_level == "debug" else settings.log_level
     faust.Worker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()

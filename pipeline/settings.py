@@ -32,6 +32,7 @@ class Settings:
         "sqlite:///alliance.sqlite", "SQLAlchemy URL of the store", secret=True
     )
     instruments: str = _setting("", "folder with a practice's own instrument definitions")  # type: ignore[assignment]
+    prior: str = _setting("", "file with the practice's own prior, made by `alliance calibrate`")  # type: ignore[assignment]
     app_id: str = _setting("alliance", "name of the consumer groups and changelogs")  # type: ignore[assignment]
     partitions: int = _setting(8, "partitions of each topic, the same for `alliance topics` and every worker")  # type: ignore[assignment]
     replication: int = _setting(1, "replicas of each topic, when `alliance topics` makes them")  # type: ignore[assignment]

@@ -9,10 +9,12 @@ import os
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
+from pipeline.core.prior import DEFAULT_PRIOR, Prior, decode_prior
 from pipeline.settings import Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import InstrumentError, load_instruments
@@ -70,6 +72,19 @@ def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
         return load_instruments(settings.instruments_folder)
     except InstrumentError as error:
         raise Mendable(str(error)) from None
+
+
+def known_prior(settings: Settings) -> Prior:
+    """The practice's own prior where ALLIANCE_PRIOR names one, else the shipped one; or one sentence."""
+    if not settings.prior:
+        return DEFAULT_PRIOR
+    way_out = "Make it anew with `alliance calibrate`, or unset ALLIANCE_PRIOR."
+    try:
+        return decode_prior(Path(settings.prior).read_bytes())
+    except OSError as error:
+        raise Mendable(f"The prior {settings.prior} cannot be read ({error.strerror}). {way_out}") from None
+    except ValueError as error:
+        raise Mendable(f"The prior {settings.prior} is none. {error} {way_out}") from None
 
 
 def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:

@@ -11,6 +11,7 @@ every change and a duplicate changes nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -58,6 +59,8 @@ class CaseState:
     course: Course = field(init=False)
     #: What was last said about each flag, at version 0.
     said: dict[str, Flag] = field(init=False)
+    #: The daily counts as last told, and the oldest day among them.
+    told_days: dict[date, Day] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._refold()
@@ -69,6 +72,7 @@ class CaseState:
 
     def _refold(self) -> None:
         self.course = course_of(self.case_id, self.records.values(), self.yardsticks, self.sessions_before)
+        self.told_days = {}
         self.said = {flag_id: life.snapshot(self.case_id, 0) for flag_id, life in self.course.lives.items()}
 
 
@@ -242,15 +246,33 @@ def summary_of(state: CaseState) -> CaseSummary:
         scored_at=None if latest is None else from_us(course.latest_at),
         open_flag=None if live is None else live.severity,
         unacknowledged_since=None if live is None or live.status != "open" else from_us(live.opened_at),
-        days=_recent_days(course),
+        days=_recent_days(state),
     )
 
 
-def _recent_days(course: Course) -> dict[date, Day]:
+def _recent_days(state: CaseState) -> dict[date, Day]:
+    """What was told before, with the days that have changed since, without those that have become too old."""
+    course, told = state.course, state.told_days
     if course.last_event_at is None:
         return {}
     oldest = course.last_event_at // DAY_US - COUNTED_DAYS
-    return {day_of(day * DAY_US): Day(*course.days[day]) for day in sorted(course.days) if day > oldest}
+    first = _date(oldest + 1)
+    if not course.changed_days and (not told or next(iter(told)) >= first):
+        return told
+    last = next(reversed(told), first)
+    told = dict(told) if not told or next(iter(told)) >= first else {one: told[one] for one in told if one >= first}
+    changed = {_date(day): Day(*course.days[day]) for day in sorted(course.changed_days) if day > oldest}
+    course.changed_days.clear()
+    told.update(changed)
+    if changed and min(changed) < last:
+        told = dict(sorted(told.items()))
+    state.told_days = told
+    return told
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> date:
+    return day_of(day * DAY_US)
 
 
 class _StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):

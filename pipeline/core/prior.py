@@ -3,13 +3,16 @@
 In: an instrument definition. Out: a `Yardstick`, all of it in shares of the instrument's range (0-1).
 Never: a figure of a single case.
 
-The shipped figures are working values for a four-item form on a 0-40 scale: observed mean 36.3 at session 1, rising
-0.09 a session to session 10, between-case SD 2.7, within-case SD 1.6, lag-1 autocorrelation of the within-case
-residuals 0.3. `alliance calibrate` will replace them by a practice's own.
+The shipped figures are working values for a four-item form on a 0-40 scale, before the ceiling cuts them off: mean
+37.62 at session 1, rising 0.12 a session to session 10, SD 3.6 between cases and 1.0 between therapists, 2.3 within a
+case, lag-1 autocorrelation of the within-case residuals 0.3. `pipeline.core.calibration` estimates a practice's own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import sqrt
+
+import msgspec
 
 from schemas.instruments.definition import Instrument
 
@@ -19,16 +22,23 @@ GROWTH_SESSIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Variance components of a practice, in shares of the range."""
+    """Variance components of a practice, latent (before the ceiling), in shares of the range."""
 
-    first_mean: float = 36.3 / _RANGE
-    growth_per_session: float = 0.09 / _RANGE
-    between_variance: float = (2.7 / _RANGE) ** 2
-    within_variance: float = (1.6 / _RANGE) ** 2
+    first_mean: float = 37.62 / _RANGE
+    growth_per_session: float = 0.12 / _RANGE
+    between_variance: float = (3.6 / _RANGE) ** 2 + (1.0 / _RANGE) ** 2
+    within_variance: float = (2.3 / _RANGE) ** 2
     autocorrelation: float = 0.3
+    #: Of sessions held, without a client check-in; of appointments, missed by the client.
+    missing_share: float = 0.30
+    missed_share: float = 0.07
+    within_sd: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "within_sd", sqrt(self.within_variance))
 
     def mean(self, session_number: int) -> float:
-        """Expected score at a session of this number (1 for the first), 0-1."""
+        """Expected score at a session of this number (1 for the first), 0-1 and, before the ceiling, a little above."""
         return self.first_mean + self.growth_per_session * (min(session_number, GROWTH_SESSIONS) - 1)
 
 
@@ -43,6 +53,38 @@ class Yardstick:
 
 DEFAULT_PRIOR = Prior()
 DEFAULT_YARDSTICK = Yardstick(DEFAULT_PRIOR, standard_error=0.03, cutoff=None)
+
+
+_FIELDS = (
+    "first_mean",
+    "growth_per_session",
+    "between_variance",
+    "within_variance",
+    "autocorrelation",
+    "missing_share",
+    "missed_share",
+)
+
+
+def encode_prior(prior: Prior) -> bytes:
+    """A prior as a JSON object, to keep in a file."""
+    return msgspec.json.format(msgspec.json.encode({name: getattr(prior, name) for name in _FIELDS}))
+
+
+def decode_prior(value: bytes) -> Prior:
+    """The prior of such a file; raises ValueError with one sentence when it is none."""
+    try:
+        figures = msgspec.json.decode(value, type=dict[str, float])
+    except msgspec.DecodeError as error:
+        raise ValueError("A prior is a JSON object of numbers; `alliance calibrate` writes one.") from error
+    if set(figures) != set(_FIELDS):
+        raise ValueError(f"A prior has exactly the figures {', '.join(_FIELDS)}.")
+    prior = Prior(**figures)
+    if not (0 < prior.within_variance < 1 and 0 < prior.between_variance < 1 and 0 <= prior.autocorrelation < 1):
+        raise ValueError("Variances of a prior lie between 0 and 1, its autocorrelation from 0 to below 1.")
+    if not (0 < prior.missing_share < 1 and 0 < prior.missed_share < 1 and abs(prior.first_mean) < 3):
+        raise ValueError("Shares of a prior lie between 0 and 1, and its mean is a share of the range.")
+    return prior
 
 
 def yardsticks_of(instruments: Mapping[str, Instrument], prior: Prior = DEFAULT_PRIOR) -> dict[str, Yardstick]:

@@ -16,6 +16,7 @@ from sqlalchemy.pool import StaticPool
 from consumers.store.sink import StoreSink
 from consumers.store.tables import metadata
 from pipeline.cases import Cases
+from pipeline.core.prior import DEFAULT_PRIOR
 from pipeline.edge.outbox import Out
 from pipeline.meters import Meters
 from pipeline.therapists import Therapists
@@ -97,7 +98,13 @@ class Straight:
 
     def _make_agents(self) -> None:
         meters = Meters("test")
-        self._cases = Cases(self.case_table, _Outbox(self.log, self.case_table), self.instruments, meters)  # type: ignore[arg-type]
+        self._cases = Cases(
+            self.case_table,  # type: ignore[arg-type]
+            _Outbox(self.log, self.case_table),  # type: ignore[arg-type]
+            self.instruments,
+            DEFAULT_PRIOR,
+            meters,
+        )
         self._therapists = Therapists(
             self.therapist_table,  # type: ignore[arg-type]
             _Outbox(self.log, self.therapist_table),  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from faust.tables.table import Table
 from faust.transport.drivers.aiokafka import Producer
 
 from pipeline.app import create_app
+from pipeline.core.prior import DEFAULT_PRIOR
 from pipeline.edge.acks import HandEvent
 from pipeline.health import Health
 from pipeline.meters import Meters
@@ -66,7 +67,7 @@ def test_the_producer_takes_what_the_outbox_gives() -> None:
 
 
 def test_the_app_is_set_up_to_be_exact() -> None:
-    app = create_app(Settings(), load_instruments(None), Health("t"), Meters("t"))
+    app = create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"))
     assert app.conf.Event is HandEvent
     assert app.conf.web_enabled is False
     assert app.conf.processing_guarantee.value == "at_least_once"
