@@ -49,6 +49,17 @@ class LogIsShorter(Exception):
         )
 
 
+class LogStartsLater(Exception):
+    """A topic begins after the position of the sink: records left by retention before they were read."""
+
+    def __init__(self, partition: TopicPartition, position: int, beginning: int) -> None:
+        super().__init__(
+            f"{partition.topic}, partition {partition.partition} begins at {beginning}, after the position {position}: "
+            f"{beginning - position} records have left the log unread. Send them again from where they came, then "
+            "start with --accept-gap."
+        )
+
+
 class Overtaken(Exception):
     """Another process has moved the sink's position; go on from where it stands now."""
 
@@ -92,8 +103,10 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         *,
         group: str,
         session_timeout_seconds: int,
+        accepts_gap: bool = False,
     ) -> None:
         self._sink = sink
+        self._accepts_gap = accepts_gap
         self._topics = list(topics)
         self._health = health
         self._connection = connection
@@ -196,12 +209,15 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
     def _seek(self, partitions: list[TopicPartition]) -> None:
         positions = self._when_available(lambda: self._sink.positions(partitions)) or {}
         ends = self._consumer.end_offsets(list(positions)) if positions else {}
+        beginnings = self._consumer.beginning_offsets(list(positions)) if positions else {}
         for partition in partitions:
             position = positions.get(partition)
             if position is None:
                 self._consumer.seek_to_beginning(partition)
             elif position > ends[partition]:
                 raise LogIsShorter(partition, position, ends[partition])
+            elif position < beginnings[partition] and not self._accepts_gap:
+                raise LogStartsLater(partition, position, beginnings[partition])
             else:
                 self._consumer.seek(partition, position)
 

@@ -12,8 +12,8 @@ import faust
 
 from pipeline.cases import Cases
 from pipeline.core.prior import Prior
-from pipeline.edge.acks import HandEvent
-from pipeline.edge.cycle import Cycle, Work
+from pipeline.edge.acks import HandEvent, events_of
+from pipeline.edge.cycle import Cycle, Work, stop_stale
 from pipeline.edge.outbox import Outbox
 from pipeline.edge.table import StateTable
 from pipeline.health import Health
@@ -47,7 +47,10 @@ def create_app(
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def settle(_: Any, revoked: Any, **__: Any) -> None:
-        await asyncio.wait([asyncio.ensure_future(one.settle()) for one in cycles], timeout=SETTLE_SECONDS)
+        settling = [asyncio.ensure_future(one.settle()) for one in cycles]
+        _, unsettled = await asyncio.wait(settling, timeout=SETTLE_SECONDS)
+        if unsettled:
+            stop_stale()
 
     @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
     async def probe() -> None:
@@ -104,7 +107,7 @@ def _agent(app: faust.App, name: str, topic: str, work: Work) -> Cycle:
     @app.agent(channel, name=name)  # type: ignore[untyped-decorator]
     async def gather(stream: Any) -> None:
         await app.add_runtime_dependency(cycle)
-        async for event in stream.noack().events():
+        async for event in events_of(stream):
             await cycle.add(event)
 
     return cycle

@@ -51,7 +51,8 @@ class Cases:
         for event in batch:
             outputs.extend(self._take(event, changes))
         await self._outbox.deliver(outputs)
-        await self._outbox.deliver([self._change(*where, state) for where, state in changes.items()])
+        repairs = self._table.repairs()
+        await self._outbox.deliver([*repairs, *(self._change(*where, state) for where, state in changes.items())])
         now = time.time()
         latency = self._meters.latency.labels("cases")
         for event in batch:
@@ -66,20 +67,20 @@ class Cases:
 
     def _absorb(self, event: HandEvent, accepted: Accepted, changes: Changes) -> list[Out]:
         partition, key = event.message.partition, event.message.key
-        before = self._state(partition, key)
+        before = self._state(partition, key, changes)
         version_before = 0 if before is None else before.version
         after, facts = case.step(before, accepted, self._yardsticks)
         if facts.refusal is not None:
             return [self._refuse(event, Refused(facts.refusal, "the case"))]
-        self._meters.events.labels(type_of(accepted.event)).inc()
         if after is not None and (after.version != version_before or after is not before):
+            self._meters.events.labels(type_of(accepted.event)).inc()
             self._keep(partition, key, after, changes)
         outputs = [Out(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags]
         outputs += [Out(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags]
         outputs += [Out(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries]
         return outputs
 
-    def _state(self, partition: int, key: bytes) -> case.State:
+    def _state(self, partition: int, key: bytes, changes: Changes) -> case.State:
         live = self._table.live(partition)
         state: case.State = live.get(key)
         if state is not None:
@@ -89,6 +90,9 @@ class Cases:
             return live[mark]  # type: ignore[no-any-return]
         encoded_mark = self._table.take_encoded(partition, mark)
         if encoded_mark is not None:
+            if self._table.take_encoded(partition, key) is not None:
+                # Written by a worker that had lost the partition, after the erasure: delete it once more.
+                changes[partition, key] = None
             live[mark] = case.decode_erased(encoded_mark)
             return live[mark]  # type: ignore[no-any-return]
         encoded = self._table.take_encoded(partition, key)

@@ -65,9 +65,10 @@ def worker() -> None:
 
 
 @main.command()
-def store() -> None:
+@click.option("--accept-gap", is_flag=True, help="Go on although records have left the log unread.")
+def store(accept_gap: bool) -> None:
     """Keep accepted events, flags, therapists and refusals in SQL."""
-    from consumers.loop import LogIsShorter
+    from consumers.loop import LogIsShorter, LogStartsLater
     from consumers.store.run import run_store
     from pipeline.doors.log import connection
 
@@ -80,10 +81,11 @@ def store() -> None:
             address=(settings.host, settings.store_port),
             group=f"{settings.app_id}-store",
             session_timeout_seconds=settings.session_timeout_seconds,
+            accepts_gap=accept_gap,
             version=version(),
             on_stop=_on_stop,
         )
-    except LogIsShorter as error:
+    except (LogIsShorter, LogStartsLater) as error:
         raise Mendable(str(error)) from None
 
 

@@ -4,6 +4,7 @@ In: an environment. Out: one frozen `Settings`, or one sentence that says which 
 Never: read the environment anywhere else.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -100,6 +101,6 @@ def documentation() -> list[tuple[str, str, str]]:
 
 def _mask(url: str) -> str:
     parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+    query = re.sub(r"(?i)([^&=]*(?:pass|secret|key)[^&=]*)=[^&]*", r"\1=***", parts.query)
+    netloc = parts.netloc if parts.password is None else parts.netloc.replace(f":{parts.password}@", ":***@")
+    return urlunsplit(parts._replace(netloc=netloc, query=query))

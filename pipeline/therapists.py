@@ -34,8 +34,11 @@ class Therapists:
         )
         await self._outbox.deliver(
             [
-                self._table.change(partition, key, state.version, therapist.encode(state))
-                for (partition, key), state in changed.items()
+                *self._table.repairs(),
+                *(
+                    self._table.change(partition, key, state.version, therapist.encode(state))
+                    for (partition, key), state in changed.items()
+                ),
             ]
         )
         now = time.time()

@@ -52,3 +52,5 @@ HEADER_TOPIC = "alliance-topic"
 HEADER_PARTITION = "alliance-partition"
 HEADER_OFFSET = "alliance-offset"
 HEADER_TIMESTAMP = "alliance-timestamp"
+#: The headers that are ours; a record's own may begin alike.
+HEADERS = frozenset({HEADER_REASON, HEADER_DETAIL, HEADER_TOPIC, HEADER_PARTITION, HEADER_OFFSET, HEADER_TIMESTAMP})

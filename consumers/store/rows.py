@@ -35,7 +35,11 @@ def event_key(event: events.Event) -> str:
 
 def case_digest(case_id: str) -> str:
     """What is kept of the id of an erased case."""
-    return digest_text(b"erased", case_id.encode())
+    return _case_digest(case_id.encode())
+
+
+def _case_digest(case_id: bytes) -> str:
+    return digest_text(b"erased", case_id)
 
 
 def event_row(accepted: Accepted, body: bytes, partition: int, offset: int, timestamp_ms: int) -> Row:
@@ -142,12 +146,11 @@ def therapist_row(summary: TherapistSummary) -> Row:
     }
 
 
-def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> Row:
-    """The row of a refused record, from the record on the rejected topic."""
-    ours = {name: text.decode() for name, text in headers if name.startswith(refusals.HEADER_PREFIX)}
-    theirs = [
-        [name, base64.b64encode(text).decode()] for name, text in headers if not name.startswith(refusals.HEADER_PREFIX)
-    ]
+def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Row:
+    """The row of a refused record, from the record on the rejected topic; its own headers may hold anything."""
+    ours = {name: text.decode() for name, text in headers if name in refusals.HEADERS and text is not None}
+    theirs = [[name, _text(value)] for name, value in headers if name not in refusals.HEADERS]
+    subject = _subject(value)
     return {
         "topic": ours[refusals.HEADER_TOPIC],
         "partition": int(ours[refusals.HEADER_PARTITION]),
@@ -158,17 +161,22 @@ def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple
         "value": value,
         "headers": theirs,
         "received_at": from_us(int(ours[refusals.HEADER_TIMESTAMP]) * 1000),
-        "case_id": _guessed_case(key, value),
+        "key_digest": None if key is None else _case_digest(key),
+        "subject_digest": None if subject is None else _case_digest(subject.encode(errors="replace")),
         "sent_again_at": None,
     }
 
 
-def _guessed_case(key: bytes | None, value: bytes | None) -> str | None:
-    """The case a refused record seems to be about: its subject, else its key."""
+def _text(value: bytes | None) -> str | None:
+    """A header's value for a JSON column; Kafka knows headers without one."""
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _subject(value: bytes | None) -> str | None:
+    """The case that a refused record says it is about."""
     try:
         tree = msgspec.json.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        tree = None
-    if isinstance(tree, dict) and isinstance(tree.get("subject"), str):
-        return str(tree["subject"]).replace("\0", "")
-    return None if key is None else key.decode(errors="replace").replace("\0", "")
+        return None
+    subject = tree.get("subject") if isinstance(tree, dict) else None
+    return subject if isinstance(subject, str) else None

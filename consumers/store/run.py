@@ -46,6 +46,7 @@ def run_store(
     address: tuple[str, int],
     group: str,
     session_timeout_seconds: int,
+    accepts_gap: bool,
     version: str,
     on_stop: Callable[[Callable[[], None]], None],
 ) -> None:
@@ -56,7 +57,15 @@ def run_store(
     stopped = threading.Event()
     sink = MeteredSink(engine, instruments)
     sink.meters = meters
-    loop = Loop(sink, TOPICS, connection, health, group=group, session_timeout_seconds=session_timeout_seconds)
+    loop = Loop(
+        sink,
+        TOPICS,
+        connection,
+        health,
+        group=group,
+        session_timeout_seconds=session_timeout_seconds,
+        accepts_gap=accepts_gap,
+    )
 
     def stop() -> None:
         stopped.set()

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from kafka import TopicPartition
-from sqlalchemy import Connection, Engine, Table, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 
 TOPICS = (EVENTS, FLAGS, THERAPISTS, REJECTED)
 _CHUNK = 500
+#: The columns of `rejected` that an erasure looks at.
+DIGESTS = ("key_digest", "subject_digest")
+#: Number of the advisory lock around the marks of erased cases.
+MARKS_LOCK = 7_238_001
+#: Classes of SQLSTATE that waiting may mend: connection, transaction rolled back, resources, state, operator, system.
+PASSING = ("08", "40", "53", "55", "57", "58")
 _DERIVED = {table.name: table for table in tables.DERIVED_TABLES}
 
 
@@ -186,7 +192,10 @@ class _Batch:
 
     def _erased(self, case_ids: Iterable[str]) -> set[str]:
         """Digests of those of the cases that have been erased."""
-        digests = sorted(rows.case_digest(case_id) for case_id in case_ids)
+        return self._marked({rows.case_digest(case_id) for case_id in case_ids})
+
+    def _marked(self, wanted: set[str]) -> set[str]:
+        digests = sorted(wanted)
         found: set[str] = set()
         column = tables.erased_cases.c.case_digest
         for start in range(0, len(digests), _CHUNK):
@@ -196,13 +205,29 @@ class _Batch:
 
     def _erase(self, case_id: str, at: datetime) -> None:
         """Delete every row of a case; only a mark stays."""
+        self._lock_marks(is_erasing=True)
         mark = {"case_digest": rows.case_digest(case_id), "erased_at": at}
         self._connection.execute(_insert(self._connection, tables.erased_cases).values(mark).on_conflict_do_nothing())
         for table in tables.CASE_TABLES:
             self._connection.execute(delete(table).where(table.c.case_id == case_id))
+        digest, refused = mark["case_digest"], tables.rejected
+        self._connection.execute(
+            delete(refused).where(or_(refused.c.key_digest == digest, refused.c.subject_digest == digest))
+        )
+
+    def _lock_marks(self, is_erasing: bool) -> None:
+        """Keep erasures of one store process and the flags and refusals of another apart (PostgreSQL only).
+
+        Without it a row could be written while another transaction erases its case, unseen by both.
+        """
+        if self._connection.dialect.name == "postgresql":
+            lock = func.pg_advisory_xact_lock if is_erasing else func.pg_advisory_xact_lock_shared
+            self._connection.execute(select(lock(MARKS_LOCK)))
 
     def _flags(self, records: list[Record]) -> None:
         snapshots = [decode_flag(record.value) for record in records if record.value is not None]
+        if snapshots:
+            self._lock_marks(is_erasing=False)
         erased = self._erased({flag.case_id for flag in snapshots})
         kept = [rows.flag_row(flag) for flag in snapshots if rows.case_digest(flag.case_id) not in erased]
         self._upsert(tables.flag_changes, kept)
@@ -218,10 +243,12 @@ class _Batch:
 
     def _rejected(self, records: list[Record]) -> None:
         refused = [rows.rejected_row(one.key, one.value, one.headers) for one in records]
-        erased = self._erased({row["case_id"] for row in refused if row["case_id"]})
+        if refused:
+            self._lock_marks(is_erasing=False)
+        erased = self._marked({row[name] for row in refused for name in DIGESTS if row[name]})
         for row in refused:
-            if row["case_id"] and rows.case_digest(row["case_id"]) in erased:
-                row.update(key=None, value=None, headers=[], case_id=None)
+            if any(row[name] in erased for name in DIGESTS):
+                row.update(dict.fromkeys(("key", "value", *DIGESTS)), headers=[])
         self._upsert(tables.rejected, refused)
 
     def _upsert(self, table: Table, new: list[Row], *, rising: str | None = None, then: str | None = None) -> None:
@@ -254,6 +281,10 @@ def _insert(connection: Connection, table: Table) -> Any:
     return insert(table)
 
 
-def _unavailable(error: Exception) -> Unavailable:
+def _unavailable(error: OperationalError | InterfaceError) -> Unavailable:
+    """The error when waiting may help; raises it when it is a bug, which must not look like an outage."""
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None and not state.startswith(PASSING):
+        raise error
     log.debug("database error", exc_info=error)
     return Unavailable(StoreSink.part, f"the database does not answer ({type(error).__name__})")

@@ -208,7 +208,8 @@ rejected = _row(
     Column("value", LargeBinary),
     Column("headers", JSON, nullable=False, comment="[name, value in base64] pairs, as received"),
     Column("received_at", Instant, nullable=False),
-    Column("case_id", Text, index=True, comment="as far as it can be told, so that an erasure reaches it"),
+    Column("key_digest", Text, index=True, comment="so that an erasure of the case of that key reaches the row"),
+    Column("subject_digest", Text, index=True, comment="the same for the subject in the value"),
     Column("sent_again_at", Instant),
     comment="refused records with their original bytes",
 )
@@ -220,7 +221,7 @@ erased_cases = _row(
     comment="marks of erased cases; nothing else of them is kept",
 )
 
-#: Every table that holds rows of a case, to be emptied by an erasure; `rejected` is one of them.
+#: Every table that holds rows of a case, to be emptied by an erasure; `rejected` too, but by its digests.
 CASE_TABLES = (
     events,
     checkins,
@@ -230,7 +231,6 @@ CASE_TABLES = (
     flag_actions,
     flags,
     flag_changes,
-    rejected,
 )
 #: What is derived from the archive alone.
 DERIVED_TABLES = (checkins, withdrawals, sessions, closures, flag_actions)

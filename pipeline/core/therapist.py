@@ -30,7 +30,8 @@ class TherapistState:
     #: By a digest of the case_id, so that no id of an erased case stays.
     cases: dict[str, CaseSummary] = field(default_factory=dict)
     published: Publication | None = None
-    contributors: set[str] = field(default_factory=set)
+    #: Cases whose contribution differs from that of the last publication, with what it was then (a digest).
+    contributors: dict[str, int] = field(default_factory=dict)
     #: Derived from `cases` and kept up to date with them: version, scored cases, sums in millionths.
     version: int = 0
     scored_cases: int = 0
@@ -85,18 +86,26 @@ def step(state: TherapistState | None, summary: CaseSummary) -> tuple[TherapistS
     known = state.cases.get(key)
     if known is not None and known.version >= summary.version:
         return state, False
-    if known is None or _contribution(known) != _contribution(summary):
-        state.contributors.add(key)
+    _contribute(state, key, 0 if known is None else _contribution(known), _contribution(summary))
     state.replace(key, known, summary)
     _publish(state)
     return state, True
 
 
-def _contribution(case: CaseSummary) -> object:
-    """What a case adds to the score figures, and when."""
+def _contribute(state: TherapistState, key: str, before: int, now: int) -> None:
+    """Who came and went again since the last publication has contributed nothing."""
+    if before == now:
+        return
+    if state.contributors.setdefault(key, before) == now:
+        del state.contributors[key]
+
+
+def _contribution(case: CaseSummary) -> int:
+    """A digest of what a case adds to the score figures, and when; 0: nothing."""
     if case.status != "active" or case.score is None:
-        return None
-    return case.score, case.ingredients, case.scored_at
+        return 0
+    content = repr((case.score, sorted(case.ingredients.items()), case.scored_at)).encode()
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big")
 
 
 def _publish(state: TherapistState) -> None:
@@ -104,7 +113,7 @@ def _publish(state: TherapistState) -> None:
         state.published = None
     elif disclosure.may_publish(state.scored_cases, len(state.contributors)):
         state.published = disclosure.publication(state.scored_cases, state.score_points, state.ingredient_points)
-        state.contributors = set()
+        state.contributors = {}
 
 
 def summary_of(state: TherapistState) -> TherapistSummary:
@@ -114,7 +123,7 @@ def summary_of(state: TherapistState) -> TherapistSummary:
     last_event_at = max((case.last_event_at for case in cases if case.last_event_at), default=None)
     return TherapistSummary(
         therapist_id=state.therapist_id,
-        team=_team(cases),
+        team=_team(state.cases),
         version=state.version,
         last_event_at=last_event_at,
         active_cases=len(active),
@@ -134,9 +143,9 @@ def _open_flags(active: list[CaseSummary]) -> dict[Severity, int]:
     return dict(sorted(Counter(case.open_flag for case in active if case.open_flag).items()))
 
 
-def _team(cases: list[CaseSummary]) -> str:
+def _team(cases: dict[str, CaseSummary]) -> str:
     """The team of the case with the newest event: a therapist who moves takes the figures along."""
-    return max(cases, key=lambda case: (case.last_event_at or _NEVER, case.case_id)).team
+    return max(cases.items(), key=lambda item: (item[1].last_event_at or _NEVER, item[0]))[1].team
 
 
 def _days(cases: list[CaseSummary], last_event_at: datetime | None) -> dict[date, Day]:
@@ -157,7 +166,7 @@ class _StoredTherapist(msgspec.Struct, frozen=True, array_like=True, gc=False):
     format: int
     cases: dict[str, CaseSummary]
     published: Publication | None
-    contributors: list[str]
+    contributors: dict[str, int]
 
 
 _decoder = msgspec.msgpack.Decoder(_StoredTherapist)
@@ -166,7 +175,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 def encode(state: TherapistState) -> bytes:
     """The state as bytes."""
-    return _encoder.encode(_StoredTherapist(1, state.cases, state.published, sorted(state.contributors)))
+    return _encoder.encode(_StoredTherapist(1, state.cases, state.published, state.contributors))
 
 
 def decode(therapist_id: str, value: bytes) -> TherapistState:
@@ -178,5 +187,5 @@ def decode(therapist_id: str, value: bytes) -> TherapistState:
         therapist_id,
         stored.cases,
         stored.published,
-        set(stored.contributors),
+        stored.contributors,
     )

@@ -19,7 +19,6 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, false, or_, select, update
 
-from consumers.store.rows import case_digest
 from consumers.store.tables import erased_cases, rejected
 from pipeline.core.acceptance import Refused, accept
 from schemas.instruments.definition import Instrument
@@ -183,7 +182,7 @@ def _is_after(one: RejectedId) -> ColumnElement[bool]:
 
 def _erased(engine: Engine, rows: Sequence[Row[Any]]) -> set[str]:
     """Digests of those of the rows' cases that have been erased."""
-    digests = {case_digest(row.case_id) for row in rows if row.case_id}
+    digests = {digest for row in rows for digest in (row.key_digest, row.subject_digest) if digest}
     with engine.connect() as connection:
         query = select(erased_cases.c.case_digest).where(erased_cases.c.case_digest.in_(digests))
         return set(connection.scalars(query))
@@ -192,7 +191,7 @@ def _erased(engine: Engine, rows: Sequence[Row[Any]]) -> set[str]:
 def _may_ever(row: Row[Any], erased: set[str]) -> bool:
     if row.reason == Reason.ERASED or (row.key is None and row.value is None):
         return False
-    return not (row.case_id and case_digest(row.case_id) in erased)
+    return not {row.key_digest, row.subject_digest} & erased
 
 
 def _send(producer: KafkaProducer, topic: str, rows: Sequence[Row[Any]], timestamp_ms: int) -> None:
@@ -204,8 +203,8 @@ def _send(producer: KafkaProducer, topic: str, rows: Sequence[Row[Any]], timesta
         future.get(ACK_SECONDS)
 
 
-def _headers(row: Row[Any]) -> list[tuple[str, bytes]]:
-    return [(name, base64.b64decode(value)) for name, value in row.headers]
+def _headers(row: Row[Any]) -> list[tuple[str, bytes | None]]:
+    return [(name, None if value is None else base64.b64decode(value)) for name, value in row.headers]
 
 
 def _mark(engine: Engine, rows: Sequence[Row[Any]], now: datetime) -> None:

@@ -15,13 +15,23 @@ from typing import Any
 from mode import Service
 
 from pipeline.edge.acks import HandEvent
+from pipeline.edge.outbox import Stale
 
 log = logging.getLogger(__name__)
 
 #: Exit code of a process that met a bug.
 EXIT_BUG = 70
+#: Exit code of a process whose partitions went too soon; starting again is all that is needed.
+EXIT_STALE = 75
 
 Work = Callable[[list[HandEvent]], Awaitable[None]]
+
+
+def stop_stale() -> None:
+    """End the process: its states may lie behind those of the worker that has the partitions now."""
+    log.critical("The partitions went before a batch was durable; the process stops and will start again here.")
+    logging.shutdown()
+    os._exit(EXIT_STALE)
 
 
 class Cycle(Service):  # type: ignore[misc]
@@ -75,6 +85,8 @@ class Cycle(Service):  # type: ignore[misc]
             await self._work(batch)
         except asyncio.CancelledError:
             raise
+        except Stale:
+            stop_stale()
         except Exception as error:  # noqa: BLE001 - the one place where a bug stops the process
             # A state may be ahead of the log now, so nothing may follow: a new process gets the events again.
             # The message of the error may hold data of a client, so only its type and place are logged.

@@ -32,6 +32,10 @@ class Out(NamedTuple):
     headers: list[tuple[str, bytes]] | None = None
 
 
+class Stale(Exception):
+    """The partitions were assigned anew while a batch was under way: another worker may already be further."""
+
+
 class Outbox:
     """Sends through the app's own producer."""
 
@@ -40,8 +44,11 @@ class Outbox:
         self._health = health
 
     async def deliver(self, records: Sequence[Out]) -> None:
-        """Return once the broker has acknowledged every record."""
+        """Return once the broker has acknowledged every record; raises `Stale` when the partitions went meanwhile."""
+        generation = self._app.consumer_generation_id
         while records:
+            if self._app.consumer_generation_id != generation:
+                raise Stale
             failure = await self._attempt(records)
             if failure is None:
                 self._health.has("broker")

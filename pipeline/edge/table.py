@@ -26,6 +26,8 @@ class StateTable(Table):  # type: ignore[misc]
         self._encoded: dict[int, dict[bytes, bytes]] = {}
         #: partition -> key -> live state, as worked with.
         self._live: dict[int, dict[bytes, Any]] = {}
+        #: Keys whose newest record lies before an older one in the changelog.
+        self._outdone: set[tuple[int, bytes]] = set()
 
     def live(self, partition: int) -> dict[bytes, Any]:
         """The live states of a partition."""
@@ -41,6 +43,12 @@ class StateTable(Table):  # type: ignore[misc]
         value = None if state is None else version.to_bytes(VERSION_BYTES, "big") + state
         return Out(self.changelog_topic_name, key, value, partition)
 
+    def repairs(self) -> list[Out]:
+        """Changelog records that put the newest state of a key last again, where it is still as recovered."""
+        outdone, self._outdone = self._outdone, set()
+        kept = [(partition, key, self._encoded.get(partition, {}).get(key)) for partition, key in sorted(outdone)]
+        return [Out(self.changelog_topic_name, key, value, partition) for partition, key, value in kept if value]
+
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Recovery: keep the newest version of each key, still encoded."""
         for event in batch:
@@ -51,6 +59,10 @@ class StateTable(Table):  # type: ignore[misc]
                 states.pop(message.key, None)
             elif message.value[:VERSION_BYTES] >= states.get(message.key, b"")[:VERSION_BYTES]:
                 states[message.key] = message.value
+                self._outdone.discard((message.partition, message.key))
+            else:
+                # Compaction would keep this older record and drop the newer one: it must be written once more.
+                self._outdone.add((message.partition, message.key))
 
     async def on_recovery_completed(self, active_tps: set[Any], standby_tps: set[Any]) -> None:
         """Drop what belongs to partitions of others."""
@@ -58,6 +70,7 @@ class StateTable(Table):  # type: ignore[misc]
         for states in (self._encoded, self._live):
             for partition in states.keys() - mine:
                 del states[partition]
+        self._outdone = {one for one in self._outdone if one[0] in mine}
         await super().on_recovery_completed(active_tps, standby_tps)
 
     def __len__(self) -> int:

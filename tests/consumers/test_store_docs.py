@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger as _BigInteger
 
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
+from consumers.store.rows import case_digest
 from deploy.local.places import ROOT
 from pipeline.simulation.practice import PracticeParameters, simulate
 from tests.support.straight import Straight, memory_store
@@ -89,6 +90,7 @@ def test_the_proof_of_an_erasure_asks_every_table_that_holds_rows_of_a_case() ->
     security = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
     asked = re.findall(r"SELECT '(\w+)'.*? FROM (\w+) WHERE case_id", security)
     assert asked == [(table.name, table.name) for table in tables.CASE_TABLES]
+    assert f"'{case_digest('c-1')}' IN (key_digest, subject_digest)" in security
 
 
 def test_there_are_five_example_queries() -> None:

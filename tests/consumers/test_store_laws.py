@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
-from tests.support.builders import Json, a_checkin, a_held, an_action, an_erasure
+from tests.support.builders import Json, a_checkin, a_held, an_action, an_erasure, value_of
 from tests.support.histories import histories
 from tests.support.straight import Straight, memory_store
 
@@ -112,3 +112,14 @@ def test_the_migrations_make_the_same_tables_in_postgresql(postgres_url: str) ->
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
     engine.dispose()
+
+
+def test_an_erasure_reaches_refused_records_by_their_key_and_by_their_subject() -> None:
+    straight = Straight().feed_records([(b"victim", value_of(a_checkin(1, subject="c-9")))])
+    straight.feed_records([(b"c-9", value_of(a_checkin(1, subject="victim"))), (b"c-7", b"{")])
+    straight.feed([an_erasure(subject="victim")])
+    straight.feed_records([(b"victim", b"{"), (b"c-8", value_of(a_checkin(1, subject="victim")))])
+    with straight.store(memory_store()).connect() as connection:
+        refused = connection.execute(select(tables.rejected)).all()
+    assert [row.key for row in refused if row.key is not None] == [b"c-7"]
+    assert all(row.value is None for row in refused if row.key is None)

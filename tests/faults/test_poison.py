@@ -3,7 +3,6 @@
 import random
 from pathlib import Path
 
-import msgspec
 import pytest
 from sqlalchemy import select
 
@@ -45,6 +44,8 @@ POISON: list[tuple[bytes | None, bytes | None, Reason]] = [
     (KEY, value_of(a_checkin(1, score=7.25)), Reason.ANSWER_OUT_OF_RANGE),
     (b"c-2", GOOD, Reason.KEY_MISMATCH),
     (None, GOOD, Reason.KEY_MISMATCH),
+    (b"k" * 10_000, b"{", Reason.NOT_JSON),
+    (b"\xff\x00", GOOD, Reason.KEY_MISMATCH),
     (KEY, value_of(a_checkin(1, time="2126-01-05T11:05:00Z")), Reason.TIME_IN_FUTURE),
     (KEY, b"x" * 1_000_000, Reason.TOO_LARGE),
     (KEY, value_of(a_checkin(1, note="y" * 70_000)), Reason.TOO_LARGE),
@@ -110,11 +111,14 @@ def test_headers_of_a_refused_record_are_kept(broker_of_my_own: Kafka, processes
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
     system.create_topics().start("worker", "store")
     producer = system.producer()
-    producer.send("alliance.events.v1", key=KEY, value=b"{", headers=[("traceparent", b"00-abc"), ("x", b"\xff")]).get(
-        30
-    )
+    producer.send(
+        "alliance.events.v1",
+        key=KEY,
+        value=b"{",
+        headers=[("traceparent", b"00-abc"), ("x", b"\xff"), ("alliance-note", b"\xfe"), ("none", None)],
+    ).get(30)
     wait_until(lambda: system.counts().get("rejected") == 1, 60, lambda: system.logs())
     with system.engine().connect() as connection:
         (row,) = connection.execute(select(tables.rejected)).all()
-    assert row.headers == [["traceparent", "MDAtYWJj"], ["x", "/w=="]]
-    assert msgspec.json.encode(row.detail)
+    assert row.headers == [["traceparent", "MDAtYWJj"], ["x", "/w=="], ["alliance-note", "/g=="], ["none", None]]
+    assert (row.reason, row.detail) == ("not-json", "not JSON")

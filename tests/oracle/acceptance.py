@@ -86,12 +86,12 @@ def accept(records: Iterable[Record], instruments: Mapping[str, Instrument]) -> 
     return log
 
 
-def guessed_case(key: bytes | None, value: bytes | None) -> str | None:
-    """The case that a refused record seems to be about: its subject, else its key."""
+def cases_named(key: bytes | None, value: bytes | None) -> set[str]:
+    """The cases that a refused record may be about: that of its key and that of its subject."""
     found = shapes.parse(value or b"")
-    if found is not None and isinstance(found[0], dict) and isinstance(found[0].get("subject"), str):
-        return str(found[0]["subject"]).replace("\0", "")
-    return None if key is None else key.decode(errors="replace").replace("\0", "")
+    subject = found[0].get("subject") if found is not None and isinstance(found[0], dict) else None
+    named = {subject} if isinstance(subject, str) else set()
+    return named if key is None else named | {key.decode(errors="replace")}
 
 
 def _take(log: Log, place: int, event: Event) -> None:

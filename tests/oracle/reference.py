@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tests.oracle import shapes
-from tests.oracle.acceptance import Event, Log, Record, accept, guessed_case
+from tests.oracle.acceptance import Event, Log, Record, accept, cases_named
 from tests.oracle.course import courses
 from tests.oracle.episodes import Flag
 from tests.oracle.history import counting, framed, latest_revisions, therapists_named, versions, winners
@@ -43,7 +43,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "therapist_id", "version", "team", "last_event_at", "active_cases", "scored_cases", "score_points",
         "ingredient_points", "open_flag_cases", "oldest_unacknowledged_at", "days",
     ),
-    "rejected": ("received_at", "case_id", "reason", "key", "value"),
+    "rejected": ("received_at", "reason", "key", "value"),
     "erased_cases": ("count",),
 }  # fmt: skip
 
@@ -178,9 +178,8 @@ def _rejected_rows(records: Sequence[Record], log: Log) -> list[Row]:
     rows: list[Row] = []
     for place, reason in log.refused.items():
         key, value, timestamp_ms = records[place]
-        case_id = guessed_case(key, value)
-        about: Row = {"case_id": case_id, "key": key, "value": value}
-        if case_id in log.erased:
+        about: Row = {"key": key, "value": value}
+        if cases_named(key, value) & log.erased:
             about = dict.fromkeys(about)
         rows.append({"received_at": timestamp_ms * 1000, "reason": reason, **about})
     return rows

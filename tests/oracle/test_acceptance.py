@@ -141,22 +141,19 @@ def test_nothing_of_an_erased_case_is_kept_but_a_mark() -> None:
         "rejected": 3,
         "erased_cases": 1,
     }
-    assert store["rejected"][["case_id", "reason", "key", "value"]].to_numpy().tolist() == [
-        [None, "not-json", None, None],
-        [None, "erased", None, None],
-        ["c2", "not-json", b"c2", b"{"],
+    assert store["rejected"][["reason", "key", "value"]].to_numpy().tolist() == [
+        ["not-json", None, None],
+        ["erased", None, None],
+        ["not-json", b"c2", b"{"],
     ]
     assert store["erased_cases"]["count"].tolist() == [1]
 
 
-def test_a_refused_record_is_of_its_subjects_case_else_of_its_keys() -> None:
-    log: list[Record] = [
-        (b"c2", VALUE, STAMP),
-        (b"c2", b"{", STAMP),
-        (None, b'{"subject": 1}', STAMP),
-        (b"c\xff\0", None, STAMP),
-    ]
-    assert expected_store(log)["rejected"]["case_id"].tolist() == ["c1", "c2", None, "c\ufffd"]
+def test_a_refused_record_is_about_the_case_of_its_key_and_that_of_its_subject() -> None:
+    mismatched: list[Record] = [(b"c2", VALUE, STAMP), (b"c2", b"{", STAMP), (None, VALUE, STAMP)]
+    for gone, kept in (("c1", 1), ("c2", 1), ("c3", 3)):
+        rows = expected_store([*mismatched, erased(0, subject=gone)])["rejected"]
+        assert int(rows["value"].notna().sum()) == kept, gone
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tests.oracle.acceptance import hex_digest
 from tests.oracle.course import MICROSECONDS_OF_A_DAY, Course
 
 WINDOW_DAYS = 90
@@ -83,7 +84,9 @@ def _window(days: Mapping[int, list[int]], newest_at: int | None) -> dict[int, l
 
 def _therapist(therapist_id: str, cases: pd.DataFrame) -> Row:
     dated = [*zip(cases["newest_at"], cases["case_id"], cases["team"], strict=True)]
-    newest_at, _, team = max(dated, key=lambda case: (case[0] is not None, case[0] or 0, case[1]))
+    newest_at, _, team = max(
+        dated, key=lambda case: (case[0] is not None, case[0] or 0, hex_digest(12, case[1].encode()))
+    )
     active = cases[cases["is_active"].astype("bool")]
     scores = active["score"].dropna()
     unacknowledged = active["unacknowledged_since"].dropna()

@@ -22,6 +22,8 @@ def test_a_password_is_not_shown() -> None:
     settings = from_environment({"ALLIANCE_DATABASE": "postgresql://me:hunter2@db/alliance"})
     assert settings.masked()["ALLIANCE_DATABASE"] == "postgresql://me:***@db/alliance"
     assert "hunter2" not in str(settings.masked())
+    settings = from_environment({"ALLIANCE_DATABASE": "postgresql://db/alliance?user=me&password=hunter2"})
+    assert settings.masked()["ALLIANCE_DATABASE"] == "postgresql://db/alliance?user=me&password=***"
 
 
 def test_every_setting_says_what_it_is_for() -> None:

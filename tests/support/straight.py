@@ -64,6 +64,10 @@ class MemoryTable:
         """As in `StateTable`."""
         return self._encoded.pop(key, None)
 
+    def repairs(self) -> list[Out]:
+        """As in `StateTable`: nothing to mend here."""
+        return []
+
     def change(self, partition: int, key: bytes, version: int, state: bytes | None) -> Out:
         """As in `StateTable`."""
         return Out("changelog", key, state, partition)

@@ -65,3 +65,26 @@ def test_of_an_erased_case_only_its_version_stays() -> None:
     assert b"the-case" not in therapist.encode(state)
     assert (state.version, state.scored_cases) == (6, 0)
     assert not therapist.step(state, a_summary("the-case", 5))[1]
+
+
+def test_a_case_without_a_score_contributes_nothing_to_a_publication() -> None:
+    state = after(*(a_summary(f"c-{number}", 1, 0.8) for number in range(5)))
+    assert state.published is not None
+    before = state.published
+    for number in range(5, 9):
+        state, _ = therapist.step(state, a_summary(f"c-{number}", 1, None))
+    state, _ = therapist.step(state, a_summary("c-0", 2, 0.2))
+    assert state.published == before, "one client's change must not show"
+
+
+def test_a_case_whose_score_comes_and_goes_again_contributes_nothing() -> None:
+    state = after(*(a_summary(f"c-{number}", 1, 0.8) for number in range(5)))
+    before = state.published
+    for number in range(5, 9):
+        state, _ = therapist.step(state, a_summary(f"c-{number}", 1, 0.5))
+        state, _ = therapist.step(state, a_summary(f"c-{number}", 2, None))
+        if number == 7:
+            break
+    state, _ = therapist.step(state, a_summary("c-0", 2, 0.2))
+    state, _ = therapist.step(state, a_summary("c-1", 2, 0.2))
+    assert state.published == before

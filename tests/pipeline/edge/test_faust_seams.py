@@ -12,7 +12,7 @@ from faust.transport.drivers.aiokafka import Producer
 
 from pipeline.app import create_app
 from pipeline.core.prior import DEFAULT_PRIOR
-from pipeline.edge.acks import HandEvent
+from pipeline.edge.acks import HandEvent, events_of
 from pipeline.health import Health
 from pipeline.meters import Meters
 from pipeline.settings import Settings
@@ -51,6 +51,7 @@ def test_faust_cannot_acknowledge_an_event_but_we_can() -> None:
 def test_streams_acknowledge_through_the_event_and_in_no_other_way() -> None:
     source = inspect.getsource(Stream._py_aiter)
     assert "event.ack()" in source
+    assert "_py_aiter" in inspect.getsource(events_of)
     assert "consumer.ack" not in source
     assert "self.ack()" in inspect.getsource(Event.__aexit__)
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSize
 from faust.exceptions import ProducerSendError
 
 from pipeline.edge import outbox as room
-from pipeline.edge.outbox import Out, Outbox
+from pipeline.edge.outbox import Out, Outbox, Stale
 from pipeline.health import Health
 
 
@@ -36,9 +36,23 @@ class Producer:
 class App:
     def __init__(self, producer: Producer) -> None:
         self.producer = producer
+        self.consumer_generation_id = 1
 
 
 RECORDS = [Out("t", b"k", b"1"), Out("t", b"k", b"2"), Out("t", b"k", b"3")]
+
+
+def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = Producer(KafkaConnectionError())
+    app = App(producer)
+
+    async def pause(_: float) -> None:
+        app.consumer_generation_id = 2
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    with pytest.raises(Stale):
+        asyncio.run(Outbox(app, Health("test")).deliver(RECORDS))
+    assert producer.sent == [b"1", b"2", b"3"]
 
 
 def deliver(producer: Producer, health: Health) -> None:

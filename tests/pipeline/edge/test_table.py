@@ -46,6 +46,15 @@ def test_an_older_version_written_later_does_not_win(table: StateTable) -> None:
     assert table.take_encoded(0, b"k") == b"new"
 
 
+def test_a_newest_state_that_is_not_last_in_the_changelog_is_written_once_more(table: StateTable) -> None:
+    new, old = table.change(0, b"k", 300, b"new"), table.change(0, b"k", 299, b"of a worker that lost its partition")
+    recover(table, new, old)
+    assert table.repairs() == [new]
+    assert table.repairs() == []
+    recover(table, new, old, new)
+    assert table.repairs() == []
+
+
 def test_a_deleted_key_is_gone(table: StateTable) -> None:
     recover(table, table.change(0, b"k", 3, b"state"), table.change(0, b"k", 0, None))
     assert table.take_encoded(0, b"k") is None

@@ -159,14 +159,16 @@ def upgrade() -> None:
         sa.Column("headers", sa.JSON(), nullable=False, comment="[name, value in base64] pairs, as received"),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
-            "case_id", sa.Text(), nullable=True, comment="as far as it can be told, so that an erasure reaches it"
+            "key_digest", sa.Text(), nullable=True, comment="so that an erasure of the case of that key reaches the row"
         ),
+        sa.Column("subject_digest", sa.Text(), nullable=True, comment="the same for the subject in the value"),
         sa.Column("sent_again_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("topic", "partition", "offset"),
         comment="refused records with their original bytes",
     )
-    op.create_index(op.f("ix_rejected_case_id"), "rejected", ["case_id"], unique=False)
+    op.create_index(op.f("ix_rejected_key_digest"), "rejected", ["key_digest"], unique=False)
     op.create_index(op.f("ix_rejected_reason"), "rejected", ["reason"], unique=False)
+    op.create_index(op.f("ix_rejected_subject_digest"), "rejected", ["subject_digest"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("event_key", sa.Text(), nullable=False),
@@ -222,8 +224,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_sessions_therapist_id"), table_name="sessions")
     op.drop_index(op.f("ix_sessions_case_id"), table_name="sessions")
     op.drop_table("sessions")
+    op.drop_index(op.f("ix_rejected_subject_digest"), table_name="rejected")
     op.drop_index(op.f("ix_rejected_reason"), table_name="rejected")
-    op.drop_index(op.f("ix_rejected_case_id"), table_name="rejected")
+    op.drop_index(op.f("ix_rejected_key_digest"), table_name="rejected")
     op.drop_table("rejected")
     op.drop_table("positions")
     op.drop_index(op.f("ix_flags_therapist_id"), table_name="flags")
