@@ -3,14 +3,14 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres bench schemas lock clean venv parts
+.PHONY: help demo test check kafka postgres bench bench-exposition schemas lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
 ANY_PYTHON = $$(sh deploy/local/python)
 
 help: ## what can be made (this list)
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(ALLIANCE_ARGS)
@@ -32,6 +32,9 @@ postgres: ## a real PostgreSQL on 127.0.0.1:5432 until Ctrl-C, its data in .part
 
 bench: venv parts ## how many events a second the spine of the pipeline carries on this machine
 	$(PYTHON) -m benchmarks.spine $(BENCH_ARGS)
+
+bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way
+	$(PYTHON) -m benchmarks.exposition $(BENCH_ARGS)
 
 schemas: venv ## JSON Schema files and the tables of docs/events.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish
