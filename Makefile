@@ -10,7 +10,7 @@ PYTHON := .venv/bin/python
 ANY_PYTHON = $$(sh deploy/local/python)
 
 help: ## what can be made (this list)
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-23s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(ALLIANCE_ARGS)

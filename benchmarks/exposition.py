@@ -103,7 +103,7 @@ def measure(way: str, therapists: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     series = page.count(b"\n") - page.count(b"\n#")
     print(
-        f"{therapists:>7,} therapists, {series:>7,} series, {way:>8}: page {min(times):6.0f} ms (worst {max(times):.0f}),"
+        f"{therapists:>7,} therapists, {series:>7,} series, {way}: page {min(times):5.0f} ms (worst {max(times):.0f}),"
         f" first of a day {midnight:6.0f} ms, gzip {packing:4.0f} ms, {len(page) / 1e6:5.1f} MB, peak {peak:.0f} MB",
         flush=True,
     )
