@@ -8,11 +8,13 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 
 class Health:
@@ -40,16 +42,34 @@ class Health:
         with self._lock:
             self._waiting.pop(part, None)
 
+    def waiting(self) -> list[tuple[str, str, float]]:
+        """Part, why, and for how many seconds."""
+        now = time.monotonic()
+        with self._lock:
+            return [(part, why, now - since) for part, (why, since) in sorted(self._waiting.items())]
+
     def report(self) -> tuple[bool, dict[str, object]]:
         """Whether all is well, and the report as JSON."""
-        with self._lock:
-            waiting = [
-                {"part": part, "why": why, "seconds": round(time.monotonic() - since, 1)}
-                for part, (why, since) in sorted(self._waiting.items())
-            ]
-            is_well = not waiting and not self._starting
-            status = "ok" if is_well else "waiting" if waiting else "starting"
+        waiting = [{"part": part, "why": why, "seconds": round(seconds, 1)} for part, why, seconds in self.waiting()]
+        is_well = not waiting and not self._starting
+        status = "ok" if is_well else "waiting" if waiting else "starting"
         return is_well, {"process": self._process, "status": status, "waiting_for": waiting}
+
+
+class WaitingCollector(Collector):
+    """What a process waits for, so that an alert can be raised; a process that waits for nothing has no series."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """For how long, by part."""
+        family = GaugeMetricFamily(
+            "alliance_process_waiting_seconds", "For how long the process has waited for a part.", labels=["part"]
+        )
+        for part, _, seconds in self._health.waiting():
+            family.add_metric([part], seconds)
+        return [family]
 
 
 #: The end of an OpenMetrics page; only one may stand there.
@@ -102,6 +122,7 @@ def serve(
         def log_message(self, format: str, *args: object) -> None:
             """Requests are not logged."""
 
+    registry.register(WaitingCollector(health))
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()

@@ -166,5 +166,5 @@ def test_the_page_is_whole_in_every_format_and_encoding(accept: str, encoding: s
     assert text.count("# EOF") == accept.startswith("application")
     parse = parsed_openmetrics if accept.startswith("application") else parsed_text
     names = [family.name for family in parse(text)]
-    assert len(names) == len(set(names)) == 12
+    assert len(names) == len(set(names)) == 13
     assert {"technical", "alliance_therapist_active_cases"} <= set(names)
