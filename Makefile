@@ -3,7 +3,7 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres bench bench-exposition schemas lock clean venv parts
+.PHONY: help demo test check kafka postgres faults-long bench bench-exposition bench-alerts schemas lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
@@ -15,8 +15,11 @@ help: ## what can be made (this list)
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(ALLIANCE_ARGS)
 
-test: venv parts ## every test, against a real Kafka and a real PostgreSQL that it fetches and starts itself
+test: venv parts ## every test, against a real Kafka, PostgreSQL, Prometheus and Alertmanager that it fetches and starts itself
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+faults-long: venv parts ## the outages of the tests, as long as in life: Alertmanager away for a minute
+	LONG_AWAY_SECONDS=60 $(PYTHON) -m pytest tests/observability/test_flags_reach_people.py -k 500 $(PYTEST_ARGS)
 
 check: venv ## style, types and the direction of imports
 	$(PYTHON) -m ruff check .
@@ -35,6 +38,9 @@ bench: venv parts ## how many events a second the spine of the pipeline carries 
 
 bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way
 	$(PYTHON) -m benchmarks.exposition $(BENCH_ARGS)
+
+bench-alerts: venv parts ## from a flag on the topic to the webhook's body, through a real Alertmanager
+	$(PYTHON) -m benchmarks.alerts $(BENCH_ARGS)
 
 schemas: venv ## JSON Schema files and the tables of docs/events.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish

@@ -4,14 +4,13 @@ import json
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.local.parts import program
 from schemas.topics import FLAGS
-from tests.support.alertmanager import Alertmanager, configuration
+from tests.support.alertmanager import Alertmanager
 from tests.support.builders import a_checkin, an_action
 from tests.support.flags import a_flag, flag_record, tombstone
 from tests.support.kafka import Kafka, Record, produce, records_of
@@ -26,18 +25,6 @@ pytestmark = pytest.mark.kafka
 AWAY_SECONDS = float(os.environ.get("LONG_AWAY_SECONDS", "10"))
 FLAG_COUNT = 500
 KILLS = 5
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    with Webhook() as told:
-        yield told
-
-
-@pytest.fixture
-def alertmanager(webhook: Webhook) -> Iterator[Alertmanager]:
-    with Alertmanager(configuration(webhook)) as server:
-        yield server
 
 
 @pytest.fixture
@@ -190,3 +177,16 @@ def waited(system: System) -> float:
     """For how long the notifier says that it waits for Alertmanager."""
     parts = {one["part"]: one["seconds"] for one in system.health("notifier").get("waiting_for", [])}
     return float(parts.get("alertmanager", 0))
+
+
+def test_an_alertmanager_that_finds_fault_with_what_we_send_stops_the_notifier_and_says_so(
+    broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
+) -> None:
+    with Webhook(status=400) as refusing:
+        address = {"ALLIANCE_ALERTMANAGER": refusing.url()}
+        system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/s.sqlite", **address)
+        system.create_topics()
+        send(system, flag_record(a_flag()))
+        system.start("notifier")
+        assert system.running["notifier"].wait(60) == 1
+    assert "Alertmanager answers 400" in system.log_of("notifier")

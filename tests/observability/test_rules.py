@@ -202,22 +202,26 @@ def run_tests(folder: Path, tests: list[dict[str, Any]], evaluation: str = "1m")
     promtool("test", "rules", file)
 
 
-def expected(alert: str, case_name: str, moment: Moment) -> dict[str, Any]:
-    severity = case_name.partition(" ")[2]
+def question(expression: str, at: float, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is asked of promtool, and the answer there must be."""
+    return {"expr": expression, "eval_time": f"{at:g}m", "exp_samples": samples}
+
+
+def asked(name: str, moment: Moment, *, has_fired: bool) -> dict[str, Any]:
+    """Who is told at a moment; `has_fired`: that the alert was there before."""
+    alert, _, severity = name.partition(" ")
     choice = f',severity="{severity}"' if severity else ""
+    firing = f'ALERTS{{alertname="{alert}",alertstate="firing"{choice}}}'
+    told = [
+        {"labels": sample("ALERTS", alertname=alert, alertstate="firing", **one), "value": 1} for one in moment.firing
+    ]
+    questions = [question(firing, moment.at, told)]
+    if has_fired:
+        questions.append(question(f"group(count_over_time({firing}[7d]))", moment.at, [{"labels": "{}", "value": 1}]))
     return {
-        "interval": CASES[case_name].sampled,
-        "input_series": [{"series": name, "values": values} for name, values in moment.series.items()],
-        "promql_expr_test": [
-            {
-                "expr": f'ALERTS{{alertname="{alert}",alertstate="firing"{choice}}}',
-                "eval_time": f"{moment.at:g}m",
-                "exp_samples": [
-                    {"labels": sample("ALERTS", alertname=alert, alertstate="firing", **one), "value": 1}
-                    for one in moment.firing
-                ],
-            }
-        ],
+        "interval": CASES[name].sampled,
+        "input_series": [{"series": series, "values": values} for series, values in moment.series.items()],
+        "promql_expr_test": questions,
     }
 
 
@@ -231,9 +235,9 @@ def sample(name: str, **labels: str) -> str:
 @pytest.mark.parametrize("moment", ["below", "above", "resolved", "missing"])
 @pytest.mark.parametrize("name", CASES)
 def test_an_alert_fires_above_its_threshold_and_at_no_other_time(name: str, moment: str, tmp_path: Path) -> None:
-    alert, case = name.partition(" ")[0], CASES[name]
+    case = CASES[name]
     seen = Moment({}, 60, case.missing) if moment == "missing" else getattr(case, moment)
-    run_tests(tmp_path, [expected(alert, name, seen)], case.evaluation)
+    run_tests(tmp_path, [asked(name, seen, has_fired=moment == "resolved")], case.evaluation)
 
 
 def test_every_alert_has_its_case() -> None:

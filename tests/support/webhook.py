@@ -33,9 +33,9 @@ class Notice:
 
 
 class Webhook:
-    """Listens on the loopback; the path of a request tells who was meant."""
+    """Listens on the loopback; the path of a request tells who was meant. With another status it keeps nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: int = 200) -> None:
         self.bodies: list[str] = []
         self.notices: list[Notice] = []
         self._lock = threading.Lock()
@@ -43,9 +43,16 @@ class Webhook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                take(self.path, self.rfile.read(int(self.headers["Content-Length"])).decode())
+                text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                if status == 200:
+                    take(self.path, text)
+                self.send_response(status)
+                self.end_headers()
+
+            def do_GET(self) -> None:
                 self.send_response(200)
                 self.end_headers()
+                self.wfile.write(b"[]")
 
             def log_message(self, format: str, *args: object) -> None:
                 """Requests are not logged."""
