@@ -10,6 +10,7 @@ them, all samples of a family together.
 import threading
 from bisect import bisect_left
 from datetime import date, datetime
+from functools import lru_cache
 
 from prometheus_client.utils import floatToGoString
 
@@ -119,7 +120,9 @@ def _samples(family: Family, who: str, one: Therapist, counts: Window) -> str:
     return "".join([f'{family.name}{{{family.label}="{label}",{who}{_number(value)}\n' for label, value in values])
 
 
+@lru_cache(maxsize=16384)
 def _number(value: float) -> str:
+    """Counts are few and come again and again, above all at the turn of a day."""
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 

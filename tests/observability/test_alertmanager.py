@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.local.alertmanager import Alertmanager
 from deploy.local.parts import program
 from deploy.local.places import ROOT
 
@@ -47,6 +48,11 @@ def test_an_alert_goes_to_whom_the_table_says(labels: Mapping[str, str], receive
     words = [f"{name}={value}" for name, value in labels.items()]
     answer = amtool("config", "routes", "test", f"--config.file={FILE}", f"--verify.receivers={receiver}", *words)
     assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_it_starts_with_the_file_as_it_is_shipped_before_any_secret_is_there() -> None:
+    with Alertmanager(FILE.read_text(encoding="utf-8")) as server:
+        assert server.alerts() == []
 
 
 def test_every_receiver_is_in_the_table_and_every_one_has_a_way_to_tell() -> None:

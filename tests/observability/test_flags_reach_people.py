@@ -190,3 +190,16 @@ def test_an_alertmanager_that_finds_fault_with_what_we_send_stops_the_notifier_a
         system.start("notifier")
         assert system.running["notifier"].wait(60) == 1
     assert "Alertmanager answers 400" in system.log_of("notifier")
+
+
+@pytest.mark.parametrize("room", ["notifier", "exporter"])
+def test_started_before_its_topics_a_process_waits_says_so_and_goes_on(
+    room: str, broker_of_my_own: Kafka, alertmanager: Alertmanager, processes: Processes, tmp_path: Path
+) -> None:
+    address = {"ALLIANCE_ALERTMANAGER": alertmanager.url}
+    system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/s.sqlite", **address)
+    system.start(room)
+    wait_until(lambda: '"topics"' in str(system.get(room, "/health")), 60, lambda: system.log_of(room))
+    assert system.metric(room, "alliance_process_waiting_seconds").keys() == {'{part="topics"}'}
+    system.create_topics().wait_until_well(room)
+    assert system.metric(room, "alliance_process_waiting_seconds") == {}
