@@ -3,20 +3,24 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres bench bench-detection schemas dashboards pictures lock clean venv parts
+.PHONY: help demo test check kafka postgres faults-long bench bench-detection bench-exposition bench-alerts
+.PHONY: schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
 ANY_PYTHON = $$(sh deploy/local/python)
 
 help: ## what can be made (this list)
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-18s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-23s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(DEMO_ARGS)
 
-test: venv parts ## every test, against a real Kafka and a real PostgreSQL that it fetches and starts itself
+test: venv parts ## every test, against a real Kafka, PostgreSQL, Prometheus and Alertmanager that it fetches and starts itself
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+faults-long: venv parts ## the outages of the tests, as long as in life: Alertmanager away for a minute
+	LONG_AWAY_SECONDS=60 $(PYTHON) -m pytest tests/observability/test_flags_reach_people.py -k 500 $(PYTEST_ARGS)
 
 check: venv ## style, types and the direction of imports
 	$(PYTHON) -m ruff check .
@@ -35,6 +39,12 @@ bench: venv parts ## how many events a second the spine of the pipeline carries 
 
 bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for two minutes
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)
+
+bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way
+	$(PYTHON) -m benchmarks.exposition $(BENCH_ARGS)
+
+bench-alerts: venv parts ## from a flag on the topic to the webhook's body, through a real Alertmanager
+	$(PYTHON) -m benchmarks.alerts $(BENCH_ARGS)
 
 schemas: venv ## JSON Schema files and the tables of docs/events.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish

@@ -105,6 +105,23 @@ def exporter() -> None:
 
 
 @main.command()
+def notifier() -> None:
+    """Tell Alertmanager of open flags until somebody acknowledges them."""
+    from consumers.notifier.run import run_notifier
+    from pipeline.doors.log import connection
+
+    settings = effective_settings()
+    run_notifier(
+        connection(settings),
+        alertmanagers=[one.strip() for one in settings.alertmanager.split(",")],
+        worklist_url=settings.worklist_url,
+        address=(settings.host, settings.notifier_port),
+        version=version(),
+        on_stop=_on_stop,
+    )
+
+
+@main.command()
 def gateway() -> None:
     """Take check-ins over HTTP."""
     try:

@@ -11,7 +11,7 @@ from schemas.refusals import Reason
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 #: Where an event's latency is taken: from the record's Kafka timestamp to this stage.
-STAGES = ("cases", "therapists", "store")
+STAGES = ("cases", "therapists", "store", "exporter", "notifier")
 
 
 class Meters:

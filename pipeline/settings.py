@@ -42,6 +42,13 @@ class Settings:
     exporter_port: int = _setting(9108, "port of the exporter's /metrics")  # type: ignore[assignment]
     worker_port: int = _setting(9109, "port of the worker's /metrics and /health")  # type: ignore[assignment]
     store_port: int = _setting(9110, "port of the store's /metrics and /health")  # type: ignore[assignment]
+    notifier_port: int = _setting(9111, "port of the notifier's /metrics and /health")  # type: ignore[assignment]
+    alertmanager: str = _setting(  # type: ignore[assignment]
+        "http://127.0.0.1:9093", "where the notifier sends open flags (several Alertmanagers: separated by commas)"
+    )
+    worklist_url: str = _setting(  # type: ignore[assignment]
+        "", "the supervisors' worklist; with a slash and the flag_id after it, an alert's link; empty: no link"
+    )
     api_keys: str = _setting("", "file with one hashed API key a line (`alliance key` makes one)")  # type: ignore[assignment]
     session_timeout_seconds: int = _setting(  # type: ignore[assignment]
         10, "after this long without a heartbeat a dead worker's or store's partitions go to another"

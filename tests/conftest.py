@@ -1,8 +1,8 @@
 """The real parts that tests ask for by name.
 
 In: nothing; what is missing is fetched. Out: one Kafka and one PostgreSQL for the whole run, each started by
-the first test that needs it, and brokers and processes that one test may break. Never: a part that outlives
-the run.
+the first test that needs it, and brokers, an Alertmanager and processes that one test may break. Never: a part that
+outlives the run.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.alertmanager import Alertmanager, configuration
 from tests.support.kafka import Kafka
 from tests.support.postgres import Postgres, new_database
 from tests.support.processes import Processes
+from tests.support.webhook import Webhook
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +57,17 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     started = Processes(tmp_path)
     yield started
     started.close()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """Somebody whom Alertmanager tells."""
+    with Webhook() as told:
+        yield told
+
+
+@pytest.fixture
+def alertmanager(webhook: Webhook) -> Iterator[Alertmanager]:
+    """A real Alertmanager for this test alone, with the shipped routes; every receiver is the webhook."""
+    with Alertmanager(configuration(webhook)) as server:
+        yield server

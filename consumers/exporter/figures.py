@@ -2,12 +2,22 @@
 
 In: therapist summaries, flag snapshots, an instant. Out: rows of figures; what a snapshot newly tells.
 Never: a score that has not passed disclosure control; a client or a case.
+
+Only what is shown is kept, and counts per day as running totals: ten thousand therapists stay small and a window costs
+two look-ups. A therapist without an active case, a session in the last 28 days or the end of a flag in the last 90 is
+gone and is shown no more; with the first new event the therapist is back.
 """
 
+import sys
+from array import array
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import accumulate
 
-from schemas.flags import Flag
+from schemas.flags import SEVERITIES, Flag
+from schemas.instruments.definition import INGREDIENTS
 from schemas.summaries import Day, TherapistSummary
 
 SESSION_DAYS = 28
@@ -23,9 +33,14 @@ class Window:
     repaired_flags: int
     unrepaired_flags: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has happened."""
+        return not (self.sessions_held or self.checkins_completed or self.repaired_flags or self.unrepaired_flags)
 
-def window(days: dict[date, Day], today: date) -> Window:
-    """Sessions of the last 28 and flags of the last 90 UTC days, today included."""
+
+def window(days: Mapping[date, Day], today: date) -> Window:
+    """Sessions of the last 28 and flags of the last 90 UTC days, today included: the definition, in plain words."""
     recent = [counts for day, counts in days.items() if today - timedelta(days=SESSION_DAYS) < day <= today]
     season = [counts for day, counts in days.items() if today - timedelta(days=REPAIR_DAYS) < day <= today]
     return Window(
@@ -36,27 +51,119 @@ def window(days: dict[date, Day], today: date) -> Window:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counts per day as running totals; each list of totals is one longer than the list of days."""
+
+    ordinals: "array[int]"
+    held: "array[int]"
+    completed: "array[int]"
+    repaired: "array[int]"
+    unrepaired: "array[int]"
+
+    def window(self, today: date) -> Window:
+        """As the function `window`, in two look-ups."""
+        ordinal = today.toordinal()
+        end = bisect_right(self.ordinals, ordinal)
+        recent = bisect_right(self.ordinals, ordinal - SESSION_DAYS, hi=end)
+        season = bisect_right(self.ordinals, ordinal - REPAIR_DAYS, hi=recent)
+        return Window(
+            sessions_held=self.held[end] - self.held[recent],
+            checkins_completed=self.completed[end] - self.completed[recent],
+            repaired_flags=self.repaired[end] - self.repaired[season],
+            unrepaired_flags=self.unrepaired[end] - self.unrepaired[season],
+        )
+
+
+def totals_of(days: Mapping[date, Day]) -> Totals:
+    """The days in order; a day without a count is left out."""
+    nothing = Day()
+    told = sorted((day, counts) for day, counts in days.items() if counts != nothing)
+    counts_of = [counts for _, counts in told]
+    return Totals(
+        ordinals=array("i", (day.toordinal() for day, _ in told)),
+        held=_running([one.sessions_held for one in counts_of]),
+        completed=_running([one.checkins_completed for one in counts_of]),
+        repaired=_running([one.repaired_flags for one in counts_of]),
+        unrepaired=_running([one.unrepaired_flags for one in counts_of]),
+    )
+
+
+def _running(counts: list[int]) -> "array[int]":
+    return array("i", accumulate(counts, initial=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Therapist:
+    """What is shown of one therapist. Instants in seconds since 1970, 0: none."""
+
+    therapist_id: str
+    team: str
+    version: int
+    active_cases: int
+    #: In the order of `SEVERITIES`.
+    open_flag_cases: tuple[int, ...]
+    oldest_unacknowledged_at: float
+    last_event_at: float
+    #: None: too few clients to show anything about scores.
+    scored_cases: int | None
+    score_points: float
+    #: In the order of `INGREDIENTS`; None: not measured.
+    ingredient_points: tuple[float | None, ...]
+    totals: Totals
+
+    def is_shown(self, counts: Window) -> bool:
+        """Whether the therapist still works here: an active case, or something in the windows."""
+        return self.active_cases > 0 or not counts.is_empty
+
+
+def shown(summary: TherapistSummary) -> Therapist:
+    """What of a summary is shown; scores only where something has been published."""
+    published = summary.published
+    points = {} if published is None else published.ingredient_points
+    return Therapist(
+        therapist_id=summary.therapist_id,
+        team=sys.intern(summary.team),
+        version=summary.version,
+        active_cases=summary.active_cases,
+        open_flag_cases=tuple(summary.open_flag_cases.get(severity, 0) for severity in SEVERITIES),
+        oldest_unacknowledged_at=_seconds(summary.oldest_unacknowledged_at),
+        last_event_at=_seconds(summary.last_event_at),
+        scored_cases=None if published is None else published.scored_cases,
+        score_points=0.0 if published is None else published.score_points,
+        ingredient_points=tuple(points.get(name) for name in INGREDIENTS),
+        totals=totals_of(summary.days),
+    )
+
+
+def _seconds(instant: datetime | None) -> float:
+    return 0.0 if instant is None else instant.timestamp()
+
+
 @dataclass(slots=True)
 class Book:
-    """The newest summary of each therapist and what is known of each flag."""
+    """What is shown of each therapist and what is known of each flag."""
 
-    therapists: dict[str, TherapistSummary] = field(default_factory=dict)
+    therapists: dict[str, Therapist] = field(default_factory=dict)
     #: flag_id -> (version, whether its acknowledgement has been counted).
     flags: dict[str, tuple[int, bool]] = field(default_factory=dict)
 
-    def take_therapist(self, therapist_id: str, summary: TherapistSummary | None) -> None:
-        """Keep the newest; None (a tombstone) lets the therapist go."""
+    def take_therapist(self, therapist_id: str, summary: TherapistSummary | None) -> bool:
+        """Keep the newest; None (a tombstone) lets the therapist go. Whether anything changed."""
+        known = self.therapists.get(therapist_id)
         if summary is None:
             self.therapists.pop(therapist_id, None)
-            return
-        known = self.therapists.get(therapist_id)
-        if known is None or known.version < summary.version:
-            self.therapists[therapist_id] = summary
+            return known is not None
+        if known is not None and known.version >= summary.version:
+            return False
+        self.therapists[therapist_id] = shown(summary)
+        return True
 
     def take_flag(self, flag_id: str, flag: Flag | None) -> "Told":
         """What this snapshot newly tells: that a flag was opened, or after how long it was acknowledged."""
         if flag is None:
-            self.flags.pop(flag_id, None)
+            # An older snapshot, read once more after an outage, must not count again.
+            self.flags[flag_id] = sys.maxsize, True
             return Told()
         known = self.flags.get(flag_id)
         if known is not None and known[0] >= flag.version:

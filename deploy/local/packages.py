@@ -1,4 +1,4 @@
-"""Programs that come from the system's package manager: Java, Maven, Python's venv.
+"""Programs that come from the system's package manager: Java, Maven, Python's venv, Prometheus.
 
 In: what is installed. Out: a path to the program; as root on a Debian or Ubuntu the package is installed, and
 said so. Never: an installation without root or without saying it; elsewhere one sentence names the command to
@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +93,27 @@ def install(what: str, packages: Sequence[str], by_hand: ByHand) -> None:
         apt("install", "-y", "--no-install-recommends", chosen)
 
 
+def unpacked_packages(what: str, packages: Sequence[str], folder: Path) -> None:
+    """Fetches those of the packages that the system offers and unpacks them into the folder: nothing is installed."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        raise PartsError(f"{what} are missing: install them, so that their programs are on the PATH, and try again.")
+    if can_install():
+        read_package_lists()
+    chosen = [name for name in packages if offered(name)]
+    if not chosen:
+        by_hand = ByHand(" ".join(packages[:2]), "prometheus alertmanager")
+        raise PartsError(f"{what} are missing: install them with `{by_hand.command()}` and try again.")
+    with (
+        announced(f"{what} are missing: unpacking {', '.join(chosen)} (45 MB)"),
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as unfinished,
+    ):
+        apt("download", *chosen, cwd=Path(unfinished))
+        complete = Path(unfinished) / "part"
+        for archive in sorted(Path(unfinished).glob("*.deb")):
+            subprocess.run(["dpkg-deb", "--extract", archive, complete], check=True)
+        complete.rename(folder)
+
+
 @cache
 def read_package_lists() -> None:
     """Lets apt learn what there is, once a run."""
@@ -111,11 +133,11 @@ def offered(package: str) -> bool:
     return candidate is not None and candidate.group(1) != "(none)"
 
 
-def apt(*arguments: str) -> None:
+def apt(*arguments: str, cwd: Path | None = None) -> None:
     """Runs apt-get without questions, waiting for another apt to finish; its last words become the error."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=cwd)
     if answer.returncode != 0:
         raise PartsError(f"`apt-get {' '.join(arguments)}` failed: {last_words(answer.stdout + answer.stderr)}")
 

@@ -1,9 +1,9 @@
-"""Fetches the real parts into `.parts`: Apache Kafka's jars and, where no server is installed, PostgreSQL's
-binaries.
+"""Fetches the real parts into `.parts`: Apache Kafka's jars and, where they are not installed, PostgreSQL's,
+Prometheus' and Alertmanager's programs.
 
-In: `deploy/kafka/pom.xml` and `deploy/postgres/pom.xml` (exact versions), Maven's own settings. Out: folders
-that are complete or absent, named after the pom they came from. Never: an address of a repository, a folder
-half filled.
+In: `deploy/kafka/pom.xml` and `deploy/postgres/pom.xml` (exact versions), Maven's own settings, apt's. Out: folders
+that are complete or absent, named after the pom they came from. Never: an address of a repository, a folder half
+filled; a service started or a package installed for Prometheus (it is unpacked, and nothing else).
 """
 
 import os
@@ -18,13 +18,22 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local.console import PartsError, announced, run_for_person, say
-from deploy.local.packages import java, last_words, maven
+from deploy.local.packages import java, last_words, maven, unpacked_packages
 from deploy.local.places import ROOT, fingerprint, one_at_a_time, parts_folder
 
 KAFKA_POM = ROOT / "deploy" / "kafka" / "pom.xml"
 POSTGRES_POM = ROOT / "deploy" / "postgres" / "pom.xml"
 POSTGRES_PROGRAMS = ("initdb", "postgres")
 READABLE_BY_ALL = 0o755
+#: `promtool` is a package of its own since Debian 13.
+MONITORING_PACKAGES = ("prometheus", "prometheus-alertmanager", "promtool")
+#: Debian calls Alertmanager's program as its package.
+MONITORING_PROGRAMS = {
+    "prometheus": ("prometheus",),
+    "promtool": ("promtool",),
+    "alertmanager": ("prometheus-alertmanager", "alertmanager"),
+    "amtool": ("amtool",),
+}
 
 
 def kafka_jars() -> Path:
@@ -111,6 +120,25 @@ def unpack(packed: IO[bytes], folder: Path) -> None:
         ) from error
 
 
+def program(name: str) -> Path:
+    """prometheus, promtool, alertmanager or amtool: from the PATH, under any of its names, else Debian's, unpacked."""
+    for word in MONITORING_PROGRAMS[name]:
+        found = shutil.which(word)
+        if found is not None:
+            return Path(found)
+    folder = parts_folder() / "monitoring"
+    if not folder.is_dir():
+        with one_at_a_time("monitoring"):
+            if not folder.is_dir():
+                unpacked_packages("Prometheus and Alertmanager", MONITORING_PACKAGES, folder)
+    return next(folder / "usr" / "bin" / word for word in MONITORING_PROGRAMS[name] if is_program(folder, word))
+
+
+def is_program(folder: Path, word: str) -> bool:
+    """Whether unpacked packages hold a program of this name."""
+    return os.access(folder / "usr" / "bin" / word, os.X_OK)
+
+
 def postgres_platform() -> str:
     """This machine's name among the published PostgreSQL binaries."""
     machine = {"x86_64": "amd64", "aarch64": "arm64v8", "arm64": "arm64v8"}.get(platform.machine())
@@ -135,6 +163,8 @@ def main() -> None:
     say(f"Java: {java()}")
     say(f"Apache Kafka: {kafka_jars()}")
     say(f"PostgreSQL: {postgres_binaries()}")
+    for name in MONITORING_PROGRAMS:
+        say(f"{name}: {program(name)}")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from pipeline.doors.gateway_meters import GatewayMeters
 from pipeline.doors.http_binding import BindingError, HttpReason, Mode, events_of, mode_of
 from pipeline.doors.keys import Keys, KeysError
 from pipeline.doors.records import Outgoing, record_of
-from pipeline.health import Health
+from pipeline.health import Health, WaitingCollector
 from pipeline.settings import Settings
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
@@ -187,6 +187,8 @@ def _add_events(app: FastAPI, desk: _Desk) -> None:
 
 
 def _add_reports(app: FastAPI, health: Health, meters: GatewayMeters) -> None:
+    meters.registry.register(WaitingCollector(health))
+
     @app.get("/health", summary="How the gateway is; 503 while it waits for the broker")
     @app.get("/ready", summary="Whether events are taken at this moment; 503 when not")
     async def report() -> Response:

@@ -1,27 +1,34 @@
-"""No client or case identifier in a metric, a log line or a URL: planted strings are looked for everywhere."""
+"""No client or case identifier in a metric, a log line, an alert or a URL: planted strings are looked for."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.support.alertmanager import Alertmanager
 from tests.support.builders import a_checkin, a_closure, a_held, an_erasure, value_of
 from tests.support.kafka import Kafka
 from tests.support.processes import Processes
 from tests.support.system import System
 from tests.support.waiting import wait_until
+from tests.support.webhook import Webhook
 
 pytestmark = pytest.mark.kafka
 
 CANARY = "canary7f3a"
 
 
-def test_no_case_session_or_check_in_appears_in_metrics_logs_or_health(
-    broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
+def test_no_case_session_or_check_in_appears_in_metrics_logs_alerts_or_health(
+    broker_of_my_own: Kafka, processes: Processes, webhook: Webhook, alertmanager: Alertmanager, tmp_path: Path
 ) -> None:
     system = System(
-        processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite", ALLIANCE_LOG_LEVEL="debug"
+        processes,
+        broker_of_my_own.bootstrap,
+        f"sqlite:///{tmp_path}/store.sqlite",
+        ALLIANCE_LOG_LEVEL="debug",
+        ALLIANCE_ALERTMANAGER=alertmanager.url,
+        ALLIANCE_WORKLIST_URL="https://worklist.practice.invalid/flags",
     )
-    system.create_topics().start("worker", "store", "exporter")
+    system.create_topics().start("worker", "store", "exporter", "notifier")
     events = []
     for case in range(8):
         subject = f"case-{CANARY}-{case}"
@@ -43,7 +50,10 @@ def test_no_case_session_or_check_in_appears_in_metrics_logs_or_health(
     wait_until(lambda: system.counts().get("rejected") == len(bad), 60, lambda: system.logs())
     wait_until(lambda: system.counts().get("flags", 0) >= 7, 60, "flags in the store")
     wait_until(lambda: 't-1"' in system.get("exporter", "/metrics")[1], 60, "the therapist in /metrics")
-    for room in ("worker", "store", "exporter"):
+    wait_until(lambda: len(set(webhook.flags("firing"))) >= 6, 60, "open flags at the webhook")
+    assert CANARY not in "\n".join(webhook.bodies)
+    assert CANARY not in str(alertmanager.alerts())
+    for room in ("worker", "store", "exporter", "notifier"):
         for path in ("/metrics", "/health"):
             _, body = system.get(room, path)
             assert body

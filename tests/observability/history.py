@@ -38,7 +38,7 @@ HOURS, OFTEN = 7, timedelta(seconds=30)
 #: This therapist has begun only now: three cases, too few for a score to be shown.
 BEGINNER, BEGINNERS_CASES = "t-16", 3
 #: The supervisor of this team has been away for so long.
-AWAY, AWAY_FOR = "north", timedelta(days=5)
+AWAY, AWAY_FOR = "north", timedelta(days=14)
 EXPORTER = {"job": "exporter", "instance": "exporter:9108"}
 #: A second exporter says the same since then: figures must not double.
 SECOND_EXPORTER, SECOND_FOR = {"job": "exporter", "instance": "exporter-2:9108"}, timedelta(days=20)

@@ -1,4 +1,4 @@
-"""The whole system as processes on real parts: worker, store, exporter, on a broker and a database.
+"""The whole system as processes on real parts: worker, store, exporter, notifier, on a broker and a database.
 
 In: a broker, a database URL, a folder. Out: running processes, what they say of themselves, what the store holds.
 Never: a process left behind.
@@ -22,7 +22,7 @@ from tests.support.builders import Json, key_of, value_of
 from tests.support.processes import Process, Processes
 from tests.support.waiting import wait_until
 
-ROOMS = ("worker", "store", "exporter", "gateway")
+ROOMS = ("worker", "store", "exporter", "gateway", "notifier")
 
 
 class System:

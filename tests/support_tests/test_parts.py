@@ -67,6 +67,16 @@ def test_without_root_a_missing_program_is_one_sentence_with_the_command(
         packages.install("Maven", ("maven",), packages.ByHand("maven", "maven"))
 
 
+def test_without_apt_missing_monitoring_programs_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLIANCE_PARTS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PartsError, match=r"^Prometheus and Alertmanager are missing: install them, .+ try again\.$"):
+        parts.program("prometheus")
+    assert not (tmp_path / "monitoring").exists()
+
+
 def test_no_list_of_packages_names_an_address() -> None:
     files = [parts.KAFKA_POM, parts.POSTGRES_POM, ROOT / "requirements.lock"]
     assert [file.name for file in files if "://" in file.read_text()] == []

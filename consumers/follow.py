@@ -1,0 +1,87 @@
+"""Reads whole topics from their beginning and goes on reading: for consumers whose only memory is the log itself.
+
+In: compacted topics, all partitions. Out: every record, in the order of its partition; word that what was there at the
+start has been read.
+Never: join a group or commit, so that any number of readers see the same; stop because the broker is away.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from consumers.loop import CLOSE_MS, PAUSE_SECONDS, POLL_MS, Prober, may_pass
+from pipeline.health import Health
+
+log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows topics until told to stop; after an outage it reads them from their beginning once more."""
+
+    def __init__(
+        self,
+        topics: Sequence[str],
+        connection: Mapping[str, Any],
+        health: Health,
+        take: Callable[[Any], None],
+        caught_up: Callable[[], None],
+    ) -> None:
+        self._topics = topics
+        self._connection = connection
+        self._health = health
+        self._take = take
+        self._caught_up = caught_up
+        self._stop = threading.Event()
+        self.is_caught_up = False
+
+    def stop(self) -> None:
+        """End after the poll under way."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Read everything, then go on reading."""
+        with Prober(self._connection, self._health):
+            while not self._stop.is_set():
+                try:
+                    self._follow()
+                except KafkaError as error:
+                    if not may_pass(error):
+                        raise
+                    log.warning("No broker (%s); trying again.", type(error).__name__)
+                    self._stop.wait(PAUSE_SECONDS)
+
+    def _follow(self) -> None:
+        consumer = KafkaConsumer(
+            **self._connection, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        try:
+            partitions = self._partitions(consumer)
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            ends = consumer.end_offsets(partitions)
+            while not self._stop.is_set():
+                for batch in consumer.poll(timeout_ms=POLL_MS).values():
+                    for record in batch:
+                        self._take(record)
+                if not self.is_caught_up and all(consumer.position(one) >= end for one, end in ends.items()):
+                    self.is_caught_up = True
+                    self._health.is_ready()
+                    self._caught_up()
+        finally:
+            consumer.close(timeout_ms=CLOSE_MS)
+
+    def _partitions(self, consumer: Any) -> list[TopicPartition]:
+        """All partitions of all topics; waits, and says so, for a topic that is not there yet."""
+        while not self._stop.is_set():
+            found = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in self._topics}
+            absent = [topic for topic, numbers in found.items() if not numbers]
+            if not absent:
+                self._health.has("topics")
+                return [TopicPartition(topic, number) for topic, numbers in found.items() for number in numbers]
+            self._health.waits_for("topics", f"these do not exist: {', '.join(absent)}; `alliance topics` makes them")
+            self._stop.wait(PAUSE_SECONDS)
+        return []

@@ -1,0 +1,1 @@
+"""Open flags -> alerts at Alertmanager, until somebody acknowledges them."""

@@ -1,0 +1,179 @@
+"""What becomes of a flag on its way to Alertmanager: labels, text, beginnings, ends, and answers that are none."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumers.notifier.alertmanager import Alertmanager, Away, Refused
+from consumers.notifier.alerts import LEASE, Alert, Board, Change, alert_of, begun, ended
+from schemas.flags import KINDS, SEVERITIES, STATUSES, Flag
+from tests.support.flags import OPENED_AT, a_flag
+
+NOW = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)
+WORKLIST = "https://worklist.practice.invalid/flags"
+
+
+def alert(**overrides: object) -> Alert:
+    found = alert_of(a_flag(**overrides))  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_an_alert_says_who_should_look_where_and_nothing_more() -> None:
+    assert begun(alert(), NOW, WORKLIST) == {
+        "labels": {
+            "alertname": "AllianceFlag",
+            "team": "north",
+            "therapist": "t-1",
+            "kind": "drop",
+            "severity": "urgent",
+            "flag_id": "f-1",
+        },
+        "annotations": {
+            "summary": "A case may be a rupture: look at the worklist, acknowledge the flag, talk.",
+            "runbook_url": "docs/runbooks/AllianceFlag.md",
+            "worklist_url": "https://worklist.practice.invalid/flags/f-1",
+        },
+        "startsAt": OPENED_AT.isoformat(),
+        "endsAt": (NOW + LEASE).isoformat(),
+        "generatorURL": "https://worklist.practice.invalid/flags/f-1",
+    }
+
+
+def test_without_a_worklist_there_is_no_link() -> None:
+    body = begun(alert(), NOW, "")
+    assert body["generatorURL"] == ""
+    assert "worklist_url" not in str(body["annotations"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("severity", SEVERITIES)
+def test_no_score_case_or_explanation_is_in_an_alert(kind: str, severity: str) -> None:
+    flag = a_flag(kind=kind, severity=severity)
+    text = json.dumps([send(alert(kind=kind, severity=severity), NOW, WORKLIST) for send in (begun, ended)])
+    for secret in (flag.case_id, "0.31", "0.92", flag.explanation, flag.suggestion):
+        assert secret not in text
+
+
+def test_an_end_is_now_and_an_alert_of_tomorrow_begins_now() -> None:
+    assert ended(alert(), NOW, "")["endsAt"] == NOW.isoformat()
+    early = begun(alert(opened_at=datetime(2026, 2, 3, tzinfo=UTC)), NOW, "")
+    assert early["startsAt"] == NOW.isoformat()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_an_open_flag_needs_an_alert(status: str) -> None:
+    assert (alert_of(a_flag(status=status)) is not None) is (status == "open")
+
+
+def test_a_flag_begins_once_and_ends_when_somebody_acknowledges_it() -> None:
+    board = Board()
+    first = a_flag()
+    assert board.take("f-1", first) == Change(begun=alert())
+    assert board.take("f-1", first) == Change()
+    assert board.take("f-1", a_flag(version=2, updated_at=NOW)) == Change(), "nothing that an alert shows has changed"
+    assert board.take("f-1", a_flag(version=3, status="acknowledged")) == Change(ended=alert())
+    assert board.take("f-1", first) == Change(), "an old snapshot, read again"
+    assert board.open == {}
+    assert board.is_over(alert())
+
+
+def test_a_flag_that_grows_graver_ends_as_what_it_was_and_begins_as_what_it_is() -> None:
+    board = Board()
+    board.take("f-1", a_flag(severity="warning"))
+    change = board.take("f-1", a_flag(version=2))
+    assert change == Change(ended=alert(severity="warning"), begun=alert())
+
+
+def test_an_erased_flag_ends_and_no_old_snapshot_brings_it_back() -> None:
+    board = Board()
+    board.take("f-1", a_flag())
+    assert board.take("f-1", None) == Change(ended=alert())
+    assert board.take("f-1", a_flag()) == Change()
+    assert board.open == {}
+
+
+SNAPSHOTS = st.builds(
+    lambda number, version, status, severity: a_flag(number, version=version, status=status, severity=severity),
+    st.integers(1, 3),
+    st.integers(1, 6),
+    st.sampled_from(STATUSES),
+    st.sampled_from(SEVERITIES),
+)
+
+
+@given(st.lists(SNAPSHOTS, max_size=20))
+def test_changes_add_up_to_what_is_open_and_reading_all_of_it_again_changes_nothing(snapshots: list[Flag]) -> None:
+    board, standing = Board(), set[Alert]()
+    for flag in snapshots:
+        change = board.take(flag.flag_id, flag)
+        if change.ended is not None:
+            standing.remove(change.ended)
+        if change.begun is not None:
+            assert change.begun not in standing
+            standing.add(change.begun)
+        assert standing == set(board.open.values())
+    assert all(board.take(flag.flag_id, flag) == Change() for flag in snapshots)
+
+
+@pytest.fixture
+def answering() -> Iterator[tuple[Alertmanager, list[int]]]:
+    """Something at an address that answers with the statuses of the list, one after another."""
+    statuses: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(statuses.pop(0))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(statuses.pop(0))
+            self.end_headers()
+            self.wfile.write(b"<html>a proxy</html>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield Alertmanager(f"127.0.0.1:{server.server_port}"), statuses
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("status", [301, 401, 404, 429, 500, 503])
+def test_an_answer_that_is_no_success_counts_as_nobody_there(
+    answering: tuple[Alertmanager, list[int]], status: int
+) -> None:
+    alertmanager, statuses = answering
+    statuses.append(status)
+    with pytest.raises(Away, match=str(status)):
+        alertmanager.post([begun(alert(), NOW, "")])
+
+
+def test_a_complaint_about_what_we_sent_is_a_bug(answering: tuple[Alertmanager, list[int]]) -> None:
+    alertmanager, statuses = answering
+    statuses.append(400)
+    with pytest.raises(Refused):
+        alertmanager.post([begun(alert(), NOW, "")])
+
+
+def test_a_page_for_people_is_no_list_of_alerts(answering: tuple[Alertmanager, list[int]]) -> None:
+    alertmanager, statuses = answering
+    statuses.append(200)
+    with pytest.raises(Away, match="does not answer as an Alertmanager"):
+        alertmanager.held()
+
+
+def test_nobody_at_the_address_is_away() -> None:
+    with pytest.raises(Away, match="no answer"):
+        Alertmanager("http://127.0.0.1:1/prefix/").post([begun(alert(), NOW, "")])

@@ -1,0 +1,34 @@
+"""A real Alertmanager with the shipped routes, told to tell a webhook.
+
+In: `deploy/alertmanager/alertmanager.yml`, a webhook. Out: its configuration for a test: the same routes and
+inhibition, every receiver the webhook's path of its name, at any hour, and no longer waits than a test can afford.
+Never: a route of its own.
+"""
+
+from typing import Any
+
+import yaml
+
+from deploy.local.alertmanager import Alertmanager
+from deploy.local.places import ROOT
+from tests.support.webhook import Webhook
+
+__all__ = ["Alertmanager", "configuration"]
+
+SHIPPED = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
+
+
+def configuration(webhook: Webhook, *, group_wait: str | None = "1s", group_interval: str = "1s") -> str:
+    """The shipped file with other receivers and shorter waits; a wait of 0s stays one."""
+    settings: dict[str, Any] = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    settings["global"] = {"resolve_timeout": "5m"}
+    settings["receivers"] = [
+        {"name": one["name"], "webhook_configs": [{"url": webhook.url(f"/{one['name']}"), "send_resolved": True}]}
+        for one in settings["receivers"]
+    ]
+    for route in (settings["route"], *settings["route"]["routes"]):
+        route.pop("active_time_intervals", None)
+        route["group_interval"] = group_interval
+        if group_wait is not None and route.get("group_wait") != "0s":
+            route["group_wait"] = group_wait
+    return yaml.safe_dump(settings)
