@@ -8,7 +8,9 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from statistics import pstdev
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from deploy.grafana.dashboards.config import CONFIG
 from deploy.grafana.dashboards.write import FOLDER, files
 from deploy.local.places import ROOT
-from pipeline.core.prior import DEFAULT_PRIOR
+from pipeline.simulation.practice import PracticeParameters, simulate
 from tests.observability import lint
 
 Json = dict[str, Any]
@@ -143,9 +145,14 @@ def test_a_query_that_does_not_parse_is_named(tmp_path: Path) -> None:
     assert complaint.startswith("practice / Alliance now / A: ")
 
 
-def test_the_spread_of_a_case_is_the_one_that_the_detectors_use() -> None:
-    variance = DEFAULT_PRIOR.between_variance + DEFAULT_PRIOR.within_variance
-    assert pytest.approx(variance**0.5, abs=5e-5) == CONFIG.case_sd
+def test_the_spread_of_a_case_is_that_of_the_simulated_practice() -> None:
+    parameters = PracticeParameters(first_day=datetime(2026, 1, 5, tzinfo=UTC), seed=7, weeks=13)
+    latest = {
+        event["subject"]: sum(event["data"]["answers"].values()) / 40
+        for event in simulate(parameters).events
+        if event["type"] == "alliance.checkin.submitted.v1"
+    }
+    assert pytest.approx(pstdev(latest.values()), rel=0.05) == CONFIG.case_sd
 
 
 def test_grafana_reads_the_dashboards_from_files_and_lets_nobody_change_them() -> None:

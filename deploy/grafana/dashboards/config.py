@@ -41,8 +41,9 @@ class ObservabilityConfig:
     count_unit: str = "short"
     seconds_unit: str = "s"
 
-    #: SD of a case's latest score, between and within cases together, as `pipeline.core.prior` has it.
-    case_sd: float = 0.0785
+    #: SD of the cases' latest scores in the simulated practice, forms filled in the wrong way round included: they
+    #: are part of what chance does to a mean.
+    case_sd: float = 0.133
     #: Two-sided limits of a funnel: 95 % and 99.8 % (Spiegelhalter 2005, doi:10.1002/sim.1970).
     warning_z: float = 1.96
     control_z: float = 3.09
