@@ -58,6 +58,8 @@ class CaseState:
     course: Course = field(init=False)
     #: What was last said about each flag, at version 0.
     said: dict[str, Flag] = field(init=False)
+    #: The daily counts as last told, and the oldest day among them.
+    told_days: dict[date, Day] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._refold()
@@ -69,6 +71,7 @@ class CaseState:
 
     def _refold(self) -> None:
         self.course = course_of(self.case_id, self.records.values(), self.yardsticks, self.sessions_before)
+        self.told_days = {}
         self.said = {flag_id: life.snapshot(self.case_id, 0) for flag_id, life in self.course.lives.items()}
 
 
@@ -242,15 +245,25 @@ def summary_of(state: CaseState) -> CaseSummary:
         scored_at=None if latest is None else from_us(course.latest_at),
         open_flag=None if live is None else live.severity,
         unacknowledged_since=None if live is None or live.status != "open" else from_us(live.opened_at),
-        days=_recent_days(course),
+        days=_recent_days(state),
     )
 
 
-def _recent_days(course: Course) -> dict[date, Day]:
+def _recent_days(state: CaseState) -> dict[date, Day]:
+    """What was told before, with the days that have changed since, without those that have become too old."""
+    course = state.course
     if course.last_event_at is None:
         return {}
     oldest = course.last_event_at // DAY_US - COUNTED_DAYS
-    return {day_of(day * DAY_US): Day(*course.days[day]) for day in sorted(course.days) if day > oldest}
+    told, first = state.told_days, day_of((oldest + 1) * DAY_US)
+    if course.changed_days or (told and next(iter(told)) < first):
+        told = {day: counts for day, counts in told.items() if day >= first}
+        for day in sorted(course.changed_days):
+            if day > oldest:
+                told[day_of(day * DAY_US)] = Day(*course.days[day])
+        course.changed_days.clear()
+        state.told_days = told = dict(sorted(told.items()))
+    return told
 
 
 class _StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):

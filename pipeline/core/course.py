@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pipeline.core import lifecycle
 from pipeline.core.detectors import DETECTORS
-from pipeline.core.history import History, Point, Signal
+from pipeline.core.history import Detector, History, Point, Signal
 from pipeline.core.instants import DAY_US
 from pipeline.core.lifecycle import Life
 from pipeline.core.prior import DEFAULT_YARDSTICK, Yardstick
@@ -41,6 +41,9 @@ class Course:
     yardsticks: Mapping[str, Yardstick]
     #: Sessions that left the bounded history; numbering goes on after them.
     sessions_before: int = 0
+    #: Who is asked, and how sharply; other than the default only in a backtest.
+    detectors: tuple[Detector, ...] = DETECTORS
+    sensitivity: float = 1.0
     last: Position = (-(2**63), 0, 0)
     last_event_at: int | None = None
     therapist_id: str = ""
@@ -53,13 +56,25 @@ class Course:
     raters: set[tuple[int, int]] = field(default_factory=set)
     #: UTC day (days since 1970) -> held, completed, repaired, unrepaired.
     days: dict[int, list[int]] = field(default_factory=dict)
+    #: Days whose counts have changed since somebody last looked.
+    changed_days: set[int] = field(default_factory=set, compare=False)
     latest: CheckinRecord | None = None
     latest_at: int = 0
-    history: History = field(default_factory=lambda: History(DEFAULT_YARDSTICK))
+    history: History = field(init=False)
+    #: The newest session held, while the client has not answered about it.
+    unanswered: int | None = None
     lives: dict[str, Life] = field(default_factory=dict)
     live: Life | None = None
     is_armed: bool = True
     early_actions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    #: For an instrument not known here: the practice's prior all the same.
+    fallback: Yardstick = field(init=False)
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.yardsticks.values()), DEFAULT_YARDSTICK)
+        self.fallback = Yardstick(first.prior, DEFAULT_YARDSTICK.standard_error, None)
+        self.history = History(first, self.sensitivity)
 
     def follows(self, record: Record) -> bool:
         """Whether `advance` may be given this new record as it is: after all others, superseding none of them."""
@@ -75,68 +90,107 @@ class Course:
         """Take the next record of the effective history; returns the lives that it may have changed."""
         self.last = at
         self.last_event_at = at[0]
-        match record:
-            case CheckinRecord():
-                return self._checkin(at[0], record)
-            case HeldRecord() | MissedRecord():
-                return self._session(at[0], record)
-            case ActionRecord():
-                return self._action(at[0], record)
-            case ClosedRecord():
-                return self._closed(at[0], record)
-            case _:
-                return []
+        if isinstance(record, CheckinRecord):
+            return self._checkin(at[0], record)
+        if isinstance(record, HeldRecord | MissedRecord):
+            return self._session(at[0], record)
+        if isinstance(record, ActionRecord):
+            return self._action(at[0], record)
+        if isinstance(record, ClosedRecord):
+            return self._closed(at[0], record)
+        return []
 
     def _session(self, at: int, record: HeldRecord | MissedRecord) -> list[Life]:
         self.therapist_id, self.team = record.therapist_id, record.team
         if isinstance(record, HeldRecord):
-            self._number(record.session, at)
+            _, lives = self._number(record.session, at)
             self.is_closed = False
-        return []
+            return lives
+        lives = self._judge(at)
+        self.history.miss(record.by)
+        return lives + self._ask(at, f"missed-{record.identity}")
 
-    def _number(self, session: int, at: int) -> int:
-        """The number of a session; the first event of a session counts it as held on its day."""
+    def _number(self, session: int, at: int) -> tuple[int, list[Life]]:
+        """The number of a session; its first event counts it as held on its day and settles the one before."""
         known = self.sessions.get(session)
-        if known is None:
-            day = at // DAY_US
-            known = self.sessions[session] = (self.sessions_before + len(self.sessions) + 1, day)
-            self._count(day, 0)
-        return known[0]
+        if known is not None:
+            return known[0], []
+        day = at // DAY_US
+        number = self.sessions_before + len(self.sessions) + 1
+        self.sessions[session] = (number, day)
+        self._count(day, 0)
+        self.history.session_number = number
+        lives = self._judge(at)
+        self.history.begin_session(number)
+        self.unanswered = session
+        return number, lives
+
+    def _judge(self, at: int) -> list[Life]:
+        """Something happened after a session that the client has not answered about: then they will not."""
+        if self.unanswered is None:
+            return []
+        session, self.unanswered = self.unanswered, None
+        self.history.judge_missing()
+        return self._ask(at, f"missing-{session}", is_session_over=True)
 
     def _count(self, day: int, column: int) -> None:
-        self.days.setdefault(day, [0, 0, 0, 0])[column] += 1
+        counts = self.days.get(day)
+        if counts is None:
+            counts = self.days[day] = [0, 0, 0, 0]
+        counts[column] += 1
+        self.changed_days.add(day)
 
     def _checkin(self, at: int, record: CheckinRecord) -> list[Life]:
         self.therapist_id, self.team = record.therapist_id, record.team
         self.checkins.add(record.checkin)
         self.raters.add((record.session, record.rater))
-        number = self._number(record.session, at)
+        number, lives = self._number(record.session, at)
         self.is_closed = False
-        if record.rater != CLIENT or record.total is None:
-            return []
+        if record.rater != CLIENT:
+            return lives + self._therapist_checkin(at, record, number)
+        if self.unanswered == record.session:
+            self.unanswered = None
+        self.history.answer()
+        if record.total is None:
+            return lives
         self._count(self.sessions[record.session][1], 1)
         self.latest, self.latest_at = record, at
-        return self._score(at, record, number, record.total)
+        return lives + self._score(at, record, number)
 
-    def _score(self, at: int, record: CheckinRecord, number: int, total: float) -> list[Life]:
-        yardstick = self.yardsticks.get(record.instrument, DEFAULT_YARDSTICK)
-        point = self.history.add(number, at, total, yardstick)
-        signals = [signal for detector in DETECTORS if (signal := detector(self.history)) is not None]
-        if self.live is not None:
-            life = self.live
-            lifecycle.on_checkin(life, point.score, signals, at)
+    def _therapist_checkin(self, at: int, record: CheckinRecord, number: int) -> list[Life]:
+        if record.total is None:
+            return []
+        yardstick = self.yardsticks.get(record.instrument, self.fallback)
+        self.history.add_therapist(number, record.total, yardstick.standard_error)
+        return self._ask(at, record.checkin)
+
+    def _score(self, at: int, record: CheckinRecord, number: int) -> list[Life]:
+        yardstick = self.yardsticks.get(record.instrument, self.fallback)
+        point = self.history.add(number, at, record, yardstick)
+        was_live = self.live is not None
+        lives = self._ask(at, record.checkin, point)
+        if not was_live and not lives:
+            self.history.learn(point)
+        return lives
+
+    def _ask(self, at: int, anchor: int | str, point: Point | None = None, is_session_over: bool = False) -> list[Life]:
+        """Ask the detectors about what has just happened."""
+        signals = [signal for detector in self.detectors if (signal := detector(self.history)) is not None]
+        life = self.live
+        if life is not None:
+            score = None if point is None else point.score
+            lifecycle.on_moment(life, score, signals, at, is_session_over or point is not None)
             self._after(life)
             return [life]
         if signals and self.is_armed:
-            return [self._open(at, record, point, signals)]
-        self.is_armed = self.is_armed or not signals
-        self.history.take_into_baseline(point)
+            return [self._open(at, anchor, signals)]
+        if point is not None:
+            self.is_armed = self.is_armed or not signals
         return []
 
-    def _open(self, at: int, record: CheckinRecord, point: Point, signals: list[Signal]) -> Life:
-        life = lifecycle.opened(
-            self.case_id, record.checkin, signals, at, point.session_number, self.therapist_id, self.team
-        )
+    def _open(self, at: int, anchor: int | str, signals: list[Signal]) -> Life:
+        number = self.history.session_number
+        life = lifecycle.opened(self.case_id, anchor, signals, at, number, self.therapist_id, self.team)
         self.lives[life.flag_id] = self.live = life
         for acted_at, action in self.early_actions.pop(life.flag_id, []):
             lifecycle.on_action(life, action, acted_at)
@@ -149,6 +203,7 @@ class Course:
             return
         self.live = None
         self.is_armed = life.status == "repaired"
+        self.history.end_episode(is_repaired=self.is_armed)
         if life.closed_at is not None and life.status in ("repaired", "unrepaired"):
             self._count(life.closed_at // DAY_US, 2 if life.status == "repaired" else 3)
 
@@ -211,11 +266,16 @@ def _keep_latest(checkins: dict[int, CheckinRecord], record: CheckinRecord) -> N
 
 
 def course_of(
-    case_id: str, records: Iterable[Record], yardsticks: Mapping[str, Yardstick], sessions_before: int = 0
+    case_id: str,
+    records: Iterable[Record],
+    yardsticks: Mapping[str, Yardstick],
+    sessions_before: int = 0,
+    detectors: tuple[Detector, ...] = DETECTORS,
+    sensitivity: float = 1.0,
 ) -> Course:
     """The fold from scratch."""
     records = list(records)
-    course = Course(case_id, yardsticks, sessions_before)
+    course = Course(case_id, yardsticks, sessions_before, detectors, sensitivity)
     for at, record in effective(records):
         course.advance(at, record)
     # What was superseded is known too, so that a record which supersedes it again is not taken for a new one.

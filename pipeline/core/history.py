@@ -1,19 +1,56 @@
-"""A case's scored client check-ins up to now, with what each was expected to be.
+"""A case up to now: its scored client check-ins, what each was expected to be, and what speaks for a strain.
 
-In: scores, one by one, in the order of the sessions. Out: points, the baseline, predictions.
-Never: open a flag; look ahead.
+In: sessions held, client and therapist check-ins, missed appointments, one by one. Out: points, a prediction, evidence.
+Never: open a flag; look ahead; hold a raw answer.
 
-Units: shares of the instrument's range (0-1). The prediction is the textbook normal posterior of a random-intercept
-model with AR(1) residuals: with n baseline residuals, n_eff = n(1-phi)/(1+phi), B = Vb/(Vb + Vw/n_eff),
-expected = m(session) + B * mean residual, variance = Vb(1-B) + Vw, never below the instrument's standard error.
+Units: shares of the instrument's range (0-1), evidence in nats. `pipeline.core.level` predicts, `pipeline.core.strain`
+gathers; here stand the likelihood ratios of each sign. docs/rules.md 4 gives all of it in one place.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import sqrt
+from math import exp, log
 
+from pipeline.core.level import CEILING, Level, upper_tail
 from pipeline.core.prior import Yardstick
+from pipeline.core.records import CheckinRecord
+from pipeline.core.strain import (
+    DEPTHS_AGAINST,
+    DEPTHS_AWAY,
+    FORM,
+    INGREDIENT,
+    MISSING,
+    SCORE,
+    THERAPIST,
+    Strain,
+    score_ratios,
+)
 from schemas.flags import Kind, Rule, Severity
+from schemas.instruments.definition import INGREDIENTS
+
+#: Of forms given while moving away: all answers alike, and half of those at the top.
+FLAT_SHARE, PERFECT_SHARE = 0.6, 0.3
+#: Stiff forms (flat or frozen, not perfect) in quiet cases, and how many forms that figure is worth.
+STIFF_SHARE, STIFF_WORTH = 0.003, 10.0
+#: Nearer the ceiling there are too few ways to answer for a flat form to mean anything.
+STIFF_BELOW = 0.96
+LEAST_PERFECT = 0.03
+#: What the practice's share of missing forms is worth, in sessions; odds ratios of a missing form under strain.
+COMPLETION_WORTH = 6.0
+MISSING_ODDS_AGAINST, MISSING_ODDS_AWAY = 1.2, 3.0
+MISSED_ODDS_AWAY = 3.0
+#: An ingredient under strain loses twice its usual share; SD of the log share from one session to the next.
+FOCUS, UNEVENNESS = log(2.0), 0.354
+FOCUSED_SHARE = 0.7
+#: The chart of slides: what it forgives at each score, in predictive SDs, and the scores before it begins.
+SLACK, CHART_AFTER = 0.5, 2
+#: A form whose mirror image is as usual, and which itself is not, was probably filled in from right to left; the second
+#: in a row was not.
+MIRROR_DEVIATION, MIRROR_LIMIT = -3.0, 2.5
+#: Therapists notice this share of ruptures.
+NOTICED_SHARE = 0.6
+#: Earlier check-ins of the therapist that are needed; their deviations are shortened, for their spread is less known.
+THERAPIST_FEWEST, THERAPIST_CAUTION = 3, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +60,12 @@ class Point:
     session_number: int
     at: int
     score: float
-    #: What the baseline and the prior predicted, and how far off the score was, in predictive SDs.
+    #: What was predicted, before the ceiling, and how far off the score was, in predictive SDs; a score at the ceiling
+    #: is never below what was predicted.
     expected: float
     deviation: float
+    #: Its mirror image is usual here: probably filled in from right to left, and not weighed.
+    is_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,41 +82,242 @@ class Signal:
 
 @dataclass(slots=True)
 class History:
-    """The points so far and the running baseline (check-ins outside of episodes)."""
+    """The points so far, the levels of both raters, the evidence of strain, and the case's own habits."""
 
     yardstick: Yardstick
+    #: All limits are multiplied by it: below 1 flags more, above 1 less.
+    sensitivity: float = 1.0
     points: list[Point] = field(default_factory=list)
-    baseline_count: int = 0
-    baseline_residuals: float = 0.0
+    client: Level = field(init=False)
+    therapist: Level = field(init=False)
+    strain: Strain = field(default_factory=Strain)
+    session_number: int = 0
+    #: Sessions judged, and how many of them without a client check-in; how many in a row at present.
+    judged: int = 0
+    missing: int = 0
+    missing_in_a_row: int = 0
+    missed_in_a_row: int = 0
+    forms: int = 0
+    stiff_forms: int = 0
+    pattern: int = 0
+    #: Log shares of the shortfall, centred: their sums by ingredient, the number of forms, the newest and what it said.
+    share_sums: tuple[float, ...] = ()
+    share_count: float = 0.0
+    shares: tuple[float, ...] = ()
+    strained_ingredient: str = ""
+    perfect_surprise: float = 1.0
+    is_stiff: bool = False
+    #: Session of the newest therapist check-in and its deviation.
+    therapist_session: int = 0
+    therapist_deviation: float = 0.0
+    therapist_checkins: int = 0
+    #: How far scores have slid, in predictive SDs: a one-sided cumulative sum.
+    slide: float = 0.0
+    #: exp(limit): what the odds are compared with.
+    limit_odds: float = field(init=False)
 
-    def add(self, session_number: int, at: int, score: float, yardstick: Yardstick) -> Point:
-        """Put a check-in at the end; the baseline is not touched."""
-        self.yardstick = yardstick
-        expected, spread = self.predict(session_number)
-        point = Point(session_number, at, score, expected, (score - expected) / spread)
+    def __post_init__(self) -> None:
+        self.limit_odds = exp(self.limit)
+        self.client = Level(self.yardstick.prior)
+        self.therapist = Level(self.yardstick.prior)
+
+    def begin_session(self, session_number: int) -> None:
+        """A session was held."""
+        self.session_number = session_number
+        self.strain.pass_session(session_number)
+        self.missed_in_a_row = 0
+
+    def judge_missing(self) -> None:
+        """A held session turned out to stay without a client check-in."""
+        self._weigh_completion(is_missing=True)
+        self.judged += 1
+        self.missing += 1
+        self.missing_in_a_row += 1
+
+    def answer(self) -> None:
+        """The client answered a check-in, scored or not."""
+        self._weigh_completion(is_missing=False)
+        self.judged += 1
+        self.missing_in_a_row = 0
+
+    def _weigh_completion(self, is_missing: bool) -> None:
+        share = self.missing_share
+        against = MISSING_ODDS_AGAINST / (1 + (MISSING_ODDS_AGAINST - 1) * share)
+        away = MISSING_ODDS_AWAY / (1 + (MISSING_ODDS_AWAY - 1) * share)
+        if not is_missing:
+            against, away = against / MISSING_ODDS_AGAINST, away / MISSING_ODDS_AWAY
+        self.strain.weigh(MISSING, against, away)
+
+    @property
+    def missing_share(self) -> float:
+        """Expected share of sessions without a client check-in: the practice's, moved by the case's own."""
+        usual = self.yardstick.prior.missing_share
+        return (self.missing + COMPLETION_WORTH * usual) / (self.judged + COMPLETION_WORTH)
+
+    def miss(self, by: str) -> None:
+        """An appointment was missed."""
+        if by != "client":
+            return
+        self.missed_in_a_row += 1
+        self.strain.pass_session(self.session_number)
+        share = self.yardstick.prior.missed_share
+        self.strain.weigh(FORM, 1.0, MISSED_ODDS_AWAY / (1 + (MISSED_ODDS_AWAY - 1) * share))
+
+    def add(self, session_number: int, at: int, record: CheckinRecord, yardstick: Yardstick) -> Point:
+        """Weigh a scored client check-in; `learn` decides whether it teaches what is usual."""
+        self._take_yardstick(yardstick)
+        score = record.total
+        assert score is not None
+        expected, spread = self.client.predict(self.session_number, yardstick.standard_error)
+        deviation = (score - expected) / spread
+        was_mirrored = bool(self.points) and self.points[-1].is_mirrored
+        is_mirrored = not was_mirrored and _is_mirrored(score, expected, spread, deviation)
+        start = deviation
+        if score >= CEILING and deviation < 0:
+            deviation = 0.0
+        point = Point(session_number, at, score, expected, deviation, is_mirrored)
         self.points.append(point)
+        self.shares = ()
+        if not point.is_mirrored:
+            if self.client.count > CHART_AFTER:
+                self.slide = max(0.0, self.slide - min(deviation, 2.0) - SLACK)
+            self._weigh_score(record, score, start, spread)
         return point
 
-    def take_into_baseline(self, point: Point) -> None:
-        """Let a check-in outside of any episode teach what is usual here."""
-        self.baseline_count += 1
-        self.baseline_residuals += point.score - self.yardstick.prior.mean(point.session_number)
+    def _take_yardstick(self, yardstick: Yardstick) -> None:
+        """Measure by the instrument at hand; another prior means a level that begins anew."""
+        if yardstick.prior is not self.yardstick.prior:
+            self.client, self.therapist = Level(yardstick.prior), Level(yardstick.prior)
+        self.yardstick = yardstick
 
-    def predict(self, session_number: int) -> tuple[float, float]:
-        """Expected score and predictive SD at a session of this number, before its check-in is seen."""
-        prior = self.yardstick.prior
-        centre, level_variance = self.level(self.baseline_count, self.baseline_residuals)
-        spread = sqrt(level_variance + prior.within_variance)
-        return prior.mean(session_number) + centre, max(spread, self.yardstick.standard_error)
+    def _weigh_score(self, record: CheckinRecord, score: float, deviation: float, spread: float) -> None:
+        unit = self.yardstick.prior.within_sd / spread
+        self.is_stiff = False
+        if score >= CEILING:
+            self._weigh_perfect(deviation, unit)
+        else:
+            against, away = score_ratios(deviation, unit)
+            self.strain.weigh(SCORE, against, away)
+            self._weigh_form(record, score)
+        self.forms += 1
+        self.stiff_forms += self.is_stiff
+        self.pattern = record.pattern
 
-    def level(self, count: int, residuals: float) -> tuple[float, float]:
-        """Posterior mean and variance of the case's distance from the practice's mean, from `count` residuals."""
-        prior = self.yardstick.prior
-        if count == 0:
-            return 0.0, prior.between_variance
-        effective = count * (1 - prior.autocorrelation) / (1 + prior.autocorrelation)
-        weight = prior.between_variance / (prior.between_variance + prior.within_variance / max(effective, 1e-9))
-        return weight * residuals / count, prior.between_variance * (1 - weight)
+    def _weigh_perfect(self, start: float, unit: float) -> None:
+        """A perfect form: no news of the score but that it is high; surface agreement where it is not usual."""
+        usual = max(upper_tail(start), LEAST_PERFECT)
+        a, b, c = DEPTHS_AGAINST
+        against = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
+        a, b, c = DEPTHS_AWAY
+        away = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
+        self.strain.weigh(SCORE, min(max(against / usual, 1e-3), 1.0), 1.0)
+        self.perfect_surprise = (PERFECT_SHARE + (1 - FLAT_SHARE + PERFECT_SHARE * usual) * away) / usual
+        self.strain.weigh(FORM, 1.0, self.perfect_surprise)
+
+    def _weigh_form(self, record: CheckinRecord, score: float) -> None:
+        if score >= STIFF_BELOW:
+            self._weigh_ingredients(record)
+            return
+        usual = (self.stiff_forms + STIFF_WORTH * STIFF_SHARE) / (self.forms + STIFF_WORTH)
+        self.is_stiff = record.flat or record.pattern == self.pattern
+        if self.is_stiff:
+            self.strain.weigh(FORM, 1.0, (FLAT_SHARE - PERFECT_SHARE) / usual)
+            return
+        self.strain.weigh(FORM, 1.0, (1 - FLAT_SHARE) / (1 - usual))
+        self._weigh_ingredients(record)
+
+    def _weigh_ingredients(self, record: CheckinRecord) -> None:
+        """How the shortfall is shared among the ingredients, against this client's own way."""
+        scores = record.ingredients
+        lost = [1.0 - scores[one] for one in INGREDIENTS if one in scores]
+        kinds, short = len(lost), sum(lost)
+        if kinds < 3 or short < 0.01 * kinds:
+            return
+        logs = [log(one + 0.01) for one in lost]
+        centre = sum(logs) / kinds
+        self.shares = tuple(one - centre for one in logs)
+        if len(self.share_sums) != kinds:
+            self.share_sums, self.share_count = (0.0,) * kinds, 0.0
+        known = self.share_count + 1.0
+        blur = 0.005 / (short / kinds + 0.01)
+        variance = UNEVENNESS * UNEVENNESS * (1 + 1 / known) + blur * blur
+        slope = FOCUS / variance
+        offset = 0.5 * slope * FOCUS * (1 - 1 / kinds)
+        ratios = [
+            exp(slope * (now - total / known) - offset) for now, total in zip(self.shares, self.share_sums, strict=True)
+        ]
+        ratio = FOCUSED_SHARE * min(sum(ratios) / kinds, 20.0) + 1 - FOCUSED_SHARE
+        self.strained_ingredient = [one for one in INGREDIENTS if one in scores][ratios.index(max(ratios))]
+        self.strain.weigh(INGREDIENT, ratio, ratio)
+
+    def learn(self, point: Point) -> None:
+        """Let a check-in outside of any episode teach what is usual here, as far as it is usual."""
+        if point.is_mirrored:
+            return
+        weight = self.strain.usual
+        expected, spread = self.client.predict(self.session_number, self.yardstick.standard_error)
+        self.client.take(point.score, expected, spread, weight)
+        if self.shares:
+            self.share_sums = tuple(a + weight * b for a, b in zip(self.share_sums, self.shares, strict=True))
+            self.share_count += weight
+
+    def end_episode(self, is_repaired: bool) -> None:
+        """Begin anew; after an episode that was not repaired the case is measured against where it now stands."""
+        self.strain.reset()
+        self.slide = 0.0
+        if not is_repaired:
+            self.client.forget()
+
+    def add_therapist(self, session_number: int, score: float, standard_error: float) -> None:
+        """Weigh a therapist's check-in against the therapist's own usual rating of this case."""
+        expected, spread = self.therapist.predict(session_number, standard_error)
+        deviation = (score - expected) / spread
+        if self.therapist_checkins >= THERAPIST_FEWEST and score < CEILING:
+            against, _ = score_ratios(THERAPIST_CAUTION * deviation, self.yardstick.prior.within_sd / spread)
+            ratio = 1 - NOTICED_SHARE + NOTICED_SHARE * min(against, 1e3)
+            self.strain.weigh(THERAPIST, ratio, ratio)
+        self.therapist.take(score, expected, spread, 1.0 if deviation > -2 else 0.3)
+        self.therapist_session, self.therapist_deviation = session_number, deviation
+        self.therapist_checkins += 1
+
+    def is_leading(self, sign: int) -> bool:
+        """Whether the evidence is over the limit and this sign carries it, or a good part of it."""
+        strain = self.strain
+        if strain.against + strain.away < self.limit_odds:
+            return False
+        own = strain.signs[sign]
+        return own > 0 and (own >= JOINING or own >= max(strain.signs))
+
+    @property
+    def limit(self) -> float:
+        """Nats of evidence from which on a flag is raised."""
+        return LIMIT * self.sensitivity
+
+    @property
+    def severity(self) -> Severity:
+        """How far over the limit."""
+        over = self.strain.evidence - self.limit
+        return "urgent" if over >= URGENT_OVER else "warning" if over >= WARNING_OVER else "watch"
+
+    @property
+    def target(self) -> float:
+        """Score from which on a later check-in is back within limits."""
+        expected, _ = self.client.predict(self.session_number, self.yardstick.standard_error)
+        return min(expected, 1.0) - self.yardstick.prior.within_sd
+
+
+#: Nats: when a flag is raised; what makes it graver; from when on a sign that does not carry the flag speaks too.
+LIMIT = 3.0
+WARNING_OVER, URGENT_OVER = 1.0, 3.0
+JOINING = 1.5
+
+
+def _is_mirrored(score: float, expected: float, spread: float, deviation: float) -> bool:
+    """Whether 1 - score would be usual and the score, in the lower half of the range, is not."""
+    if score >= 0.5 or deviation > MIRROR_DEVIATION:
+        return False
+    mirror = 1 - score
+    return abs((min(mirror, 1.0) - min(expected, 1.0)) / spread) <= MIRROR_LIMIT
 
 
 Detector = Callable[[History], Signal | None]

@@ -46,7 +46,7 @@ class Life:
     target: float
     status: Status = "open"
     kinds: list[Kind] = field(default_factory=list)
-    checkins_since: int = 0
+    sessions_since: int = 0
     back_in_a_row: int = 0
     acknowledged_at: int | None = None
     discussed_at: int | None = None
@@ -82,15 +82,15 @@ class Life:
         )
 
 
-def flag_id(case_id: str, anchor: int) -> str:
-    """Deterministic: the same case and the same tipping check-in give the same flag."""
+def flag_id(case_id: str, anchor: int | str) -> str:
+    """Deterministic: the same case and the same tipping check-in, session or missed appointment give the same flag."""
     digest = blake2b(f"{case_id}\0{anchor}".encode(), digest_size=12).hexdigest()
     return f"f-{digest}"
 
 
 def opened(
     case_id: str,
-    anchor: int,
+    anchor: int | str,
     signals: list[Signal],
     at: int,
     session_number: int,
@@ -113,14 +113,17 @@ def opened(
     )
 
 
-def on_checkin(life: Life, score: float, signals: list[Signal], at: int) -> None:
-    """A client check-in during an episode."""
-    life.checkins_since += 1
+def on_moment(life: Life, score: float | None, signals: list[Signal], at: int, is_counted: bool) -> None:
+    """Something happened during an episode; `is_counted`: a scored check-in, or a session that stayed without one."""
     _gather(life, signals, at)
-    life.back_in_a_row = life.back_in_a_row + 1 if score >= life.target else 0
+    if not is_counted:
+        return
+    life.sessions_since += 1
+    if score is not None:
+        life.back_in_a_row = life.back_in_a_row + 1 if score >= life.target else 0
     if life.back_in_a_row >= REPAIR_CHECKINS:
         close(life, "repaired", at)
-    elif life.checkins_since >= UNREPAIRED_AFTER:
+    elif life.sessions_since >= UNREPAIRED_AFTER:
         close(life, "unrepaired", at)
 
 

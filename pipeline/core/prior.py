@@ -3,13 +3,14 @@
 In: an instrument definition. Out: a `Yardstick`, all of it in shares of the instrument's range (0-1).
 Never: a figure of a single case.
 
-The shipped figures are working values for a four-item form on a 0-40 scale: observed mean 36.3 at session 1, rising
-0.09 a session to session 10, between-case SD 2.7, within-case SD 1.6, lag-1 autocorrelation of the within-case
-residuals 0.3. `alliance calibrate` will replace them by a practice's own.
+The shipped figures are working values for a four-item form on a 0-40 scale, before the ceiling cuts them off: mean
+37.62 at session 1, rising 0.12 a session to session 10, SD 3.6 between cases and 1.0 between therapists, 2.3 within a
+case, lag-1 autocorrelation of the within-case residuals 0.3. `pipeline.core.calibration` estimates a practice's own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import sqrt
 
 from schemas.instruments.definition import Instrument
 
@@ -19,16 +20,23 @@ GROWTH_SESSIONS = 10
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Variance components of a practice, in shares of the range."""
+    """Variance components of a practice, latent (before the ceiling), in shares of the range."""
 
-    first_mean: float = 36.3 / _RANGE
-    growth_per_session: float = 0.09 / _RANGE
-    between_variance: float = (2.7 / _RANGE) ** 2
-    within_variance: float = (1.6 / _RANGE) ** 2
+    first_mean: float = 37.62 / _RANGE
+    growth_per_session: float = 0.12 / _RANGE
+    between_variance: float = (3.6 / _RANGE) ** 2 + (1.0 / _RANGE) ** 2
+    within_variance: float = (2.3 / _RANGE) ** 2
     autocorrelation: float = 0.3
+    #: Of sessions held, without a client check-in; of appointments, missed by the client.
+    missing_share: float = 0.30
+    missed_share: float = 0.07
+    within_sd: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "within_sd", sqrt(self.within_variance))
 
     def mean(self, session_number: int) -> float:
-        """Expected score at a session of this number (1 for the first), 0-1."""
+        """Expected score at a session of this number (1 for the first), 0-1 and, before the ceiling, a little above."""
         return self.first_mean + self.growth_per_session * (min(session_number, GROWTH_SESSIONS) - 1)
 
 

@@ -50,6 +50,7 @@ def _flag_ids(session: int) -> list[str]:
     return [
         flag_id("c-1", digest64(f"k-{session}")),
         flag_id("c-1", digest64(f"urn:alliance:tests#checkin-client-{session}")),
+        flag_id("c-1", f"missing-{digest64(f's-{session}')}"),
     ]
 
 

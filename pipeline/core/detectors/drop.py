@@ -1,38 +1,30 @@
 """`drop`: one check-in far below what this case and this practice predict.
 
-In: a history. Out: a signal when the newest score lies more than 2 predictive SDs below its prediction.
+In: a history. Out: a signal when the evidence of strain is over the limit and the newest score carries it.
 Never: compare with the previous score alone (a one-point rule flags most quiet cases).
 
-Formula: z = (y - expected) / sd < -2, one-sided, expected and sd as in `pipeline.core.history`.
+Formula: ln of the odds of strain (`pipeline.core.strain`), the newest score's likelihood ratio its leading part:
+exp(-d(z + d/2)) averaged over shifts d, z = (score - expected) / sd. Units: nats; scores 0-1.
 """
 
-from math import sqrt
-
+from pipeline.core.detectors.evidence import of_strain
 from pipeline.core.history import History, Signal
+from pipeline.core.strain import SCORE
 from schemas.flags import Rule
 
-WATCH, URGENT = -2.0, -3.0
-RULE = Rule(name="predictive-z-below-2", version="1", expected_false_flags_per_100=1.4)
+RULE = Rule(name="strain-odds-newest-score", version="2", expected_false_flags_per_100=0.29)
 
 
 def drop(history: History) -> Signal | None:
     """Speak when the newest check-in is far lower than predicted."""
-    point = history.points[-1]
-    if point.deviation >= WATCH:
+    if not history.is_leading(SCORE):
         return None
-    return Signal(
-        kind="drop",
-        severity="urgent" if point.deviation < URGENT else "warning",
-        target=point.expected - sqrt(history.yardstick.prior.within_variance),
-        explanation=(
-            f"The check-in after session {point.session_number} was far lower than this client's earlier "
-            f"check-ins and this practice lead one to expect ({point.score:.2f}, expected {point.expected:.2f})."
-        ),
-        evidence={
-            "score": point.score,
-            "expected": round(point.expected, 4),
-            "deviation": round(point.deviation, 4),
-            "checkins": len(history.points),
-        },
-        rule=RULE,
+    point = history.points[-1]
+    return of_strain(
+        history,
+        "drop",
+        RULE,
+        SCORE,
+        f"The check-in after session {point.session_number} was far lower than this client's earlier check-ins and "
+        f"this practice lead one to expect ({point.score:.2f}, expected {min(point.expected, 1.0):.2f}).",
     )

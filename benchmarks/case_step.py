@@ -1,0 +1,82 @@
+"""How fast the core takes events: `case.step` with all detectors, in order, without decoding.
+
+In: a simulated practice. Out: events and client check-ins a second on one core, and where the time goes.
+Never: a part of the product.
+"""
+
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+
+from pipeline.core import case
+from pipeline.core.acceptance import Accepted
+from pipeline.core.course import Course
+from pipeline.core.instants import to_us
+from pipeline.core.prior import yardsticks_of
+from pipeline.core.records import position, record_of
+from pipeline.core.scoring import score
+from pipeline.simulation.practice import PracticeParameters, simulate
+from schemas.events import CheckinSubmitted, Event
+from schemas.instruments.registry import load_instruments
+
+INSTRUMENTS = load_instruments(None)
+YARDSTICKS = yardsticks_of(INSTRUMENTS)
+ROUNDS = 5
+
+
+def accepted(raw: dict[str, Any]) -> Accepted:
+    """An event as the agent has it after decoding."""
+    event = msgspec.convert(raw, cast(Any, Event))
+    scores = None
+    if isinstance(event, CheckinSubmitted):
+        scores = score(INSTRUMENTS[event.data.instrument], event.data.answers)
+    return Accepted(event, to_us(event.time), scores)
+
+
+def best_seconds(act: Callable[[], object]) -> float:
+    """Processor seconds of the best round."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        act()
+        best = min(best, time.process_time() - start)
+    return best
+
+
+def main() -> int:
+    """Measure and print."""
+    made = simulate(PracticeParameters(first_day=datetime(2026, 1, 5, tzinfo=UTC), therapists=12))
+    events = [accepted(raw) for raw in made.events]
+    checkins = [one for one in events if one.scores is not None]
+    records = [(one.event.subject, record_of(one)) for one in events]
+
+    def whole(stream: list[Accepted]) -> None:
+        states: dict[str, case.State] = {}
+        for one in stream:
+            states[one.event.subject], _ = case.step(states.get(one.event.subject), one, YARDSTICKS)
+
+    def courses() -> None:
+        known: dict[str, Course] = {}
+        for case_id, record in records:
+            course = known.get(case_id) or known.setdefault(case_id, Course(case_id, YARDSTICKS))
+            course.advance(position(record), record)
+
+    print(f"Python {platform.python_version()}, {len(events)} events, {len(checkins)} client check-ins, one core")
+    for name, count, act in (
+        ("case.step, all events", len(events), lambda: whole(events)),
+        ("case.step, check-ins only", len(checkins), lambda: whole(checkins)),
+        ("of this: record_of", len(events), lambda: [record_of(one) for one in events]),
+        ("of this: Course.advance", len(events), courses),
+    ):
+        seconds = best_seconds(act)
+        print(f"{name:28} {count / seconds:10,.0f} a second {seconds / count * 1e6:8.2f} µs each")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""`ingredient`: one of the four falls while the total hides it.
+
+In: a history. Out: a signal when the evidence of strain is over the limit and one ingredient's share carries it.
+Never: take an ingredient that is always this client's weakest for a strained one.
+
+Formula: centred log shares of the shortfall, compared with this client's mean so far; likelihood ratio of "one of them
+has lost twice its usual share" (`History._weigh_ingredients`).
+"""
+
+from pipeline.core.detectors.evidence import of_strain
+from pipeline.core.history import History, Signal
+from pipeline.core.strain import INGREDIENT
+from schemas.flags import Rule
+
+RULE = Rule(name="strain-odds-ingredient-share", version="1", expected_false_flags_per_100=0.01)
+
+
+def ingredient(history: History) -> Signal | None:
+    """Speak when one ingredient has slipped out of line with the others."""
+    if not history.is_leading(INGREDIENT):
+        return None
+    return of_strain(
+        history,
+        "ingredient",
+        RULE,
+        INGREDIENT,
+        f"Up to session {history.session_number} {history.strained_ingredient} has lost more than the other "
+        "ingredients, compared with how this client usually answers.",
+    )
