@@ -25,13 +25,14 @@ from typing import Any, Literal, cast
 import msgspec
 
 from benchmarks.detection_bound import Bound, moments_of
-from pipeline.backtest import scored
+from pipeline.backtest import calibration_cases, histories_of, scored
 from pipeline.baselines import RULES, Reference, Scored, flagged, references
 from pipeline.core.acceptance import Accepted
+from pipeline.core.calibration import calibrate
 from pipeline.core.course import Course, Item, effective
 from pipeline.core.detectors import DETECTORS, EXPECTED_FALSE_FLAGS_PER_100
 from pipeline.core.instants import to_us
-from pipeline.core.prior import yardsticks_of
+from pipeline.core.prior import DEFAULT_PRIOR, Prior, yardsticks_of
 from pipeline.core.records import record_of
 from pipeline.core.scoring import score
 from pipeline.simulation.practice import PracticeParameters, simulate
@@ -47,6 +48,7 @@ SENSITIVITIES = (0.4, 0.55, 0.7, 0.85, 1.0, 1.3, 1.7)
 PRICES = (1.0, 2.0, 3.0)
 WITHIN_SESSIONS = 3
 NEVER = 10**9
+CALIBRATION_SEED = 99
 INSTRUMENTS = load_instruments(None)
 YARDSTICKS = yardsticks_of(INSTRUMENTS)
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "detection.md"
@@ -391,6 +393,20 @@ def page(rows: Sequence[Row], command: str, seconds: float, size: str) -> str:
     )
 
 
+def calibrated(ceiling: str, weeks: int) -> Prior:
+    """What `alliance calibrate` finds in a practice of another seed under this ceiling, ruptures of all depths."""
+    made = simulate(
+        PracticeParameters(
+            first_day=datetime(2026, 1, 5, tzinfo=UTC),
+            seed=CALIBRATION_SEED,
+            therapists=12,
+            weeks=weeks,
+            ceiling=cast(Literal["base", "low", "heavy"], ceiling),
+        )
+    )
+    return calibrate(calibration_cases(histories_of(made.events, INSTRUMENTS))).prior
+
+
 def main() -> int:
     """Measure and print."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.detection")
@@ -400,12 +416,15 @@ def main() -> int:
     options.add_argument("--weeks", type=int, default=26)
     options.add_argument("--no-bound", action="store_true", help="without the classifier (needs scikit-learn)")
     options.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    options.add_argument("--calibrated", action="store_true", help="each ceiling with the prior of another practice")
     given = options.parse_args()
     therapists = given.therapists or (6 if given.quick else 12)
     started = time.perf_counter()
     rows = []
     print(HEAD)
+    priors = {one: calibrated(one, given.weeks) for one in CEILINGS} if given.calibrated else {}
     for regime in regimes(given.quick):
+        YARDSTICKS.update(yardsticks_of(INSTRUMENTS, priors.get(regime[0], DEFAULT_PRIOR)))
         has_bound = not (given.quick or given.no_bound)
         rows.append(measure(regime, range(1, given.seeds + 1), therapists, given.weeks, has_bound))
         print("\n".join(lines_of(rows[-1])), flush=True)

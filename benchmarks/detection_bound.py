@@ -129,7 +129,7 @@ class Bound:
     @classmethod
     def trained(cls, others: Sequence[Moments]) -> "Bound":
         """Learn from other seeds."""
-        from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-not-found]
+        from sklearn.ensemble import HistGradientBoostingClassifier
 
         model = HistGradientBoostingClassifier(
             max_iter=120,

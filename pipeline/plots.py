@@ -32,11 +32,11 @@ def plot_flagged(result: Backtest, folder: Path, most: int = 20) -> list[Path]:
 
 def _pyplot() -> Any:
     try:
-        import matplotlib  # type: ignore[import-not-found,unused-ignore]
+        import matplotlib
     except ImportError as error:
         raise PlotsUnavailable("Plots need matplotlib: pip install 'alliance-monitor[plots]'.") from error
     matplotlib.use("Agg")
-    from matplotlib import pyplot  # type: ignore[import-not-found,unused-ignore]
+    from matplotlib import pyplot
 
     return pyplot
 

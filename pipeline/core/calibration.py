@@ -84,6 +84,23 @@ def calibrate(cases: Iterable[CaseScores]) -> Calibration:
     return Calibration(prior, components, len(known), checkins, therapists)
 
 
+def calibration_text(found: Calibration) -> str:
+    """What was found, for people; scores as shares of the range."""
+    rows = [f"{found.cases} cases with {found.checkins} scored check-ins of {found.therapists} therapists"]
+    if found.refusal is not None:
+        return "\n".join([*rows, found.refusal])
+    rows.append(f"{'':24}{'estimate':>10}{'SE':>10}{'shipped':>10}")
+    shipped = {
+        "between_sd": sqrt(DEFAULT_PRIOR.between_variance),
+        "within_sd": DEFAULT_PRIOR.within_sd,
+        "between_therapists_sd": 1.0 / 40,
+    }
+    for name, estimate in found.components.items():
+        usual = shipped.get(name, getattr(DEFAULT_PRIOR, name, 0.0))
+        rows.append(f"{name:24}{estimate.value:10.4f}{estimate.standard_error:10.4f}{usual:10.4f}")
+    return "\n".join(rows)
+
+
 def _refusal(checkins: int, repeated: int) -> str | None:
     if checkins >= FEWEST_CHECKINS and repeated >= FEWEST_CASES:
         return None

@@ -11,6 +11,7 @@ every change and a duplicate changes nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 import msgspec
 
@@ -251,19 +252,27 @@ def summary_of(state: CaseState) -> CaseSummary:
 
 def _recent_days(state: CaseState) -> dict[date, Day]:
     """What was told before, with the days that have changed since, without those that have become too old."""
-    course = state.course
+    course, told = state.course, state.told_days
     if course.last_event_at is None:
         return {}
     oldest = course.last_event_at // DAY_US - COUNTED_DAYS
-    told, first = state.told_days, day_of((oldest + 1) * DAY_US)
-    if course.changed_days or (told and next(iter(told)) < first):
-        told = {day: counts for day, counts in told.items() if day >= first}
-        for day in sorted(course.changed_days):
-            if day > oldest:
-                told[day_of(day * DAY_US)] = Day(*course.days[day])
-        course.changed_days.clear()
-        state.told_days = told = dict(sorted(told.items()))
+    first = _date(oldest + 1)
+    if not course.changed_days and (not told or next(iter(told)) >= first):
+        return told
+    last = next(reversed(told), first)
+    told = dict(told) if not told or next(iter(told)) >= first else {one: told[one] for one in told if one >= first}
+    changed = {_date(day): Day(*course.days[day]) for day in sorted(course.changed_days) if day > oldest}
+    course.changed_days.clear()
+    told.update(changed)
+    if changed and min(changed) < last:
+        told = dict(sorted(told.items()))
+    state.told_days = told
     return told
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> date:
+    return day_of(day * DAY_US)
 
 
 class _StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 
+import msgspec
+
 from schemas.instruments.definition import Instrument
 
 _RANGE = 40.0
@@ -51,6 +53,38 @@ class Yardstick:
 
 DEFAULT_PRIOR = Prior()
 DEFAULT_YARDSTICK = Yardstick(DEFAULT_PRIOR, standard_error=0.03, cutoff=None)
+
+
+_FIELDS = (
+    "first_mean",
+    "growth_per_session",
+    "between_variance",
+    "within_variance",
+    "autocorrelation",
+    "missing_share",
+    "missed_share",
+)
+
+
+def encode_prior(prior: Prior) -> bytes:
+    """A prior as a JSON object, to keep in a file."""
+    return msgspec.json.format(msgspec.json.encode({name: getattr(prior, name) for name in _FIELDS}))
+
+
+def decode_prior(value: bytes) -> Prior:
+    """The prior of such a file; raises ValueError with one sentence when it is none."""
+    try:
+        figures = msgspec.json.decode(value, type=dict[str, float])
+    except msgspec.DecodeError as error:
+        raise ValueError("A prior is a JSON object of numbers; `alliance calibrate` writes one.") from error
+    if set(figures) != set(_FIELDS):
+        raise ValueError(f"A prior has exactly the figures {', '.join(_FIELDS)}.")
+    prior = Prior(**figures)
+    if not (0 < prior.within_variance < 1 and 0 < prior.between_variance < 1 and 0 <= prior.autocorrelation < 1):
+        raise ValueError("Variances of a prior lie between 0 and 1, its autocorrelation from 0 to below 1.")
+    if not (0 < prior.missing_share < 1 and 0 < prior.missed_share < 1 and abs(prior.first_mean) < 3):
+        raise ValueError("Shares of a prior lie between 0 and 1, and its mean is a share of the range.")
+    return prior
 
 
 def yardsticks_of(instruments: Mapping[str, Instrument], prior: Prior = DEFAULT_PRIOR) -> dict[str, Yardstick]:

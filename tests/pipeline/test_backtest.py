@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from pipeline.backtest import backtest, calibration_cases, histories_of, summary_text, write_flags
-from pipeline.core.calibration import calibrate
-from pipeline.core.prior import DEFAULT_PRIOR
+from pipeline.core.calibration import calibrate, calibration_text
+from pipeline.core.prior import DEFAULT_PRIOR, decode_prior, encode_prior
 from pipeline.simulation.practice import PracticeParameters, simulate
 from schemas.flags import KINDS, Flag
 from tests.support.builders import Json, a_checkin, a_held, an_erasure
@@ -77,6 +78,14 @@ def test_a_practice_of_its_own_is_recovered() -> None:
     assert abs(found.components["autocorrelation"].value - 0.3) < 0.1
     assert abs(found.components["missing_share"].value - 0.3) < 0.06
     assert all(one.standard_error > 0 for one in found.components.values())
+    assert "within_sd" in calibration_text(found)
+
+
+def test_a_prior_can_be_kept_in_a_file() -> None:
+    assert decode_prior(encode_prior(DEFAULT_PRIOR)) == DEFAULT_PRIOR
+    for wrong in (b"no", b"{}", encode_prior(DEFAULT_PRIOR).replace(b"0.3,", b"7,")):
+        with pytest.raises(ValueError, match="prior"):
+            decode_prior(wrong)
 
 
 def test_too_little_data_is_refused_and_the_shipped_prior_stays() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from math import isfinite
 
 import msgspec
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from pipeline.core import case
 from pipeline.core.acceptance import Accepted, accept
 from pipeline.core.course import course_of
 from pipeline.core.prior import yardsticks_of
+from pipeline.core.records import record_of
 from schemas.flags import Flag
 from tests.support.builders import (
     LATE_MS,
@@ -83,9 +85,23 @@ def test_the_fast_path_equals_the_fold_from_scratch(history: list[Json]) -> None
         scratch = course_of(state.case_id, state.records.values(), YARDSTICKS)
         assert {one: life.snapshot("c-1", 0) for one, life in scratch.lives.items()} == state.said
         assert scratch.history == state.course.history
+        assert scratch.unanswered == state.course.unanswered
         assert scratch.days == state.course.days
         assert scratch.sessions == state.course.sessions
         assert (scratch.is_armed, scratch.is_closed) == (state.course.is_armed, state.course.is_closed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), st.sampled_from([0.2, 1.0]))
+def test_whatever_happens_the_numbers_of_a_flag_are_numbers(history: list[Json], sensitivity: float) -> None:
+    records = [record_of(accepted(event)) for event in history]
+    for yardsticks in (YARDSTICKS, {}):
+        course = course_of("c-1", records, yardsticks, sensitivity=sensitivity)
+        for life in course.lives.values():
+            flag = life.snapshot("c-1", 0)
+            assert all(isfinite(value) for value in flag.evidence.values())
+            assert "nan" not in flag.explanation and "inf" not in flag.explanation
+            assert flag.kind in flag.kinds and len(set(flag.kinds)) == len(flag.kinds)
 
 
 @settings(max_examples=100, deadline=None)
