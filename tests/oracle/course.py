@@ -1,7 +1,6 @@
-"""Section 3: the course of one case.
+"""Section 3: the course of one case, and which parts of section 4 each of its events calls.
 
-In: the events of a case that count, in their order. Out: therapist, sessions, closing, daily counts; every scored
-check-in and flag action is handed on to the case's episodes.
+In: the events of a case that count, in their order. Out: therapist, sessions, closing, daily counts, episodes.
 Never: a look at an event that has not been taken yet.
 """
 
@@ -13,8 +12,9 @@ import pandas as pd
 
 from tests.oracle import shapes
 from tests.oracle.acceptance import Event
-from tests.oracle.episodes import Episodes, Flag, ScoredCheckin
+from tests.oracle.episodes import Episodes, Moment, number_of
 from tests.oracle.instruments import Instrument
+from tests.oracle.strain import Strain
 
 MICROSECONDS_OF_A_DAY = 86_400_000_000
 #: The places of the four counts of a day.
@@ -35,7 +35,15 @@ class Course:
     newest_at: int | None = None
     latest_scored: Event | None = None
     days: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
-    episodes: Episodes = field(default_factory=Episodes)
+    episodes: Episodes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.episodes = Episodes(self.case_id)
+
+    @property
+    def strain(self) -> Strain:
+        """What is known of the case."""
+        return self.episodes.strain
 
     def take(self, at: int, event: Event) -> None:
         """The next event of the course, which stands at `at`."""
@@ -47,12 +55,21 @@ class Course:
         if event.type in (shapes.HELD, shapes.CHECKIN):
             self._hold(at, event.data["session_id"])
         if event.type == shapes.CHECKIN:
-            self._score(at, event)
+            self._check_in(at, event)
+        elif event.type == shapes.MISSED:
+            self._miss(at, event)
         elif event.type == shapes.CLOSED:
             self.is_closed = True
-            self._count_end(self.episodes.close(at))
+            self.episodes.close(at)
         elif event.type in shapes.FLAG_ACTIONS:
             self.episodes.act(at, event)
+
+    def count_ends(self) -> None:
+        """Once everything is taken: the flags that ended, on their days."""
+        for flag in self.episodes.flags:
+            if flag.closed_at is not None and flag.status in ("repaired", "unrepaired"):
+                counted = REPAIRED if flag.status == "repaired" else UNREPAIRED
+                self.days[flag.closed_at // MICROSECONDS_OF_A_DAY][counted] += 1
 
     def _belong(self, event: Event) -> None:
         self.therapist_id = str(event.data["therapist_id"])
@@ -61,24 +78,49 @@ class Course:
 
     def _hold(self, at: int, session_id: str) -> None:
         self.is_closed = False
-        if session_id not in self.sessions:
-            self.sessions[session_id] = (len(self.sessions) + 1, at // MICROSECONDS_OF_A_DAY)
-            self.days[at // MICROSECONDS_OF_A_DAY][HELD] += 1
-
-    def _score(self, at: int, event: Event) -> None:
-        assert event.scores is not None
-        if event.data["rater"] != "client" or event.scores.total is None:
+        if session_id in self.sessions:
             return
-        number, day = self.sessions[event.data["session_id"]]
+        self.sessions[session_id] = (len(self.sessions) + 1, at // MICROSECONDS_OF_A_DAY)
+        self.days[at // MICROSECONDS_OF_A_DAY][HELD] += 1
+        self.strain.sessions += 1
+        self._judge(at)
+        self.strain.begin_session(session_id)
+
+    def _judge(self, at: int) -> None:
+        """The session before, if nobody has answered for it."""
+        session_id = self.strain.unanswered
+        if session_id is not None:
+            self.strain.judge_missing()
+            self.episodes.ask(self._moment(at, f"missing-{number_of(session_id)}", is_missing=True))
+
+    def _miss(self, at: int, event: Event) -> None:
+        self._judge(at)
+        if event.data["by"] == "client":
+            self.strain.miss_appointment()
+        self.episodes.ask(self._moment(at, f"missed-{number_of(event.source, event.id)}"))
+
+    def _check_in(self, at: int, event: Event) -> None:
+        assert event.scores is not None
+        session_id, instrument = event.data["session_id"], self.instruments[event.data["instrument"]]
+        number, day = self.sessions[session_id]
+        anchor = number_of(event.checkin_id)
+        total = event.scores.total
+        if event.data["rater"] == "therapist":
+            if total is not None:
+                self.strain.score_of_therapist(event, number, instrument)
+                self.episodes.ask(self._moment(at, anchor))
+            return
+        self.strain.answer(session_id)
+        if total is None:
+            return
         self.days[day][COMPLETED] += 1
         self.latest_scored = event
-        instrument = self.instruments[event.data["instrument"]]
-        self._count_end(self.episodes.score(ScoredCheckin(at, event, event.scores.total, number, instrument)))
+        form = self.strain.score(event, instrument)
+        if not self.episodes.ask(self._moment(at, anchor, total)):
+            self.strain.learn(form)
 
-    def _count_end(self, flag: Flag | None) -> None:
-        if flag is not None and flag.closed_at is not None and flag.status in ("repaired", "unrepaired"):
-            counted = REPAIRED if flag.status == "repaired" else UNREPAIRED
-            self.days[flag.closed_at // MICROSECONDS_OF_A_DAY][counted] += 1
+    def _moment(self, at: int, anchor: str, score: float | None = None, is_missing: bool = False) -> Moment:
+        return Moment(at, anchor, self.therapist_id or "", self.team or "", score, is_missing)
 
 
 def courses(counting: pd.DataFrame, instruments: Mapping[str, Instrument]) -> dict[str, Course]:
@@ -88,5 +130,6 @@ def courses(counting: pd.DataFrame, instruments: Mapping[str, Instrument]) -> di
         course = Course(str(case_id), instruments)
         for at, event in zip(events["at"], events["event"], strict=True):
             course.take(int(at), event)
+        course.count_ends()
         found[course.case_id] = course
     return found

@@ -1,59 +1,46 @@
-"""Sections 4 and 5: what is expected of a score, and who speaks when it is otherwise.
+"""Section 5: who speaks.
 
-In: baseline residuals, a score and its session's number, an instrument. Out: signals.
-Never: a number of the pipeline's own; each is copied from docs/rules.md.
+In: what is known of a case. Out: signals. Never: a change of what is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
-from math import fsum, sqrt
-from statistics import NormalDist
+from math import sqrt
 
-from tests.oracle.instruments import Instrument
-
-BETWEEN_VARIANCE = (2.7 / 40) ** 2
-WITHIN_VARIANCE = (1.6 / 40) ** 2
-AUTOCORRELATION = 0.3
-UNKNOWN_STANDARD_ERROR = 0.03
+from tests.oracle.levels import WITHIN_VARIANCE, upper_tail
+from tests.oracle.odds import LIMIT
+from tests.oracle.strain import Strain
 
 SEVERITIES = ("watch", "warning", "urgent")
+#: In the table's order: kind, the sign that is its own, rule.
+TABLE = (
+    ("drop", "score", ("strain-odds-newest-score", "2", 0.29)),
+    ("waning", "earlier", ("strain-odds-earlier-scores", "1", 0.08)),
+    ("low", None, ("posterior-level-below-cutoff", "2", 0.05)),
+    ("ingredient", "ingredient", ("strain-odds-ingredient-share", "1", 0.01)),
+    ("withdrawal", "form", ("strain-odds-form-and-attendance", "1", 0.29)),
+    ("silence", "missing", ("strain-odds-missing-check-ins", "1", 0.16)),
+    ("split", "therapist", ("residuals-of-both-raters-apart", "1", 0.17)),
+)
+
+Rule = tuple[str, str, float]
 
 
 @dataclass(frozen=True)
 class Signal:
-    """What one detector says of one check-in."""
+    """What one detector says of one moment."""
 
     kind: str
     severity: str
     target: float
-    rule: tuple[str, str, float]
+    rule: Rule
     evidence: dict[str, float]
 
 
-def usual(session_number: int) -> float:
-    """The mean of all cases at a session number, a share of the range."""
-    return 36.3 / 40 + 0.09 / 40 * (min(session_number, 10) - 1)
-
-
-def level_of(residuals: Sequence[float]) -> tuple[float, float]:
-    """The centre of a case and its level variance, by its baseline residuals."""
-    count = len(residuals)
-    if count == 0:
-        return 0.0, BETWEEN_VARIANCE
-    effective = count * (1 - AUTOCORRELATION) / (1 + AUTOCORRELATION)
-    weight = BETWEEN_VARIANCE / (BETWEEN_VARIANCE + WITHIN_VARIANCE / effective)
-    return weight * fsum(residuals) / count, BETWEEN_VARIANCE * (1 - weight)
-
-
-def signals(
-    score: float, session_number: int, residuals: Sequence[float], checkins: int, instrument: Instrument
-) -> list[Signal]:
-    """All that speak, in the order of the table; `checkins` counts the scored check-ins up to this one."""
-    spoken = (
-        _drop(score, session_number, residuals, checkins, instrument),
-        _low(score, session_number, residuals, checkins, instrument),
-    )
-    return [signal for signal in spoken if signal is not None]
+def signals(strain: Strain) -> list[Signal]:
+    """All that speak, in the order of the table."""
+    return [*_signals(strain)]
 
 
 def gravest(spoken: Sequence[Signal]) -> Signal:
@@ -61,51 +48,68 @@ def gravest(spoken: Sequence[Signal]) -> Signal:
     return max(spoken, key=lambda signal: SEVERITIES.index(signal.severity))
 
 
-def _drop(
-    score: float, session_number: int, residuals: Sequence[float], checkins: int, instrument: Instrument
-) -> Signal | None:
-    centre, level_variance = level_of(residuals)
-    expected = usual(session_number) + centre
-    error = instrument.standard_error
-    spread = max(sqrt(level_variance + WITHIN_VARIANCE), UNKNOWN_STANDARD_ERROR if error is None else error)
-    deviation = (score - expected) / spread
-    if not deviation < -2:
-        return None
-    return Signal(
-        kind="drop",
-        severity="urgent" if deviation < -3 else "warning",
-        target=expected - sqrt(WITHIN_VARIANCE),
-        rule=("predictive-z-below-2", "1", 1.4),
-        evidence={
-            "score": score,
-            "expected": round(expected, 4),
-            "deviation": round(deviation, 4),
-            "checkins": checkins,
-        },
-    )
+def _signals(strain: Strain) -> Iterator[Signal]:
+    for kind, sign, rule in TABLE:
+        if sign is None:
+            low = _low(strain, kind, rule)
+            if low is not None:
+                yield low
+        elif _speaks(strain, kind, sign):
+            yield _of_odds(strain, kind, sign, rule)
 
 
-def _low(
-    score: float, session_number: int, residuals: Sequence[float], checkins: int, instrument: Instrument
-) -> Signal | None:
-    cutoff = instrument.cutoff
-    if cutoff is None or not residuals:
+def _speaks(strain: Strain, kind: str, sign: str) -> bool:
+    leads = strain.odds.leads(sign)
+    if kind == "waning":
+        return leads or strain.slide > 5
+    if kind == "silence":
+        return leads and strain.missing_in_a_row > 0 and strain.checkins > 0
+    if kind == "split":
+        return strain.therapist_checkins >= 4 and (leads or _are_apart(strain))
+    return leads
+
+
+def _are_apart(strain: Strain) -> bool:
+    """The client is unusually low, and the therapist has noticed nothing."""
+    form, of_therapist = strain.latest, strain.latest_of_therapist
+    if form is None or form.is_mirrored or of_therapist is None or of_therapist[0] != form.session_id:
+        return False
+    return form.deviation < -1.5 and of_therapist[1] > -0.5 and strain.odds.evidence >= LIMIT - 0.5
+
+
+def _of_odds(strain: Strain, kind: str, sign: str, rule: Rule) -> Signal:
+    evidence = strain.odds.evidence
+    over = evidence - LIMIT
+    facts = {
+        "evidence": round(evidence, 4),
+        "limit": LIMIT,
+        "own_evidence": round(strain.odds.signs[sign], 4),
+        "checkins": strain.checkins,
+        "sessions": strain.sessions,
+    }
+    if strain.latest is not None:
+        facts |= {
+            "score": strain.latest.score,
+            "expected": round(min(strain.latest.expected.score, 1), 4),
+            "deviation": round(strain.latest.deviation, 4),
+        }
+    expected = copy(strain.client).predict(strain.sessions, None).score
+    severity = "urgent" if over >= 3 else "warning" if over >= 1 else "watch"
+    return Signal(kind, severity, min(expected, 1) - sqrt(WITHIN_VARIANCE), rule, facts)
+
+
+def _low(strain: Strain, kind: str, rule: Rule) -> Signal | None:
+    form, client = strain.latest, strain.client
+    if form is None or form.cutoff is None or strain.checkins < 3 or client.count < 2 or client.level >= form.cutoff:
         return None
-    centre, level_variance = level_of([*residuals, score - usual(session_number)])
-    level = usual(session_number) + centre
-    probability = NormalDist().cdf((cutoff - level) / sqrt(level_variance))
-    if not probability > 0.8:
+    sds = (form.cutoff - client.level) / sqrt(max(client.p, 1e-8))
+    if not sds > 2:
         return None
-    return Signal(
-        kind="low",
-        severity="warning" if probability > 0.95 else "watch",
-        target=cutoff,
-        rule=("posterior-level-below-cutoff", "1", 0.5),
-        evidence={
-            "score": score,
-            "level": round(level, 4),
-            "cutoff": round(cutoff, 4),
-            "probability": round(probability, 4),
-            "checkins": checkins,
-        },
-    )
+    facts = {
+        "score": form.score,
+        "level": round(client.level, 4),
+        "cutoff": round(form.cutoff, 4),
+        "probability": round(1 - upper_tail(sds), 4),
+        "checkins": strain.checkins,
+    }
+    return Signal(kind, "warning" if sds > 3.5 else "watch", form.cutoff, rule, facts)

@@ -1,27 +1,28 @@
 """Section 6: the flags of one case.
 
-In: its scored check-ins, the actions of people, its closing, in the order of the course. Out: its flags.
-Never: two live flags at once; an action on a flag that has ended.
+In: moments at which the detectors are asked, the actions of people, the closing, in the order of the course.
+Out: flags. Never: two live flags at once; an action on a flag that has ended.
 """
 
 from dataclasses import dataclass, field
 
 from tests.oracle.acceptance import Event, hex_digest
-from tests.oracle.detectors import SEVERITIES, Signal, gravest, signals, usual
-from tests.oracle.instruments import Instrument
+from tests.oracle.detectors import SEVERITIES, Signal, gravest, signals
+from tests.oracle.strain import Strain
 
-LAST_CHECKIN = 6
+LAST_COUNTED = 6
 
 
 @dataclass(frozen=True)
-class ScoredCheckin:
-    """A client's check-in with a total, where it stands."""
+class Moment:
+    """Something happened, and the detectors are asked. `score` is a scored check-in's."""
 
     at: int
-    event: Event
-    score: float
-    session_number: int
-    instrument: Instrument
+    anchor: str
+    therapist_id: str
+    team: str
+    score: float | None = None
+    is_missing: bool = False
 
 
 @dataclass
@@ -29,7 +30,9 @@ class Flag:
     """A flag as it is now; instants in microseconds."""
 
     flag_id: str
-    opening: ScoredCheckin
+    case_id: str
+    opening: Moment
+    session_number: int
     leading: Signal
     kinds: list[str]
     severity: str
@@ -38,7 +41,7 @@ class Flag:
     acknowledged_at: int | None = None
     discussed_at: int | None = None
     closed_at: int | None = None
-    checkins_since: int = 0
+    counted: int = 0
     in_a_row: int = 0
 
     @property
@@ -64,15 +67,18 @@ class Flag:
         if action == "discussed" and self.discussed_at is None:
             self.discussed_at = self.updated_at = at
 
-    def follow(self, checkin: ScoredCheckin, spoken: list[Signal]) -> None:
-        """A later scored check-in, while it lives."""
-        self._worsen(checkin.at, spoken)
-        self.checkins_since += 1
-        self.in_a_row = self.in_a_row + 1 if checkin.score >= self.leading.target else 0
+    def follow(self, moment: Moment, spoken: list[Signal]) -> None:
+        """The detectors are asked again, while it lives."""
+        self._worsen(moment.at, spoken)
+        if moment.score is None and not moment.is_missing:
+            return
+        self.counted += 1
+        if moment.score is not None:
+            self.in_a_row = self.in_a_row + 1 if moment.score >= self.leading.target else 0
         if self.in_a_row == 2:
-            self.end(checkin.at, "repaired")
-        elif self.checkins_since == LAST_CHECKIN:
-            self.end(checkin.at, "unrepaired")
+            self.end(moment.at, "repaired")
+        elif self.counted == LAST_COUNTED:
+            self.end(moment.at, "unrepaired")
 
     def _worsen(self, at: int, spoken: list[Signal]) -> None:
         new = [signal.kind for signal in spoken if signal.kind not in self.kinds]
@@ -83,12 +89,12 @@ class Flag:
 
 @dataclass
 class Episodes:
-    """All flags of a case, the last one perhaps live; the baseline; whether the case is armed."""
+    """All flags of a case, the last one perhaps live; whether the case is armed."""
 
+    case_id: str
+    strain: Strain = field(default_factory=Strain)
     flags: list[Flag] = field(default_factory=list)
     is_armed: bool = True
-    residuals: list[float] = field(default_factory=list)
-    checkins: int = 0
     actions: list[Event] = field(default_factory=list)
 
     @property
@@ -96,63 +102,66 @@ class Episodes:
         """The live flag, if there is one."""
         return self.flags[-1] if self.flags and self.flags[-1].is_live else None
 
-    def score(self, checkin: ScoredCheckin) -> Flag | None:
-        """The next scored check-in; returns the flag that it belongs to."""
-        self.checkins += 1
-        number = checkin.session_number
-        spoken = signals(checkin.score, number, self.residuals, self.checkins, checkin.instrument)
+    def ask(self, moment: Moment) -> bool:
+        """What the detectors say now; returns whether the moment belongs to an episode."""
+        spoken = signals(self.strain)
         flag = self.live
         if flag is not None:
-            flag.follow(checkin, spoken)
-            self._arm_after(flag)
-            return flag
+            flag.follow(moment, spoken)
+            self._settle(flag)
+            return True
         if spoken and self.is_armed:
-            return self._open(checkin, spoken)
-        if not spoken:
+            self._open(moment, spoken)
+            return True
+        if moment.score is not None and not spoken:
             self.is_armed = True
-        self.residuals.append(checkin.score - usual(number))
-        return None
+        return False
 
     def act(self, at: int, event: Event) -> None:
         """What somebody did about a flag of this id, raised or not."""
         self.actions.append(event)
-        for flag in self.flags:
-            if flag.is_live and flag.flag_id == event.data["flag_id"]:
-                flag.act(at, event.type)
-                self._arm_after(flag)
+        flag = self.live
+        if flag is not None and flag.flag_id == event.data["flag_id"]:
+            flag.act(at, event.type)
+            self._settle(flag)
 
-    def close(self, at: int) -> Flag | None:
-        """The case closes; returns the flag that ends with it."""
+    def close(self, at: int) -> None:
+        """The case closes."""
         flag = self.live
         if flag is not None:
             flag.end(at, "unrepaired")
-            self._arm_after(flag)
-        return flag
+            self._settle(flag)
 
-    def _open(self, checkin: ScoredCheckin, spoken: list[Signal]) -> Flag:
+    def _open(self, moment: Moment, spoken: list[Signal]) -> None:
         leading = gravest(spoken)
         flag = Flag(
-            flag_id=flag_id_of(checkin.event.case_id, checkin.event.checkin_id),
-            opening=checkin,
+            flag_id=flag_id_of(self.case_id, moment.anchor),
+            case_id=self.case_id,
+            opening=moment,
+            session_number=self.strain.sessions,
             leading=leading,
             kinds=[signal.kind for signal in spoken],
             severity=leading.severity,
-            updated_at=checkin.at,
+            updated_at=moment.at,
         )
         self.flags.append(flag)
         for action in self.actions:
             if action.data["flag_id"] == flag.flag_id:
-                flag.act(checkin.at, action.type)
-        self._arm_after(flag)
-        return flag
+                flag.act(moment.at, action.type)
+        self._settle(flag)
 
-    def _arm_after(self, flag: Flag) -> None:
+    def _settle(self, flag: Flag) -> None:
         """Called where a live flag may just have ended."""
         if not flag.is_live:
             self.is_armed = flag.status == "repaired"
+            self.strain.end_episode(self.is_armed)
 
 
-def flag_id_of(case_id: str, checkin_id: str) -> str:
-    """The id of the flag that this check-in opens."""
-    number = int(hex_digest(8, checkin_id.encode()), 16)
-    return "f-" + hex_digest(12, case_id.encode(), str(number).encode())
+def number_of(*parts: str) -> str:
+    """The 64-bit number of a name, in decimal."""
+    return str(int(hex_digest(8, *(part.encode() for part in parts)), 16))
+
+
+def flag_id_of(case_id: str, anchor: str) -> str:
+    """The id of the flag that opens at this anchor."""
+    return "f-" + hex_digest(12, case_id.encode(), anchor.encode())

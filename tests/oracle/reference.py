@@ -152,21 +152,21 @@ def _checkin_row(event: Event) -> Row:
 
 
 def _flag_row(flag: Flag) -> Row:
-    event, leading = flag.opening.event, flag.leading
+    opening, leading = flag.opening, flag.leading
     return {
         "flag_id": flag.flag_id,
-        "case_id": event.case_id,
-        "therapist_id": event.data["therapist_id"],
-        "team": event.data["team"],
+        "case_id": flag.case_id,
+        "therapist_id": opening.therapist_id,
+        "team": opening.team,
         "kind": leading.kind,
         "severity": flag.severity,
         "status": flag.status,
-        "opened_at": flag.opening.at,
+        "opened_at": opening.at,
         "updated_at": flag.updated_at,
         "acknowledged_at": flag.acknowledged_at,
         "discussed_at": flag.discussed_at,
         "closed_at": flag.closed_at,
-        "session_number": flag.opening.session_number,
+        "session_number": flag.session_number,
         "kinds": flag.kinds,
         "evidence": leading.evidence,
         **dict(zip(("rule_name", "rule_version", "expected_false_flags_per_100"), leading.rule, strict=True)),

@@ -1,0 +1,75 @@
+"""Section 4.4, as far as it can be said of one form alone: how its score, its answers and its ingredients weigh.
+
+In: a deviation, answers, ingredient scores. Out: ratios. Never: a change of anything but the learned shares.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import exp, fsum, log
+from typing import Any
+
+from tests.oracle.instruments import INGREDIENTS
+from tests.oracle.levels import upper_tail, within
+
+SHIFTS = ((1.5, 2.5, 4.0), (0.6, 1.0, 1.6))
+LN2 = log(2)
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean."""
+    return fsum(values) / len(values)
+
+
+def score_ratio(kind: int, z: float, e: float) -> float:
+    """How much likelier this deviation is after one of the shifts of this kind, 0 against or 1 away."""
+    z = max(z, -12)
+    return max(mean([exp(-shift * e * (z + shift * e / 2)) for shift in SHIFTS[kind]]), 1e-6)
+
+
+def ceiling_ratios(z: float, e: float) -> tuple[float, float]:
+    """For a form at the ceiling: the first ratio of `score`, the second one of `form`."""
+    q0 = max(upper_tail(z), 0.03)
+    q1, q2 = (mean([upper_tail(z + shift * e) for shift in shifts]) for shifts in SHIFTS)
+    return within(0.001, q1 / q0, 1), (0.3 + (0.4 + 0.3 * q0) * q2) / q0
+
+
+def is_stiff(answers: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool:
+    """All given answers are alike, or all are as they were the last time."""
+    given = [answer for answer in answers.values() if answer is not None]
+    return (len(given) >= 2 and len(set(given)) == 1) or answers == last
+
+
+@dataclass
+class Shares:
+    """What each ingredient usually has of what is lost: sums (`S`) and their weight (`n`)."""
+
+    sums: list[float] = field(default_factory=list)
+    weight: float = 0.0
+
+    def of(self, ingredients: Mapping[str, float]) -> tuple[list[float], float] | None:
+        """The shares of one form and its mean loss; None if they say nothing."""
+        lost = [1 - ingredients[name] for name in INGREDIENTS if name in ingredients]
+        if len(lost) < 3 or mean(lost) < 0.01:
+            return None
+        logs = [log(one + 0.01) for one in lost]
+        return [one - mean(logs) for one in logs], mean(lost)
+
+    def ratio(self, shares: list[float], mean_lost: float) -> float:
+        """How much likelier these shares are if one ingredient has lost twice as much as usual."""
+        self._begin_anew_if_other(shares)
+        k, n = len(shares), self.weight
+        v = 0.354**2 * (1 + 1 / (n + 1)) + (0.005 / (mean_lost + 0.01)) ** 2
+        rho = [
+            exp(LN2 / v * (share - total / (n + 1)) - LN2**2 / (2 * v) * (1 - 1 / k))
+            for share, total in zip(shares, self.sums, strict=True)
+        ]
+        return 0.7 * min(mean(rho), 20) + 0.3
+
+    def learn(self, shares: list[float], weight: float) -> None:
+        """The shares of a usual form."""
+        self.sums = [total + weight * share for total, share in zip(self.sums, shares, strict=True)]
+        self.weight += weight
+
+    def _begin_anew_if_other(self, shares: list[float]) -> None:
+        if len(shares) != len(self.sums):
+            self.sums, self.weight = [0.0] * len(shares), 0.0
