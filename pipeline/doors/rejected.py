@@ -203,8 +203,9 @@ def _send(producer: KafkaProducer, topic: str, rows: Sequence[Row[Any]], timesta
         future.get(ACK_SECONDS)
 
 
-def _headers(row: Row[Any]) -> list[tuple[str, bytes | None]]:
-    return [(name, None if value is None else base64.b64decode(value)) for name, value in row.headers]
+def _headers(row: Row[Any]) -> list[tuple[str, bytes]]:
+    """As received; kafka-python sends no header without a value, so such a one goes with an empty value."""
+    return [(name, b"" if value is None else base64.b64decode(value)) for name, value in row.headers]
 
 
 def _mark(engine: Engine, rows: Sequence[Row[Any]], now: datetime) -> None:

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from sqlalchemy import select
 
 from consumers.store import tables
@@ -110,13 +111,11 @@ def _duplicates(system: System, sent: int) -> int:
 def test_headers_of_a_refused_record_are_kept(broker_of_my_own: Kafka, processes: Processes, tmp_path: Path) -> None:
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
     system.create_topics().start("worker", "store")
-    producer = system.producer()
-    producer.send(
-        "alliance.events.v1",
-        key=KEY,
-        value=b"{",
-        headers=[("traceparent", b"00-abc"), ("x", b"\xff"), ("alliance-note", b"\xfe"), ("none", None)],
-    ).get(30)
+    # Not kafka-python: it sends no header without a value, but other clients do.
+    producer = Producer({"bootstrap.servers": system.bootstrap})
+    odd = [("traceparent", b"00-abc"), ("x", b"\xff"), ("alliance-note", b"\xfe"), ("none", None)]
+    producer.produce("alliance.events.v1", key=KEY, value=b"{", headers=odd)
+    assert producer.flush(30) == 0
     wait_until(lambda: system.counts().get("rejected") == 1, 60, lambda: system.logs())
     with system.engine().connect() as connection:
         (row,) = connection.execute(select(tables.rejected)).all()
