@@ -3,20 +3,25 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres bench schemas lock clean venv parts
+.PHONY: help demo test test-images check kafka postgres bench schemas lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
 ANY_PYTHON = $$(sh deploy/local/python)
 
 help: ## what can be made (this list)
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-16s %s\n' "$$target" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-18s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(DEMO_ARGS)
 
 test: venv parts ## every test, against a real Kafka and a real PostgreSQL that it fetches and starts itself
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
+
+# Minutes; docs/images-test.md. FULL=1 runs every test in the bare container too.
+test-images: venv parts ## as root on a Debian: image, docker-compose.yml and the README's commands, in a Docker engine of its own
+	$(PYTHON) -m tests.images.machine
+	$(PYTHON) -m pytest tests/images -s $(IMAGES_ARGS)
 
 check: venv ## style, types and the direction of imports
 	$(PYTHON) -m ruff check .
