@@ -3,7 +3,7 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check kafka postgres faults-long bench bench-detection bench-exposition bench-alerts
+.PHONY: help demo test test-images check kafka postgres faults-long bench bench-detection bench-exposition bench-alerts
 .PHONY: schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
@@ -21,6 +21,11 @@ test: venv parts ## every test, against a real Kafka, PostgreSQL, Prometheus and
 
 faults-long: venv parts ## the outages of the tests, as long as in life: Alertmanager away for a minute
 	LONG_AWAY_SECONDS=60 $(PYTHON) -m pytest tests/observability/test_flags_reach_people.py -k 500 $(PYTEST_ARGS)
+
+# Minutes; docs/images-test.md. FULL=1 runs every test in the bare container too.
+test-images: venv parts ## as root on a Debian: image, docker-compose.yml and the README's commands, in a Docker engine of its own
+	$(PYTHON) -m tests.images.machine
+	$(PYTHON) -m pytest tests/images -s $(IMAGES_ARGS)
 
 check: venv ## style, types and the direction of imports
 	$(PYTHON) -m ruff check .
