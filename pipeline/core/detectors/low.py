@@ -15,7 +15,7 @@ from schemas.flags import Rule
 LIMIT_SDS = 2.0
 GRAVE_SDS = 3.5
 FEWEST_CHECKINS = 3
-RULE = Rule(name="posterior-level-below-cutoff", version="2", expected_false_flags_per_100=0.05)
+RULE = Rule(name="posterior-level-below-cutoff", version="2", expected_false_flags_per_100=0.09)
 
 
 def low(history: History) -> Signal | None:
