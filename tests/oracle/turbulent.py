@@ -124,7 +124,7 @@ class TurbulentCase:
             self.level = chance.uniform(0.1, 1.1)
         middle = SHARES.get(self.mood, self.level) if self.mood not in ("usual", "one item") else self.level
         wavering = 0.0 if self.mood in ("top", "stiff") else chance.gauss(0, 0.05)
-        answers = {item: _answer(form, item, middle + wavering + self._of_item()) for item in _order(form)}
+        answers: Json = {item: _answer(form, item, middle + wavering + self._of_item()) for item in _order(form)}
         if self.mood == "one item":
             item = _order(form)[0]
             answers[item] = _answer(form, item, middle - 0.5)
@@ -191,4 +191,4 @@ def _answer(form: Instrument, item: str, share: float) -> float:
     low, high = form.definition["minimum"], form.definition["maximum"]
     share = min(1.0, max(0.0, share))
     share = 1 - share if definition.get("reversed") else share
-    return round(low + share * (high - low), form.definition["decimals"])
+    return float(round(low + share * (high - low), form.definition["decimals"]))
