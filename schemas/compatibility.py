@@ -102,9 +102,20 @@ def _forms(schema: Any, document: Schema) -> dict[str, Schema]:
         if union in schema:
             beside = {keyword: value for keyword, value in schema.items() if keyword not in (union, *_WORDS)}
             forms = [_forms(one, document) for one in schema[union]]
-            return {kind: {**form, **beside} for one in forms for kind, form in one.items()}
+            allowed = _listed_types(beside.get("type", "any"))
+            return {
+                kind: {**form, **beside}
+                for one in forms
+                for kind, form in one.items()
+                if "any" in allowed or kind in (*allowed, "any")
+            }
     types = schema.get("type") or sorted({_type_of(value) for value in _choices(schema) or ()}) or "any"
-    return dict.fromkeys([types] if isinstance(types, str) else types, schema)
+    return dict.fromkeys(_listed_types(types), schema)
+
+
+def _listed_types(types: str | Sequence[str]) -> Sequence[str]:
+    """A `type` keyword as a list."""
+    return [types] if isinstance(types, str) else types
 
 
 def _resolved(schema: Any, document: Schema) -> Any:

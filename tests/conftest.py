@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.alertmanager import Alertmanager, configuration
 from tests.support.kafka import Kafka
 from tests.support.postgres import Postgres, new_database
 from tests.support.processes import Processes
 from tests.support.webhook import Webhook
+
+# The same examples at every run: a test that fails for one of them fails for everybody.
+settings.register_profile("same-for-all", derandomize=True, deadline=None)
+settings.load_profile("same-for-all")
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ class Level:
             self.r = WITHIN_VARIANCE + k * k * (self.r - WITHIN_VARIANCE)
             self.t = s
         least = UNKNOWN_STANDARD_ERROR if error is None else error
-        return Expected(usual(self.t) + self.a + self.b, max(sqrt(self.p + 2 * self.q + self.r), least))
+        return Expected(usual(self.t) + self.a + self.b, sqrt(max(self.p + 2 * self.q + self.r, least**2)))
 
     def learn(self, y: float, weight: float, expected: Expected) -> None:
         """A score; `expected` is what was predicted of it."""

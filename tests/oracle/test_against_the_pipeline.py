@@ -1,6 +1,6 @@
 """The law of the system: what the pipeline stores is what docs/rules.md says.
 
-In: histories made up by Hypothesis; simulated practices. Out: no difference between the store and the reference.
+In: histories made up by Hypothesis; simulated practices; turbulent cases. Out: no difference between the two stores.
 Never: Kafka (tests/faults has that), or a look of the reference at the pipeline; only this file imports both.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 
@@ -16,7 +17,8 @@ from schemas.topics import EVENTS
 from tests.oracle.acceptance import Record
 from tests.oracle.compare import actual_store, differences
 from tests.oracle.reference import expected_store
-from tests.support.builders import Json
+from tests.oracle.turbulent import turbulent
+from tests.support.builders import LATE_MS, Json, key_of, value_of
 from tests.support.histories import histories
 from tests.support.straight import Straight, memory_store
 
@@ -44,6 +46,11 @@ def disagreements(events: Sequence[Json], batch: int) -> list[str]:
     return differences(expected_store(records), actual_store(straight.store(memory_store())))
 
 
+def flags_of(events: Sequence[Json]) -> pd.DataFrame:
+    """The flags that the reference expects."""
+    return expected_store([(key_of(event), value_of(event), LATE_MS) for event in events])["flags"]
+
+
 @settings(max_examples=150, deadline=None)
 @given(histories())
 def test_any_history_is_stored_as_the_rules_say(history: list[Json]) -> None:
@@ -55,9 +62,15 @@ def test_a_simulated_practice_is_stored_as_the_rules_say(seed: int) -> None:
     assert disagreements(a_practice(seed=seed), batch=500) == []
 
 
-def test_a_simulated_practice_has_flags_of_every_kind() -> None:
-    """Otherwise the test above would say little."""
-    straight = Straight().feed(a_practice(), batch=500)
-    flags = actual_store(straight.store(memory_store()))["flags"]
-    assert {kind for kinds in flags["kinds"] for kind in kinds} >= {"drop", "withdrawal", "silence", "split"}
-    assert {"repaired", "unrepaired"} <= set(flags["status"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_turbulent_cases_are_stored_as_the_rules_say(seed: int) -> None:
+    """With actions on the flags of a first run, before and after they open."""
+    first = flags_of(turbulent(seed, 150))
+    acted_on = {str(case_id): [*of_case["flag_id"]] for case_id, of_case in first.groupby("case_id")}
+    events = turbulent(seed, 150, acted_on)
+    assert disagreements(events, batch=100) == []
+    # Otherwise this would say little.
+    flags = flags_of(events)
+    kinds = {kind for of_flag in flags["kinds"] for kind in of_flag}
+    assert kinds == {"drop", "waning", "low", "ingredient", "withdrawal", "silence", "split"}
+    assert set(flags["status"]) == {"open", "acknowledged", "repaired", "unrepaired", "dismissed"}

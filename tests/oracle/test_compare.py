@@ -10,14 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from tests.oracle.compare import JSON_COLUMNS, MOST, actual_store, differences
-from tests.oracle.episodes import flag_id_of
+from tests.oracle.episodes import flag_id_of, number_of
 from tests.oracle.messages import action, checkin, closed, erased, held, missed, scores, withdrawn
 from tests.oracle.reference import COLUMNS, expected_store
 
+FLAG = flag_id_of("c1", number_of("k"))
 LOG = [
     held(0),
-    checkin(1, 0.75, checkin_id="k"),
-    action(2, "discussed", flag_id_of("c1", "k")),
+    checkin(1, 0.45, checkin_id="k"),
+    action(2, "discussed", FLAG),
     missed(3),
     withdrawn(4, "none"),
     closed(5),
@@ -110,7 +111,7 @@ def test_a_retracted_flag_is_overlooked(sqlite: sa.Engine) -> None:
     with sqlite.begin() as connection:
         connection.execute(sa.text("UPDATE flags SET status = 'retracted' WHERE case_id = 'c1'"))
     (found,) = differences(expected, actual_store(sqlite))
-    assert found.startswith(f"flags flag_id='{flag_id_of('c1', 'k')}': expected, but not in the store: {{")
+    assert found.startswith(f"flags flag_id='{FLAG}': expected, but not in the store: {{")
     sqlite.dispose()
 
 

@@ -50,13 +50,13 @@ def test_a_missed_session_is_no_held_one() -> None:
 
 
 def test_a_sessions_number_is_its_place_among_the_held_ones() -> None:
-    log = [held(0, "s1"), missed(1), held(2, "s2"), checkin(3, 0.5, "s3"), checkin(4, 0.5, "s1")]
+    log = [held(0, "s1"), missed(1), held(2, "s2"), checkin(3, 0.4, "s3"), checkin(4, 0.5, "s1")]
     assert the_row(log, "flags")["session_number"] == 3
 
 
-def test_a_checkin_of_an_earlier_session_keeps_that_sessions_number() -> None:
-    log = [held(0, "s1"), held(1, "s2"), checkin(2, 0.5, "s1")]
-    assert the_row(log, "flags")["session_number"] == 1
+def test_a_flag_has_the_number_of_the_newest_session_also_by_a_checkin_of_an_earlier_one() -> None:
+    log = [held(0, "s1"), held(1, "s2"), checkin(2, 0.4, "s1")]
+    assert the_row(log, "flags")["session_number"] == 2
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_at_one_instant_the_case_closes_last() -> None:
 
 def test_at_one_instant_a_session_is_held_before_a_checkin_and_a_digest_decides_within_a_kind() -> None:
     log = [
-        checkin(1, 0.5, "s2", source="a", id="a"),
+        checkin(1, 0.4, "s2", source="a", id="a"),
         held(1, "s1", source="z", id="z"),
         held(1, "s0", source="y", id="zz"),
     ]
@@ -98,8 +98,8 @@ def test_a_checkin_is_completed_on_its_sessions_day() -> None:
 
 
 def test_a_flag_that_ended_is_counted_on_the_day_it_ended() -> None:
-    repaired = scores(0.75, 0.9, 0.9)
+    repaired = scores(0.45, 0.9, 0.9)
     assert summary(repaired)["days"]["2026-01-03"] == [1, 1, 1, 0]
-    unrepaired = [*scores(0.75), closed(8)]
+    unrepaired = [*scores(0.45), closed(8)]
     assert summary(unrepaired)["days"] == {"2026-01-01": [1, 1, 0, 0], "2026-01-09": [0, 0, 0, 1]}
     assert the_row(unrepaired, "flags")["closed_at"] == on(8)

@@ -1,123 +1,167 @@
-"""Sections 4 and 5 of docs/rules.md, with numbers worked out by hand.
+"""Section 5 of docs/rules.md. In: what is known of a case, written down by hand. Out: who speaks, and how."""
 
-In: residuals and scores. Out: what is expected, who speaks. Shares of checkin-4/1: 0.0025 is one tenth of an answer.
-"""
+from dataclasses import replace
+from math import exp
 
 import pytest
 
-from tests.oracle.detectors import gravest, level_of, signals, usual
+from tests.oracle.detectors import gravest, signals
 from tests.oracle.instruments import load
-from tests.oracle.messages import rows, scores, the_row
+from tests.oracle.levels import Expected, Level
+from tests.oracle.odds import SIGNS, Odds
+from tests.oracle.strain import Form, Strain
 
 INSTRUMENTS = load()
-OURS = INSTRUMENTS["checkin-4/1"]
+FORM = Form("s9", 0.7, Expected(1.02, 0.1), -2.1234, False, None, None)
 
 
-def test_the_usual_score_rises_until_the_tenth_session() -> None:
-    assert usual(1) == pytest.approx(0.9075)
-    assert usual(2) == pytest.approx(0.90975)
-    assert usual(10) == pytest.approx(0.92775)
-    assert usual(11) == usual(10)
+def strain(evidence: float = 3.5, last: Form | None = FORM, /, **signs: float) -> Strain:
+    """A case in its ninth session with so much evidence, and signs below zero but for those named."""
+    odds = Odds(0, exp(evidence), dict.fromkeys(SIGNS, -1.0) | signs)
+    return Strain(
+        odds, client=Level(t=9), sessions=9, checkins=4, therapist_checkins=4, missing_in_a_row=1, latest=last
+    )
 
 
-def test_without_a_baseline_the_level_is_any_cases() -> None:
-    assert level_of([]) == pytest.approx((0, 0.00455625))
+def kinds(known: Strain) -> list[str]:
+    return [signal.kind for signal in signals(known)]
 
 
 @pytest.mark.parametrize(
-    ("residuals", "centre", "variance"),
+    ("sign", "kind", "rule"),
     [
-        # n_eff 0.538462, Vw/n_eff 0.00297143, B 0.00455625/0.00752768 = 0.605266
-        ([-0.1], -0.0605266, 0.00179851),
-        # n_eff 1.076923, Vw/n_eff 0.00148571, B 0.00455625/0.00604196 = 0.754101
-        ([-0.1, 0.02], -0.0301640, 0.00112038),
-        # n_eff 1.615385, Vw/n_eff 0.00099048, B 0.00455625/0.00554673 = 0.821431
-        ([-0.1, 0.02, -0.1], -0.0492859, 0.00081361),
+        ("score", "drop", ("strain-odds-newest-score", "2", 0.29)),
+        ("earlier", "waning", ("strain-odds-earlier-scores", "1", 0.08)),
+        ("ingredient", "ingredient", ("strain-odds-ingredient-share", "1", 0.01)),
+        ("form", "withdrawal", ("strain-odds-form-and-attendance", "1", 0.29)),
+        ("missing", "silence", ("strain-odds-missing-check-ins", "1", 0.16)),
+        ("therapist", "split", ("residuals-of-both-raters-apart", "1", 0.17)),
     ],
 )
-def test_the_level_is_shrunk_towards_the_middle(residuals: list[float], centre: float, variance: float) -> None:
-    assert level_of(residuals)[0] == pytest.approx(centre, abs=1e-6)
-    assert level_of(residuals)[1] == pytest.approx(variance, abs=1e-7)
+def test_each_sign_has_a_kind_that_speaks_when_it_leads(sign: str, kind: str, rule: tuple[str, str, float]) -> None:
+    (signal,) = signals(strain(**{sign: 0.5}))
+    assert (signal.kind, signal.rule, signal.severity) == (kind, rule, "watch")
+    assert signal.evidence == {
+        "evidence": 3.5,
+        "limit": 3.0,
+        "own_evidence": 0.5,
+        "checkins": 4,
+        "sessions": 9,
+        "score": 0.7,
+        "expected": 1.0,
+        "deviation": -2.1234,
+    }
+    assert kinds(strain(2.99, **{sign: 9.0})) == []
 
 
-def test_a_first_score_two_deviations_down_is_a_drop() -> None:
-    # sd = sqrt(0.00455625 + 0.0016) = 0.0784618; 0.9075 - 2 sd = 0.750576, 0.9075 - 3 sd = 0.672115
-    assert rows(scores(0.7525), "flags") == []
-    row = the_row(scores(0.75), "flags")
-    assert (row["kind"], row["severity"], row["kinds"]) == ("drop", "warning", ["drop"])
-    assert (row["rule_name"], row["rule_version"]) == ("predictive-z-below-2", "1")
-    assert row["expected_false_flags_per_100"] == 1.4
-    # (0.75 - 0.9075) / 0.0784618 = -2.00735
-    assert row["evidence"] == {"score": 0.75, "expected": 0.9075, "deviation": -2.0073, "checkins": 1}
-    assert the_row(scores(0.6725), "flags")["severity"] == "warning"
-    assert the_row(scores(0.67), "flags")["severity"] == "urgent"
+def test_without_a_scored_checkin_a_signal_tells_of_none() -> None:
+    known = strain(3.5, None, missing=-1.0, score=2.0)
+    known.checkins = 0
+    (signal,) = signals(known)
+    assert signal.evidence.keys() == {"evidence", "limit", "own_evidence", "checkins", "sessions"}
 
 
-def test_after_one_usual_score_less_is_needed_for_a_drop() -> None:
-    # sd = sqrt(0.00179851 + 0.0016) = 0.0582967; 0.90975 - 2 sd = 0.793157
-    assert rows(scores(0.9075, 0.795), "flags") == []
-    row = the_row(scores(0.9075, 0.7925), "flags")
-    # (0.7925 - 0.90975) / 0.0582967 = -2.01126
-    assert row["evidence"] == pytest.approx(
-        {"score": 0.7925, "expected": 0.90975, "deviation": -2.0113, "checkins": 2}, abs=1e-4
-    )
+@pytest.mark.parametrize(
+    ("evidence", "severity"), [(3.99, "watch"), (4.01, "warning"), (5.99, "warning"), (6.01, "urgent")]
+)
+def test_the_severity_is_how_far_the_limit_is_passed(evidence: float, severity: str) -> None:
+    assert [signal.severity for signal in signals(strain(evidence, score=2))] == [severity]
 
 
-def test_the_instruments_error_is_the_least_spread() -> None:
-    # After 60 usual scores sd = sqrt(0.000049 + 0.0016) = 0.040608; wai-sr/1 has 2.55/48 = 0.053125.
-    residuals = [0.0] * 60
-    assert INSTRUMENTS["wai-sr/1"].standard_error == pytest.approx(0.053125)
-    assert OURS.standard_error == pytest.approx(0.03475)
-    score = usual(61) - 0.1
-    assert [signal.kind for signal in signals(score, 61, residuals, 61, OURS)] == ["drop"]
-    assert signals(score, 61, residuals, 61, INSTRUMENTS["wai-sr/1"]) == []
-    (signal,) = signals(usual(61) - 0.11, 61, residuals, 61, INSTRUMENTS["wai-sr/1"])
-    assert signal.evidence["deviation"] == pytest.approx(-0.11 / 0.053125, abs=1e-4)
+def test_the_target_is_what_is_expected_in_the_newest_session_less_the_usual_wavering() -> None:
+    # m(9) = 0.9645; the residual -0.1 has faded to -0.009 when the level was reached two sessions before.
+    known = strain(score=2)
+    known.client = Level(a=-0.05, b=-0.1, t=7)
+    assert signals(known)[0].target == pytest.approx(0.9645 - 0.05 - 0.009 - 0.0575)
+    assert (known.client.t, known.client.b) == (7, -0.1)
+    known.client = Level(a=0.2, t=9)
+    assert signals(known)[0].target == pytest.approx(1 - 0.0575)
 
 
-def test_the_target_of_a_drop_is_the_expected_score_less_the_usual_wavering() -> None:
-    (signal,) = signals(0.75, 1, [], 1, OURS)
-    assert signal.target == pytest.approx(0.8675)
+def test_a_slide_speaks_without_evidence() -> None:
+    known = strain(-1.0)
+    known.slide = 5.0
+    assert kinds(known) == []
+    known.slide = 5.1
+    (signal,) = signals(known)
+    assert (signal.kind, signal.severity, signal.evidence["own_evidence"]) == ("waning", "watch", -1.0)
 
 
-def test_a_level_probably_under_the_cutoff_is_low() -> None:
-    # Fourth 0.7525: n+1 = 4, n_eff 2.153846, B 0.00455625/0.00529911 = 0.859815; residuals -0.155, -0.15725, -0.1595,
-    # -0.16175, mean -0.158375; level 0.91425 - 0.136173 = 0.778077, sd sqrt(0.00455625 x 0.140185) = 0.025273;
-    # P = Phi(0.021923 / 0.025273) = Phi(0.86745) = 0.8071. With the third only P = Phi(0.60195) = 0.7264.
-    assert rows(scores(0.7525, 0.7525, 0.7525), "flags") == []
-    row = the_row(scores(0.7525, 0.7525, 0.7525, 0.7525), "flags")
-    assert (row["kind"], row["severity"], row["kinds"]) == ("low", "watch", ["low"])
-    assert (row["rule_name"], row["rule_version"]) == ("posterior-level-below-cutoff", "1")
-    assert row["expected_false_flags_per_100"] == 0.5
-    assert row["evidence"] == pytest.approx(
-        {"score": 0.7525, "level": 0.7781, "cutoff": 0.8, "probability": 0.8071, "checkins": 4}, abs=1.01e-4
-    )
+def test_silence_needs_a_checkin_ever_and_a_missing_one_now() -> None:
+    known = strain(missing=2.0)
+    assert kinds(known) == ["silence"]
+    known.checkins = 0
+    assert kinds(known) == []
+    known.checkins, known.missing_in_a_row = 4, 0
+    assert kinds(known) == []
 
 
-def test_a_level_almost_surely_under_the_cutoff_is_a_warning() -> None:
-    # Residual -0.2 five times: level 0.92775 - 0.2 x 0.884636 = 0.750823 at session 10, so P = Phi(2.15) = 0.984.
-    (signal,) = signals(usual(10) - 0.2, 10, [-0.2] * 4, 5, OURS)
-    assert (signal.kind, signal.severity, signal.target) == ("low", "warning", 0.8)
+def test_the_raters_are_apart_where_only_the_client_is_low() -> None:
+    def apart(
+        of_therapist: tuple[str, float] | None = ("s9", 0.0), form: Form = FORM, evidence: float = 2.6
+    ) -> list[str]:
+        known = strain(evidence, form)
+        known.latest_of_therapist = of_therapist
+        return kinds(known)
+
+    assert apart() == ["split"]
+    assert apart(None) == apart(("s8", 0.0)) == apart(("s9", -0.5)) == apart(evidence=2.4) == []
+    assert apart(form=replace(FORM, deviation=-1.5)) == apart(form=replace(FORM, is_mirrored=True)) == []
+    known = strain(2.6)
+    known.latest_of_therapist, known.therapist_checkins = ("s9", 0.0), 3
+    assert kinds(known) == []
 
 
-def test_low_needs_a_cutoff_and_an_earlier_checkin() -> None:
-    assert [signal.kind for signal in signals(0.3, 1, [], 1, OURS)] == ["drop"]
-    assert [signal.kind for signal in signals(0.3, 2, [-0.4], 2, OURS)] == ["drop", "low"]
-    assert [signal.kind for signal in signals(0.3, 2, [-0.4], 2, INSTRUMENTS["wai-sr/1"])] == ["drop"]
+def low(sds: float, **changes: float) -> Strain:
+    """The level at session 10 is so many deviations of 0.02 below 0.8; m(10) = 0.9675."""
+    known = strain(0.0, replace(FORM, cutoff=0.8))
+    known.client = Level(a=0.8 - 0.9675 - 0.02 * sds, p=0.0004, t=10, count=2.0)
+    for name, value in changes.items():
+        setattr(known if hasattr(known, name) else known.client, name, value)
+    return known
+
+
+def test_a_level_surely_under_the_cutoff_is_low() -> None:
+    assert kinds(low(1.99)) == []
+    (signal,) = signals(low(2.5))
+    assert (signal.kind, signal.severity, signal.target) == ("low", "watch", 0.8)
+    assert signal.rule == ("posterior-level-below-cutoff", "2", 0.05)
+    # Phi(2.5) = 0.993790
+    assert signal.evidence == {"score": 0.7, "level": 0.75, "cutoff": 0.8, "probability": 0.9938, "checkins": 4}
+    assert [signals(low(sds))[0].severity for sds in (3.49, 3.51)] == ["watch", "warning"]
+
+
+def test_low_needs_three_checkins_two_learned_and_a_cutoff() -> None:
+    assert kinds(low(3, checkins=3)) == ["low"]
+    assert kinds(low(3, checkins=2)) == kinds(low(3, count=1.9)) == []
+    known = low(3)
+    known.latest = FORM
+    assert kinds(known) == []
+
+
+def test_low_looks_at_the_level_and_not_at_the_residual() -> None:
+    assert kinds(low(1.9, b=-0.5)) == []
+    assert kinds(low(2.1, b=0.5)) == ["low"]
+
+
+def test_no_level_is_surer_than_a_ten_thousandth() -> None:
+    # 0.00018 and 0.00022 below the cut-off.
+    assert kinds(low(0.009, p=1e-14)) == []
+    assert kinds(low(0.011, p=1e-14)) == ["low"]
 
 
 def test_the_cutoff_of_an_instrument_is_a_share_of_its_range() -> None:
-    assert OURS.cutoff == 0.8
+    assert INSTRUMENTS["checkin-4/1"].cutoff == 0.8
     assert INSTRUMENTS["srs/3"].cutoff == 0.9
     assert INSTRUMENTS["wai-sr/1"].cutoff is None
+    assert INSTRUMENTS["checkin-4/1"].standard_error == pytest.approx(0.03475)
+    assert INSTRUMENTS["wai-sr/1"].standard_error == pytest.approx(0.053125)
 
 
 def test_the_gravest_signal_leads_and_the_first_among_equals() -> None:
-    urgent, low = signals(0.3, 2, [-0.4], 2, OURS)
-    assert (urgent.severity, low.severity) == ("urgent", "warning")
-    assert gravest([low, urgent]) is urgent
-    # Five residuals of -0.2: n_eff 2.692308, B 0.884617, expected m - 0.176923, sd 0.0461055; -0.29 is -2.4526 of them.
-    drop, low = signals(usual(6) - 0.29, 6, [-0.2] * 5, 6, OURS)
-    assert (drop.severity, low.severity) == ("warning", "warning")
-    assert drop.evidence["deviation"] == pytest.approx(-2.4526, abs=1e-4)
-    assert gravest([drop, low]) is drop
+    known = low(2.5)
+    known.odds = Odds(0, exp(3.5), dict.fromkeys(SIGNS, 2.0))
+    assert kinds(known) == ["drop", "waning", "low", "ingredient", "withdrawal", "silence", "split"]
+    assert gravest(signals(known)).kind == "drop"
+    known.client.a -= 0.03  # four deviations: a warning
+    assert gravest(signals(known)).kind == "low"

@@ -22,7 +22,7 @@ def key_of(identity: str) -> str:
 
 def test_the_oracle_imports_nothing_of_the_pipeline_or_its_consumers() -> None:
     ours = set()
-    for file in HERE.glob("*.py"):
+    for file in set(HERE.glob("*.py")) - {HERE / "test_against_the_pipeline.py"}:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 ours.add(node.module)
@@ -112,7 +112,7 @@ def test_a_refused_record_has_a_row_with_its_bytes() -> None:
 
 
 def test_cases_do_not_touch_each_other() -> None:
-    alone, other = scores(0.75, 0.9, 0.9), scores(0.5, 0.4, subject="c2")
+    alone, other = scores(0.45, 0.9, 0.9), scores(0.9, 0.4, subject="c2")
     together = rows([*other, *alone], "flags")
     assert sorted(together, key=str) == sorted(rows(alone, "flags") + rows(other, "flags"), key=str)
 

@@ -1,7 +1,7 @@
 """Section 7 of docs/rules.md. In: cases of some therapists. Out: one row per therapist."""
 
 from tests.oracle.acceptance import hex_digest
-from tests.oracle.episodes import flag_id_of
+from tests.oracle.episodes import flag_id_of, number_of
 from tests.oracle.messages import action, checkin, closed, erased, held, missed, on, rows, scores, summary, withdrawn
 
 
@@ -22,12 +22,13 @@ def test_only_active_cases_give_scores_and_only_their_latest() -> None:
     ]
     row = summary(log)
     assert (row["active_cases"], row["scored_cases"], row["score_points"]) == (3, 2, 1.5525)
-    # 0.8 is four times 8; 0.7525 is 7.6, 7.5, 7.5, 7.5.
-    assert row["ingredient_points"] == {"trust": 1.56, "empathy": 1.55, "goals": 1.55, "communication": 1.55}
+    # The second 0.8 is 7.8, 8.1, 7.9, 8.2; 0.7525 is 7.8, 7.3, 7.6, 7.4.
+    assert row["ingredient_points"] == {"trust": 1.56, "empathy": 1.54, "goals": 1.55, "communication": 1.56}
 
 
 def test_an_ingredient_counts_where_the_instrument_gives_one() -> None:
-    log = [*scores(0.9), checkin(0, 0.9, subject="c2", answers={"trust": 9, "empathy": 8, "goals": 7})]
+    alike = dict.fromkeys(("trust", "empathy", "goals", "communication"), 9)
+    log = [*scores(0.9, answers=alike), checkin(0, 0.9, subject="c2", answers={"trust": 9, "empathy": 8, "goals": 7})]
     row = summary(log)
     assert row["score_points"] == 1.7
     assert row["ingredient_points"] == {"trust": 1.8, "empathy": 1.7, "goals": 1.6, "communication": 0.9}
@@ -35,13 +36,13 @@ def test_an_ingredient_counts_where_the_instrument_gives_one() -> None:
 
 def test_live_flags_of_active_cases_are_counted_by_severity() -> None:
     log = [
-        *scores(0.75),
-        *scores(0.5, subject="c2"),
-        *scores(0.75, since=-1, subject="c3", checkin_id="k"),
-        action(1, "acknowledged", flag_id_of("c3", "k"), subject="c3"),
-        *scores(0.75, since=-9, subject="c4"),
+        *scores(0.4),
+        *scores(0.9, 0.6, subject="c2"),
+        *scores(0.4, since=-1, subject="c3", checkin_id="k"),
+        action(1, "acknowledged", flag_id_of("c3", number_of("k")), subject="c3"),
+        *scores(0.45, since=-9, subject="c4"),
         missed(5, "t2", subject="c4"),
-        *scores(0.75, subject="c5"),
+        *scores(0.45, subject="c5"),
         closed(5, subject="c5"),
     ]
     row = summary(log)
