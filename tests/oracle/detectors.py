@@ -17,7 +17,7 @@ SEVERITIES = ("watch", "warning", "urgent")
 TABLE = (
     ("drop", "score", ("strain-odds-newest-score", "2", 0.29)),
     ("waning", "earlier", ("strain-odds-earlier-scores", "1", 0.08)),
-    ("low", None, ("posterior-level-below-cutoff", "2", 0.05)),
+    ("low", None, ("posterior-level-below-cutoff", "2", 0.09)),
     ("ingredient", "ingredient", ("strain-odds-ingredient-share", "1", 0.01)),
     ("withdrawal", "form", ("strain-odds-form-and-attendance", "1", 0.29)),
     ("silence", "missing", ("strain-odds-missing-check-ins", "1", 0.16)),

@@ -125,7 +125,7 @@ def test_a_level_surely_under_the_cutoff_is_low() -> None:
     assert kinds(low(1.99)) == []
     (signal,) = signals(low(2.5))
     assert (signal.kind, signal.severity, signal.target) == ("low", "watch", 0.8)
-    assert signal.rule == ("posterior-level-below-cutoff", "2", 0.05)
+    assert signal.rule == ("posterior-level-below-cutoff", "2", 0.09)
     # Phi(2.5) = 0.993790
     assert signal.evidence == {"score": 0.7, "level": 0.75, "cutoff": 0.8, "probability": 0.9938, "checkins": 4}
     assert [signals(low(sds))[0].severity for sds in (3.49, 3.51)] == ["watch", "warning"]
