@@ -104,7 +104,6 @@ def test_a_checkin_has_its_answers_and_scores_in_its_row() -> None:
 def test_a_refused_record_has_a_row_with_its_bytes() -> None:
     assert the_row([(b"c1", b"{", 1_767_261_600_000)], "rejected") == {
         "received_at": on(0),
-        "case_id": "c1",
         "reason": "not-json",
         "key": b"c1",
         "value": b"{",
