@@ -84,7 +84,7 @@ def test_once_says_what_became_of_every_event_and_leaves_nothing_behind(demo: De
 
 
 def test_live_it_catches_up_with_today_and_ends_at_ctrl_c(demo: Demo, folder: Path) -> None:
-    process = demo("--weeks", 2, "--therapists", 10, "--speed", 4)
+    process = demo("--weeks", 6, "--therapists", 30, "--speed", 4)
     process.wait_for_line("Caught up with today", SECONDS)
     process.wait_for_line(r"\d\d:\d\d flag opened: \w+ \w+, t-\d\d \(\w+\), session \d+\. ", SECONDS)
     children = children_of(process)
