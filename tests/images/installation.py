@@ -51,6 +51,7 @@ class Installation:
         passwords = (f"{name}_PASSWORD={secrets.token_hex(24)}\n" for name in ("POSTGRES", "GRAFANA"))
         (self.checkout / ".env").write_text("".join(passwords))
         (self.checkout / OVERRIDE).write_text(yaml.safe_dump(self._override()))
+        self._write_alertmanagers_secrets()
         keys = self.checkout / "secrets" / "api-keys"
         keys.parent.mkdir()
         keys.touch()
@@ -65,9 +66,7 @@ class Installation:
     def up(self) -> None:
         """Starts everything and waits until every health check is healthy."""
         self.compose("up", "--detach")
-        wait_until(
-            self.is_whole, HEALTHY_SECONDS, lambda: f"every service to be well: {self.states()}\n{self.logs()[-6000:]}"
-        )
+        wait_until(self.is_whole, HEALTHY_SECONDS, self._what_is_unwell)
 
     def down(self, *options: str) -> None:
         """Stops and removes the containers; the volumes stay unless an option says otherwise."""
@@ -92,6 +91,11 @@ class Installation:
     def is_whole(self) -> bool:
         """Whether everything is up, and what is to end has ended well."""
         return self.states() == self.wanted_states()
+
+    def _what_is_unwell(self) -> str:
+        states = self.states()
+        unwell = [name for name, wanted in self.wanted_states().items() if states.get(name) != wanted]
+        return f"every service to be well: {states}\n{self.compose('logs', '--no-color', *unwell).stdout[-12000:]}"
 
     def wanted_states(self) -> dict[str, str]:
         """How every service of the file should be."""
@@ -187,10 +191,19 @@ class Installation:
         names = {"default": {"aliases": self._webhook_hosts()}}
         return {"services": {"receiver": {"image": RECEIVER, "networks": names, "tmpfs": ["/tmp"]}}}
 
+    def _write_alertmanagers_secrets(self) -> None:
+        """Made-up ones, where its settings look for them."""
+        for name in set(re.findall(r"/etc/alertmanager/(secrets/[\w-]+)", self._alertmanagers_settings())):
+            file = self.checkout / "deploy" / "alertmanager" / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("made-up\n")
+
+    def _alertmanagers_settings(self) -> str:
+        return (self.checkout / "deploy" / "alertmanager" / "alertmanager.yml").read_text()
+
     def _webhook_hosts(self) -> list[str]:
         """Where Alertmanager's own settings send to: the receiver goes by those names, so they stay as they are."""
-        settings = (self.checkout / "deploy" / "alertmanager" / "alertmanager.yml").read_text()
-        urls = re.findall(r"^\s*(?:- )?url: ['\"]?(http://[^'\"\s]+)", settings, re.MULTILINE)
+        urls = re.findall(r"^\s*(?:- )?url: ['\"]?(http://[^'\"\s]+)", self._alertmanagers_settings(), re.MULTILINE)
         return sorted({host for url in urls if (host := urlsplit(url).hostname) is not None})
 
 

@@ -84,8 +84,7 @@ def test_it_becomes_a_series_in_prometheus(installation: Installation) -> None:
         wait_until(lambda: THERAPIST in shown(installation), SCRAPED_SECONDS, lambda: installation.logs()[-6000:])
     assert shown(installation)[THERAPIST] == CASES
     assert installation.series("alliance_therapist_score_points")[THERAPIST] == 4.5
-    every_process = installation.series(f'count(up{{job=~"{"|".join(installation.processes())}"}} == 1)')
-    assert every_process == {"": len(installation.processes())}
+    wait_until(lambda: scraped_processes(installation) == len(installation.processes()), SCRAPED_SECONDS, "all of them")
 
 
 def test_a_rupture_becomes_a_flag_and_is_told(installation: Installation) -> None:
@@ -151,6 +150,12 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
 def shown(installation: Installation, at: float | None = None) -> dict[str, float]:
     """How many scored clients Prometheus shows, by therapist."""
     return installation.series("max by (team, therapist) (alliance_therapist_scored_cases)", at)
+
+
+def scraped_processes(installation: Installation) -> float:
+    """How many of the project's processes Prometheus reaches."""
+    jobs = "|".join(installation.processes())
+    return installation.series(f'count(up{{job=~"{jobs}"}} == 1)').get("", 0.0)
 
 
 def scraped_at(installation: Installation) -> float:
