@@ -27,6 +27,7 @@ POLL_MS = 200
 MOST_RECORDS = 2000
 PAUSE_SECONDS = 0.5
 CLOSE_MS = 2000
+METADATA_MS = 5000
 PROBE_SECONDS = 2.0
 
 
@@ -145,6 +146,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=max(500, self._session_timeout_ms // 4),
             fetch_max_wait_ms=100,
+            # A group joined before the topics' metadata came is given nothing; the next look at them joins again.
+            metadata_max_age_ms=METADATA_MS,
         )
         try:
             self._consumer.subscribe(self._topics, listener=self)
