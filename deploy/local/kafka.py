@@ -7,23 +7,20 @@ start.
 
 import argparse
 import base64
-import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
-from types import TracebackType
 from typing import Self
 
-from deploy.local import reaper
 from deploy.local.child import Child
 from deploy.local.console import PartsError, announced, run_for_person, say
 from deploy.local.packages import java, last_words
 from deploy.local.parts import KAFKA_POM, kafka_jars
 from deploy.local.places import parts_folder
-from deploy.local.ports import LOOPBACK, answers, free_port, is_free
+from deploy.local.ports import LOOPBACK, answers, free_port
+from deploy.local.server import LocalServer
 
 LOG_SETTINGS = KAFKA_POM.parent / "log4j2.properties"
 START_SECONDS = 60
@@ -63,11 +60,13 @@ SETTINGS = {
 }
 
 
-class Kafka:
+class Kafka(LocalServer):
     """One broker, on the given data folder, or on a temporary one of its own.
 
     Heap is Java's -Xmx; properties are further lines of server.properties and win over ours.
     """
+
+    name = "kafka"
 
     def __init__(
         self,
@@ -78,82 +77,26 @@ class Kafka:
         partitions: int = 8,
         properties: Mapping[str, str] | None = None,
     ) -> None:
-        self._temporary = data is None
-        self.home = data if data is not None else Path(tempfile.mkdtemp(prefix="alliance-kafka-"))
-        self.home.mkdir(parents=True, exist_ok=True)
-        if self._temporary:
-            reaper.watch("folder", self.home)
+        super().__init__(data, port)
         self._heap = heap
-        self.port = port if port is not None else free_port()
         self._controller_port = free_port()
         self._settings = self._all_settings(partitions, properties or {})
-        self._broker: Child | None = None
 
     @property
     def bootstrap(self) -> str:
         """host:port for clients; the same after a restart."""
-        return f"{LOOPBACK}:{self.port}"
-
-    @property
-    def running(self) -> bool:
-        """Whether the broker's process is there."""
-        return self._broker is not None and self._broker.running
-
-    @property
-    def pid(self) -> int:
-        """The broker's process id."""
-        return self._child().pid
-
-    @property
-    def log(self) -> Path:
-        """The broker's own log."""
-        return self.home / "kafka.log"
+        return self.address
 
     def start(self) -> Self:
         """Starts the broker, on a formatted folder, and returns once it takes requests."""
-        if not is_free(self.port):
-            raise PartsError(f"{self.bootstrap} is taken: stop the server there, or choose another port.")
-        if self._broker is None:
+        self._check_port()
+        if self._server is None:
             self._format()
-            self._broker = Child("Kafka", self._java("kafka.Kafka", self._written_settings()), self.log)
-        broker = self._broker
+            self._server = Child("Kafka", self._java("kafka.Kafka", self._written_settings()), self.log)
+        broker = self._server
         broker.start()
         broker.wait_until_ready(lambda: STARTED in broker.output() and answers(self.port), START_SECONDS)
         return self
-
-    def stop(self) -> None:
-        """Ends the broker in good order; start() goes on with the same data and port."""
-        self._child().stop()
-
-    def kill(self) -> None:
-        """SIGKILL: the broker is gone at once, its data folder stays as it was."""
-        self._child().kill()
-
-    def restart(self) -> None:
-        """Stops it if it runs, then starts it on the same data and port."""
-        self.stop()
-        self.start()
-
-    def close(self) -> None:
-        """Ends it for good; a temporary folder goes with it."""
-        if self._broker is not None:
-            self.kill() if self._temporary else self.stop()
-        if self._temporary:
-            shutil.rmtree(self.home, ignore_errors=True)
-            reaper.forget("folder", self.home)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _child(self) -> Child:
-        if self._broker is None:
-            raise RuntimeError("this broker was never started")
-        return self._broker
 
     def _all_settings(self, partitions: int, properties: Mapping[str, str]) -> dict[str, str]:
         controller = f"{LOOPBACK}:{self._controller_port}"

@@ -12,20 +12,18 @@ import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from threading import Event
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
-from deploy.local import reaper
 from deploy.local.child import Account, Child
 from deploy.local.console import PartsError, announced, run_for_person, say
 from deploy.local.packages import last_words
 from deploy.local.parts import postgres_binaries
 from deploy.local.places import parts_folder
-from deploy.local.ports import LOOPBACK, free_port, is_free
+from deploy.local.ports import LOOPBACK
+from deploy.local.server import LocalServer
 
 OWNER = "alliance"
 START_SECONDS = 60
@@ -41,38 +39,19 @@ INITDB_CHOICES = (
 OLD_CHILDREN_REMAIN = ("shared memory block", "is still in use")
 
 
-class Postgres:
+class Postgres(LocalServer):
     """One server, on the given data folder, or on a temporary one of its own.
 
     `fsync=False` trades safety against a crash of the whole machine for speed; a killed server loses nothing
     either way.
     """
 
+    name = "postgres"
+
     def __init__(self, data: Path | None = None, *, port: int | None = None, fsync: bool = True) -> None:
-        self._temporary = data is None
-        self.home = data if data is not None else Path(tempfile.mkdtemp(prefix="alliance-postgres-"))
-        self.home.mkdir(parents=True, exist_ok=True)
-        if self._temporary:
-            reaper.watch("folder", self.home)
-        self.port = port if port is not None else free_port()
+        super().__init__(data, port)
         self._fsync = fsync
         self._account = server_account()
-        self._server: Child | None = None
-
-    @property
-    def running(self) -> bool:
-        """Whether the server's process is there."""
-        return self._server is not None and self._server.running
-
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self._child().pid
-
-    @property
-    def log(self) -> Path:
-        """The server's own log."""
-        return self.home / "postgres.log"
 
     @property
     def password(self) -> str:
@@ -94,8 +73,7 @@ class Postgres:
 
     def start(self) -> Self:
         """Starts the server, on an initialised folder, and returns once it takes connections."""
-        if not is_free(self.port):
-            raise PartsError(f"{LOOPBACK}:{self.port} is taken: stop the server there, or choose another port.")
+        self._check_port()
         if self._server is None:
             self._server = self._prepared()
         deadline = monotonic() + START_SECONDS
@@ -107,35 +85,11 @@ class Postgres:
         """Ends the server in good order, not waiting for clients; start() goes on with the same data."""
         self._child().stop(signal.SIGINT)
 
-    def kill(self) -> None:
-        """SIGKILL: the server is gone at once; the next start() recovers from its write-ahead log."""
-        self._child().kill()
-
-    def restart(self) -> None:
-        """Stops it if it runs, then starts it on the same data and port."""
-        self.stop()
-        self.start()
-
     def close(self) -> None:
-        """Ends it for good; a temporary folder goes with it."""
+        """Ends it for good, in good order: what it shares with its children goes too; so does a temporary folder."""
         if self._server is not None:
             self.stop()
-        if self._temporary:
-            shutil.rmtree(self.home, ignore_errors=True)
-            reaper.forget("folder", self.home)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _child(self) -> Child:
-        if self._server is None:
-            raise RuntimeError("this server was never started")
-        return self._server
+        super().close()
 
     def _came_up(self, server: Child, last_try: bool) -> bool:
         server.start()

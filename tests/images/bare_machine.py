@@ -10,7 +10,7 @@ from tests.images.engine import Engine
 from tests.images.stand_ins import BARE
 
 CONTAINER = "alliance-images-bare"
-CHECKOUT = "/root/alliance-monitor"
+CHECKOUT = "/srv/alliance-monitor"
 
 
 class BareMachine:

@@ -1,0 +1,94 @@
+"""What every server that we run on this machine has in common: a folder, a port, a life.
+
+In: a folder for the data, or none for a temporary one; a port, or none for a free one. Out: a server to start, kill and
+restart on the same data and port. Never: a temporary folder left behind, an ended process that it did not start.
+"""
+
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.local import reaper
+from deploy.local.child import Child
+from deploy.local.console import PartsError
+from deploy.local.ports import LOOPBACK, free_port, is_free
+
+
+class LocalServer(ABC):
+    """One server, on the given data folder, or on a temporary one of its own."""
+
+    name = ""
+
+    def __init__(self, data: Path | None, port: int | None) -> None:
+        self._temporary = data is None
+        self.home = data if data is not None else Path(tempfile.mkdtemp(prefix=f"alliance-{self.name}-"))
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self._temporary:
+            reaper.watch("folder", self.home)
+        self.port = port if port is not None else free_port()
+        self._server: Child | None = None
+
+    @property
+    def address(self) -> str:
+        """host:port, the same after a restart."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._server is not None and self._server.running
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._child().pid
+
+    @property
+    def log(self) -> Path:
+        """The server's own log."""
+        return self.home / f"{self.name}.log"
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Starts the server and returns once it takes requests."""
+
+    def stop(self) -> None:
+        """Ends the server in good order; start() goes on with the same data and port."""
+        self._child().stop()
+
+    def kill(self) -> None:
+        """SIGKILL: the server is gone at once, its data folder stays as it was."""
+        self._child().kill()
+
+    def restart(self) -> None:
+        """Stops it if it runs, then starts it on the same data and port."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Ends it for good; a temporary folder goes with it."""
+        if self._server is not None:
+            self.kill() if self._temporary else self.stop()
+        if self._temporary:
+            shutil.rmtree(self.home, ignore_errors=True)
+            reaper.forget("folder", self.home)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_port(self) -> None:
+        if not is_free(self.port):
+            raise PartsError(f"{self.address} is taken: stop the server there, or choose another port.")
+
+    def _child(self) -> Child:
+        if self._server is None:
+            raise RuntimeError(f"this {self.name} was never started")
+        return self._server
