@@ -5,18 +5,14 @@ start has been read.
 Never: join a group or commit, so that any number of readers see the same; stop because the broker is away.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
 
-from consumers.loop import CLOSE_MS, PAUSE_SECONDS, POLL_MS, Prober, may_pass
+from consumers.loop import CLOSE_MS, PAUSE_SECONDS, POLL_MS, while_wanted
 from pipeline.health import Health
-
-log = logging.getLogger(__name__)
 
 
 class Follower:
@@ -44,15 +40,7 @@ class Follower:
 
     def run(self) -> None:
         """Read everything, then go on reading."""
-        with Prober(self._connection, self._health):
-            while not self._stop.is_set():
-                try:
-                    self._follow()
-                except KafkaError as error:
-                    if not may_pass(error):
-                        raise
-                    log.warning("No broker (%s); trying again.", type(error).__name__)
-                    self._stop.wait(PAUSE_SECONDS)
+        while_wanted(self._stop, self._connection, self._health, self._follow)
 
     def _follow(self) -> None:
         consumer = KafkaConsumer(

@@ -7,7 +7,6 @@ The truth about how far a sink has come is the sink's own (`positions`), not the
 """
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
-from pipeline.health import Health
+from pipeline.health import Health, probe_broker
 
 log = logging.getLogger(__name__)
 
@@ -124,15 +123,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def run(self) -> None:
         """Consume until `stop`."""
-        with Prober(self._connection, self._health):
-            while not self._stop.is_set():
-                try:
-                    self._follow()
-                except KafkaError as error:
-                    if not may_pass(error):
-                        raise
-                    log.warning("The broker is away (%s); trying again.", type(error).__name__)
-                    self._stop.wait(PAUSE_SECONDS)
+        while_wanted(self._stop, self._connection, self._health, self._follow)
 
     def _follow(self) -> None:
         """Consume with one consumer until `stop` or until the broker goes; a new one starts where the sink stands."""
@@ -244,25 +235,25 @@ class Prober:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            if answers(self._bootstrap):
-                self._health.has("broker")
-            else:
-                self._health.waits_for("broker", "no broker answers")
+            probe_broker(self._bootstrap, self._health)
             self._stop.wait(PROBE_SECONDS)
+
+
+def while_wanted(
+    stop: threading.Event, connection: Mapping[str, Any], health: Health, follow: Callable[[], None]
+) -> None:
+    """Follow the log until told to stop; when the broker goes, follow anew as soon as it may be back."""
+    with Prober(connection, health):
+        while not stop.is_set():
+            try:
+                follow()
+            except KafkaError as error:
+                if not may_pass(error):
+                    raise
+                log.warning("The broker is away (%s); trying again.", type(error).__name__)
+                stop.wait(PAUSE_SECONDS)
 
 
 def may_pass(error: KafkaError) -> bool:
     """Whether waiting may help; anything else is a wrong configuration or a bug and stops the process."""
     return bool(error.retriable)
-
-
-def answers(bootstrap: str) -> bool:
-    """Whether any of the brokers takes a connection."""
-    for one in bootstrap.split(","):
-        host, _, port = one.strip().rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=1.0).close()
-        except OSError:
-            continue
-        return True
-    return False

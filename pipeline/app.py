@@ -16,7 +16,7 @@ from pipeline.edge.acks import HandEvent, events_of
 from pipeline.edge.cycle import Cycle, Work, stop_stale
 from pipeline.edge.outbox import Outbox
 from pipeline.edge.table import StateTable
-from pipeline.health import Health
+from pipeline.health import Health, probe_broker
 from pipeline.meters import Meters
 from pipeline.settings import Settings
 from pipeline.therapists import Therapists
@@ -54,7 +54,7 @@ def create_app(
 
     @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
     async def probe() -> None:
-        await probe_broker(settings.kafka, health)
+        await asyncio.to_thread(probe_broker, settings.kafka, health)
         if not app.rebalancing and not app.in_recovery:
             health.is_ready()
 
@@ -111,17 +111,3 @@ def _agent(app: faust.App, name: str, topic: str, work: Work) -> Cycle:
             await cycle.add(event)
 
     return cycle
-
-
-async def probe_broker(kafka: str, health: Health) -> None:
-    """Say in health whether any broker answers on its port."""
-    for one in kafka.split(","):
-        host, _, port = one.strip().rpartition(":")
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host, int(port)), 1.0)
-        except (OSError, TimeoutError):
-            continue
-        writer.close()
-        health.has("broker")
-        return
-    health.waits_for("broker", "no broker answers")

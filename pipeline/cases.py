@@ -5,7 +5,6 @@ case states; returns when all of it is durable.
 Never: decide anything itself; each event is one call into the core.
 """
 
-import time
 from collections.abc import Mapping
 from hashlib import blake2b
 
@@ -53,10 +52,7 @@ class Cases:
         await self._outbox.deliver(outputs)
         repairs = self._table.repairs()
         await self._outbox.deliver([*repairs, *(self._change(*where, state) for where, state in changes.items())])
-        now = time.time()
-        latency = self._meters.latency.labels("cases")
-        for event in batch:
-            latency.observe(max(0.0, now - event.message.timestamp))
+        self._meters.done("cases", (event.message.timestamp for event in batch))
 
     def _take(self, event: HandEvent, changes: Changes) -> list[Out]:
         message = event.message

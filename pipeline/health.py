@@ -6,6 +6,7 @@ Never: anything about a client; the life of the process itself.
 
 import gzip
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -127,3 +128,23 @@ def serve(
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server
+
+
+def answers(brokers: str) -> bool:
+    """Whether any broker of `host:port,…` takes a connection."""
+    for one in brokers.split(","):
+        host, _, port = one.strip().rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=1.0).close()
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def probe_broker(brokers: str, health: Health) -> None:
+    """Say in health whether any broker takes a connection."""
+    if answers(brokers):
+        health.has("broker")
+    else:
+        health.waits_for("broker", "no broker answers")

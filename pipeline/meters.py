@@ -4,6 +4,9 @@ In: counts and seconds. Out: series in a registry.
 Never: a label that holds a client, a case, a session or any other unbounded value.
 """
 
+import time
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from schemas.events import EVENT_TYPES
@@ -39,3 +42,10 @@ class Meters:
             self.rejected.labels(reason.value)
         for stage in STAGES:
             self.latency.labels(stage)
+
+    def done(self, stage: str, timestamps: Iterable[float]) -> None:
+        """Records with these Kafka timestamps (seconds since 1970) have just left a stage."""
+        now = time.time()
+        latency = self.latency.labels(stage)
+        for timestamp in timestamps:
+            latency.observe(max(0.0, now - timestamp))

@@ -5,8 +5,6 @@ returns when all of it is durable.
 Never: decide anything itself; each summary is one call into the core.
 """
 
-import time
-
 from pipeline.core import therapist
 from pipeline.edge.acks import HandEvent
 from pipeline.edge.outbox import Out, Outbox
@@ -41,10 +39,7 @@ class Therapists:
                 ),
             ]
         )
-        now = time.time()
-        latency = self._meters.latency.labels("therapists")
-        for event in batch:
-            latency.observe(max(0.0, now - event.message.timestamp))
+        self._meters.done("therapists", (event.message.timestamp for event in batch))
 
     def _take(self, event: HandEvent, changed: dict[tuple[int, bytes], therapist.TherapistState]) -> None:
         partition, key = event.message.partition, event.message.key

@@ -6,7 +6,6 @@ exporters, or one after another, then count the same events since each began, an
 """
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +29,7 @@ class Exporter:
         self._book = Book()
         self._exposition = Exposition()
         self._flag_meters = FlagMeters(meters.registry)
-        self._latency = meters.latency.labels("exporter")
+        self._meters = meters
         self._is_complete = threading.Event()
         self._follower = Follower(TOPICS, connection, health, self._take, self._is_complete.set)
         self.stop = self._follower.stop
@@ -57,7 +56,7 @@ class Exporter:
         self._exposition.put(self._book.therapists[therapist_id])
         self._flag_meters.know(summary.team)
         if self._follower.is_caught_up:
-            self._latency.observe(max(0.0, time.time() - record.timestamp / 1000))
+            self._meters.done("exporter", [record.timestamp / 1000])
 
     def _take_flag(self, flag_id: str, value: bytes | None) -> None:
         flag = None if value is None else decode_flag(value)

@@ -6,7 +6,6 @@ Never: decide what is kept (that is `consumers.store.sink`).
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,11 +30,7 @@ class MeteredSink(StoreSink):
     def take(self, records: Sequence[Record]) -> None:
         """As `StoreSink.take`, then the latencies of the events."""
         super().take(records)
-        now_ms = time.time() * 1000
-        latency = self.meters.latency.labels("store")
-        for record in records:
-            if record.topic == EVENTS:
-                latency.observe(max(0.0, now_ms - record.timestamp) / 1000)
+        self.meters.done("store", (record.timestamp / 1000 for record in records if record.topic == EVENTS))
 
 
 def run_store(

@@ -15,6 +15,7 @@ from typing import TypeVar
 import click
 
 from pipeline.core.prior import DEFAULT_PRIOR, Prior, decode_prior
+from pipeline.health import answers
 from pipeline.settings import Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import InstrumentError, load_instruments
@@ -90,8 +91,6 @@ def known_prior(settings: Settings) -> Prior:
 def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
     """Act on the broker, or say in one sentence that it is away."""
     from kafka.errors import KafkaError
-
-    from consumers.loop import answers
 
     way_out = "Start one (`make kafka`) or set ALLIANCE_KAFKA."
     if not answers(settings.kafka):
