@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer
 
-from consumers.loop import CLOSE_MS, PAUSE_SECONDS, POLL_MS, while_wanted
+from consumers.loop import CLOSE_MS, POLL_MS, partitions_of, while_wanted
 from pipeline.health import Health
 
 
@@ -47,7 +47,7 @@ class Follower:
             **self._connection, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
         )
         try:
-            partitions = self._partitions(consumer)
+            partitions = partitions_of(consumer, self._topics, self._health, self._stop)
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
             ends = consumer.end_offsets(partitions)
@@ -61,15 +61,3 @@ class Follower:
                     self._caught_up()
         finally:
             consumer.close(timeout_ms=CLOSE_MS)
-
-    def _partitions(self, consumer: Any) -> list[TopicPartition]:
-        """All partitions of all topics; waits, and says so, for a topic that is not there yet."""
-        while not self._stop.is_set():
-            found = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in self._topics}
-            absent = [topic for topic, numbers in found.items() if not numbers]
-            if not absent:
-                self._health.has("topics")
-                return [TopicPartition(topic, number) for topic, numbers in found.items() for number in numbers]
-            self._health.waits_for("topics", f"these do not exist: {', '.join(absent)}; `alliance topics` makes them")
-            self._stop.wait(PAUSE_SECONDS)
-        return []

@@ -137,11 +137,13 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=max(500, self._session_timeout_ms // 4),
             fetch_max_wait_ms=100,
-            # A group joined before the topics' metadata came is given nothing; the next look at them joins again.
+            # Should it assign nothing all the same, it assigns anew with the next metadata.
             metadata_max_age_ms=METADATA_MS,
         )
         try:
             self._consumer.subscribe(self._topics, listener=self)
+            # Polled before the topics' metadata came, kafka-python may assign nothing and leave it at that.
+            partitions_of(self._consumer, self._topics, self._health, self._stop)
             while not self._stop.is_set():
                 self._turn()
         finally:
@@ -252,6 +254,19 @@ def while_wanted(
                     raise
                 log.warning("The broker is away (%s); trying again.", type(error).__name__)
                 stop.wait(PAUSE_SECONDS)
+
+
+def partitions_of(consumer: Any, topics: Sequence[str], health: Health, stop: threading.Event) -> list[TopicPartition]:
+    """All partitions of all topics; waits, and says so, for a topic that is not there yet."""
+    while not stop.is_set():
+        found = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics}
+        absent = [topic for topic, numbers in found.items() if not numbers]
+        if not absent:
+            health.has("topics")
+            return [TopicPartition(topic, number) for topic, numbers in found.items() for number in numbers]
+        health.waits_for("topics", f"these do not exist: {', '.join(absent)}; `alliance topics` makes them")
+        stop.wait(PAUSE_SECONDS)
+    return []
 
 
 def may_pass(error: KafkaError) -> bool:

@@ -105,3 +105,13 @@ def test_when_another_has_moved_the_position_it_goes_on_from_there(kafka: Kafka,
 def test_a_log_that_is_shorter_than_the_position_stops_the_process(kafka: Kafka, topic: str) -> None:
     with pytest.raises(LogIsShorter, match="made anew"):
         a_loop(kafka, topic, MemorySink(stands=6), Health("t")).run()
+
+
+def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: Kafka) -> None:
+    topic, sink, health = unique_name("later"), MemorySink(), Health("t")
+    with running(a_loop(kafka, topic, sink, health)):
+        wait_until(lambda: "topics" in str(health.report()), 30, "health to name the topics")
+        create_topics(kafka.bootstrap, {topic: 1})
+        produce(kafka.bootstrap, topic, [Sent(b"k", b"0")])
+        wait_until(lambda: sink.offsets == [0], 30, lambda: f"offset 0; {sink.offsets}")
+    assert health.report()[0]

@@ -23,6 +23,7 @@ __all__ = [
     "end_offsets",
     "produce",
     "records_of",
+    "subscribe",
     "topic_names",
     "unique_name",
 ]
@@ -128,6 +129,13 @@ def partitions_of(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
     partitions = consumer.partitions_for_topic(topic)
     assert partitions, f"no topic {topic}"
     return [TopicPartition(topic, number) for number in sorted(partitions)]
+
+
+def subscribe(consumer: KafkaConsumer, *topics: str) -> None:
+    """Subscribes, and knows the topics before the first poll: kafka-python may else assign nothing for good."""
+    consumer.subscribe(list(topics))
+    for topic in topics:
+        partitions_of(consumer, topic)
 
 
 def as_record(received: object) -> Record:

@@ -18,6 +18,7 @@ from pipeline.demo.broker import (
     EmbeddedBroker,
     EmbeddedBrokerError,
 )
+from tests.support.kafka import subscribe
 from tests.support.waiting import wait_until
 
 EVENTS = "events"
@@ -84,7 +85,7 @@ def test_a_record_comes_back_with_its_key_value_headers_and_time(broker: Embedde
             timestamp_ms=1_767_225_600_123,
         ).get(timeout=10)
     with a_consumer(broker) as consumer:
-        consumer.subscribe([EVENTS])
+        subscribe(consumer, EVENTS)
         (record,) = records(consumer, 1)
     assert (record.partition, record.offset) == (metadata.partition, metadata.offset)
     assert (record.key, record.value, record.timestamp) == (b"case-1", b"{}", 1_767_225_600_123)
@@ -96,19 +97,19 @@ def test_a_tombstone_stays_null_and_is_not_an_empty_value(broker: EmbeddedBroker
         producer.send(EVENTS, key=b"flag-1", value=None, partition=0).get(timeout=10)
         producer.send(EVENTS, key=b"flag-2", value=b"", partition=0).get(timeout=10)
     with a_consumer(broker) as consumer:
-        consumer.subscribe([EVENTS])
+        subscribe(consumer, EVENTS)
         assert [record.value for record in records(consumer, 2)] == [None, b""]
 
 
 def test_a_group_goes_on_after_what_it_committed(broker: EmbeddedBroker) -> None:
     send(broker, "a", "b", "c")
     with a_consumer(broker) as first:
-        first.subscribe([EVENTS])
+        subscribe(first, EVENTS)
         assert {record.value for record in records(first, 3)} == {b"a", b"b", b"c"}
         first.commit()
     send(broker, "d")
     with a_consumer(broker) as second:
-        second.subscribe([EVENTS])
+        subscribe(second, EVENTS)
         assert [record.value for record in records(second, 1)] == [b"d"]
 
 
@@ -116,7 +117,7 @@ def test_what_was_read_and_not_committed_is_read_again(broker: EmbeddedBroker) -
     send(broker, "a")
     for _ in range(2):
         with a_consumer(broker) as consumer:
-            consumer.subscribe([EVENTS])
+            subscribe(consumer, EVENTS)
             assert [record.value for record in records(consumer, 1)] == [b"a"]
 
 
@@ -165,7 +166,7 @@ def test_a_faust_agent_reads_counts_answers_and_commits() -> None:
         assert asyncio.run(_count_with_faust(broker, group, expected=6)) == dict.fromkeys("abcdef", 1)
         assert committed(broker, group) == 6
         with a_consumer(broker) as consumer:
-            consumer.subscribe(["answers", f"{group}-counts-changelog"])
+            subscribe(consumer, "answers", f"{group}-counts-changelog")
             assert len(records(consumer, 12)) == 12
 
 

@@ -15,6 +15,7 @@ from pipeline.demo.plan import Sending
 from pipeline.doors.log import producer
 from pipeline.settings import Settings
 from schemas.topics import EVENTS
+from tests.support.kafka import subscribe
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -90,7 +91,8 @@ def test_live_each_record_goes_when_its_time_has_come(broker: EmbeddedBroker) ->
         now[0] = STARTED + timedelta(seconds=19)
         wait_until(lambda: not thread.is_alive(), 10, "the rest")
     options = {"bootstrap_servers": broker.bootstrap, "api_version": API_VERSION, "auto_offset_reset": "earliest"}
-    with closing(KafkaConsumer(EVENTS, **options)) as consumer:
+    with closing(KafkaConsumer(**options)) as consumer:
+        subscribe(consumer, EVENTS)
         got: list[object] = []
 
         def all_there() -> bool:
