@@ -6,9 +6,11 @@ another interface, a cluster.
 
 import json
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from deploy.local.monitor import Monitor
+from deploy.local.parts import templates_beside
 
 
 class Alertmanager(Monitor):
@@ -26,6 +28,10 @@ class Alertmanager(Monitor):
             "--cluster.listen-address=",
             "--log.level=warn",
         ]
+
+    def folder_to_run_in(self, program: Path) -> Path:
+        """Where an unpacked Alertmanager finds its templates."""
+        return templates_beside(program) or self.home
 
     def alerts(self) -> list[dict[str, Any]]:
         """What it holds that has not ended, as its API tells it."""

@@ -35,12 +35,16 @@ class Monitor(LocalServer):
     def arguments(self) -> list[str]:
         """What stands behind the program's name."""
 
+    def folder_to_run_in(self, program: Path) -> Path:
+        """The working folder; all paths in the arguments are absolute."""
+        return self.home
+
     def start(self) -> Self:
         """Starts the server and returns once it is ready."""
         self._check_port()
         if self._server is None:
-            command = [str(program(self.name)), *self.arguments()]
-            self._server = Child(self.name, command, self.log, cwd=self.home)
+            found = program(self.name)
+            self._server = Child(self.name, [found, *self.arguments()], self.log, cwd=self.folder_to_run_in(found))
         self._server.start()
         self._server.wait_until_ready(self._is_ready, START_SECONDS)
         return self

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,8 +93,11 @@ def install(what: str, packages: Sequence[str], by_hand: ByHand) -> None:
         apt("install", "-y", "--no-install-recommends", chosen)
 
 
-def unpacked_packages(what: str, packages: Sequence[str], folder: Path) -> None:
-    """Fetches those of the packages that the system offers and unpacks them into the folder: nothing is installed."""
+def unpacked_packages(what: str, packages: Sequence[str], folder: Path, prepare: Callable[[Path], None]) -> None:
+    """Fetches those of the packages that the system offers and unpacks them into the folder: nothing is installed.
+
+    `prepare` makes programs in the unpacked folder work from where they are; then it gets its name.
+    """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise PartsError(f"{what} are missing: install them, so that their programs are on the PATH, and try again.")
     if can_install():
@@ -111,6 +114,7 @@ def unpacked_packages(what: str, packages: Sequence[str], folder: Path) -> None:
         complete = Path(unfinished) / "part"
         for archive in sorted(Path(unfinished).glob("*.deb")):
             subprocess.run(["dpkg-deb", "--extract", archive, complete], check=True)
+        prepare(complete)
         complete.rename(folder)
 
 

@@ -130,8 +130,26 @@ def program(name: str) -> Path:
     if not folder.is_dir():
         with one_at_a_time("monitoring"):
             if not folder.is_dir():
-                unpacked_packages("Prometheus and Alertmanager", MONITORING_PACKAGES, folder)
+                unpacked_packages("Prometheus and Alertmanager", MONITORING_PACKAGES, folder, look_for_templates_here)
     return next(folder / "usr" / "bin" / word for word in MONITORING_PROGRAMS[name] if is_program(folder, word))
+
+
+def look_for_templates_here(folder: Path) -> None:
+    """Lets Debian's Alertmanager look for its templates in its working folder: it would in /usr/share alone.
+
+    The path is built into the program, so another of the same length takes its place.
+    """
+    alertmanager = folder / "usr" / "bin" / "prometheus-alertmanager"
+    built_in = b"/usr/share/prometheus/alertmanager"
+    here = b"./" * (len(built_in) // 2)
+    assert len(here) == len(built_in)
+    alertmanager.write_bytes(alertmanager.read_bytes().replace(built_in, here))
+
+
+def templates_beside(alertmanager: Path) -> Path | None:
+    """The templates of an unpacked Alertmanager; None where it was installed and knows by itself."""
+    folder = alertmanager.parents[1] / "share" / "prometheus" / "alertmanager"
+    return folder if folder.is_relative_to(parts_folder()) else None
 
 
 def is_program(folder: Path, word: str) -> bool:

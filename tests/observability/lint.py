@@ -17,10 +17,10 @@ from prometheus_client import CollectorRegistry
 from consumers.exporter.figures import Book
 from consumers.exporter.series import FlagMeters, TherapistCollector
 from deploy.grafana.dashboards.config import CONFIG
+from deploy.local.parts import program
 from pipeline.meters import Meters
 from tests.observability.history import NOW
 from tests.observability.resolving import LABEL_VALUES, Json, Look, everything, variables_of
-from tests.support.prometheus import program
 
 Dashboards = Mapping[str, Json]
 COLUMNS = 24
@@ -152,7 +152,7 @@ def queries_parse(dashboards: Dashboards, folder: Path) -> Iterator[str]:
     path = folder / "rules.yml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}), encoding="utf-8")
     answer = subprocess.run(
-        [program("promtool", "prometheus"), "check", "rules", "--lint=none", str(path)],
+        [str(program("promtool")), "check", "rules", "--lint=none", str(path)],
         capture_output=True,
         text=True,
         check=False,

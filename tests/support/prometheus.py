@@ -5,9 +5,7 @@ Never: a scrape, a sample of our own making inside Prometheus, a server left beh
 """
 
 import json
-import shutil
 import subprocess
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,48 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.local.console import PartsError, announced
-from deploy.local.packages import can_install, last_words, read_package_lists
-from deploy.local.places import one_at_a_time, parts_folder
+from deploy.local.parts import program
 from deploy.local.ports import LOOPBACK, answers, free_port
 from tests.support.processes import Process
 
 Labels = dict[str, str]
 READY_SECONDS = 30
-
-
-def program(name: str, package: str) -> str:
-    """A program on the PATH, else the one of Debian's package, unpacked beside us: so no service is started."""
-    found = shutil.which(name)
-    return found or str(unpacked(package) / "usr" / "bin" / name)
-
-
-def unpacked(package: str) -> Path:
-    """The files of a Debian package, in the folder of fetched parts."""
-    part = parts_folder() / f"debian-{package}"
-    if part.is_dir():
-        return part
-    if shutil.which("apt-get") is None:
-        raise PartsError(f"{package} is missing: put its programs on the PATH and try again.")
-    with one_at_a_time(f"debian-{package}"):
-        if not part.is_dir():
-            _unpack(package, part)
-    return part
-
-
-def _unpack(package: str, part: Path) -> None:
-    if can_install():
-        read_package_lists()
-    with (
-        announced(f"{package} is missing: fetching it with apt-get download"),
-        tempfile.TemporaryDirectory(dir=part.parent, prefix=f".{part.name}-") as scratch,
-    ):
-        answer = subprocess.run(["apt-get", "-q", "download", package], cwd=scratch, capture_output=True, text=True)
-        if answer.returncode:
-            raise PartsError(f"`apt-get download {package}` failed: {last_words(answer.stdout + answer.stderr)}")
-        (archive,) = Path(scratch).glob("*.deb")
-        subprocess.run(["dpkg-deb", "-x", str(archive), str(Path(scratch) / "part")], check=True)
-        (Path(scratch) / "part").rename(part)
 
 
 class Prometheus:
@@ -71,7 +33,7 @@ class Prometheus:
 
     def fill(self, history: Path) -> None:
         """Turn OpenMetrics text into blocks; before the start."""
-        command = [program("promtool", "prometheus"), "tsdb", "create-blocks-from", "openmetrics"]
+        command = [str(program("promtool")), "tsdb", "create-blocks-from", "openmetrics"]
         # One block for all of it: two-hour blocks would read the text once for each.
         command += ["--quiet", "--max-block-duration=8760h", str(history), str(self._folder / "data")]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
@@ -80,7 +42,7 @@ class Prometheus:
         config = self._folder / "prometheus.yml"
         config.write_text("global: {scrape_interval: 30s}\n", encoding="utf-8")
         command = [
-            program("prometheus", "prometheus"),
+            str(program("prometheus")),
             f"--config.file={config}",
             f"--storage.tsdb.path={self._folder / 'data'}",
             "--storage.tsdb.retention.time=100y",

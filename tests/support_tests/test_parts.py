@@ -70,7 +70,7 @@ def test_without_root_a_missing_program_is_one_sentence_with_the_command(
 def test_without_apt_missing_monitoring_programs_are_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ALLIANCE_PARTS", str(tmp_path))
+    monkeypatch.setenv("PARTS_FOLDER", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PartsError, match=r"^Prometheus and Alertmanager are missing: install them, .+ try again\.$"):
         parts.program("prometheus")
