@@ -5,17 +5,21 @@ Never: logic; everything that decides is in `pipeline.core`, everything that kno
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
 
-from pipeline.cases import Cases
+from pipeline import therapists as therapists_room
+from pipeline.cases import CaseCodec, Cases
+from pipeline.core import therapist
 from pipeline.core.prior import Prior
 from pipeline.edge.acks import HandEvent, events_of
-from pipeline.edge.cycle import Cycle, Work, stop_stale
-from pipeline.edge.outbox import Outbox
+from pipeline.edge.cycle import Cycle, Work
+from pipeline.edge.endings import stop_stale
+from pipeline.edge.outbox import BATCH_BYTES, Outbox
 from pipeline.edge.table import StateTable
+from pipeline.edge.transport import use_record_sets
 from pipeline.health import Health, probe_broker
 from pipeline.meters import Meters
 from pipeline.settings import Settings
@@ -28,6 +32,9 @@ THERAPIST_TABLE = "therapists-state"
 #: How long a rebalance waits for the batch under way before the partitions go.
 SETTLE_SECONDS = 8.0
 BROKER_PROBE_SECONDS = 2.0
+#: States kept live; all others are kept as bytes and made live when they are asked for.
+LIVE_CASES = 10_000
+LIVE_THERAPISTS = 2_000
 
 
 def changelog_topics(app_id: str) -> tuple[str, str]:
@@ -40,9 +47,14 @@ def create_app(
 ) -> faust.App:
     """An app ready for `faust.Worker`; topics must exist (`alliance topics`)."""
     app = _bare_app(settings)
+    if settings.engine == "sets":
+        use_record_sets(app, [EVENTS, CASES, *changelog_topics(settings.app_id)])
     outbox = Outbox(app, health)
-    cases = Cases(_table(app, CASE_TABLE, settings), outbox, instruments, prior, meters)
-    therapists = Therapists(_table(app, THERAPIST_TABLE, settings), outbox, meters)
+    codec = CaseCodec(instruments, prior)
+    case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, LIVE_CASES)
+    therapist_table = _table(app, THERAPIST_TABLE, settings, therapists_room.decode, therapist.encode, LIVE_THERAPISTS)
+    cases = Cases(case_table.states, outbox, instruments, codec.yardsticks, meters)
+    therapists = Therapists(therapist_table.states, outbox, meters)
     cycles = [_agent(app, "cases", EVENTS, cases.work), _agent(app, "therapists", CASES, therapists.work)]
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
@@ -76,7 +88,8 @@ def _bare_app(settings: Settings) -> faust.App:
         topic_partitions=settings.partitions,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=4096,
+        # Of record sets where the engine is `sets`.
+        stream_buffer_maxsize=16 if settings.engine == "sets" else 4096,
         stream_recovery_delay=0.0,
         broker_session_timeout=float(settings.session_timeout_seconds),
         broker_heartbeat_interval=max(0.5, settings.session_timeout_seconds / 4),
@@ -88,13 +101,23 @@ def _bare_app(settings: Settings) -> faust.App:
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
         producer_linger=0.005,
+        producer_max_batch_size=BATCH_BYTES,
         producer_max_request_size=3_000_000,
         producer_request_timeout=15.0,
     )
 
 
-def _table(app: faust.App, name: str, settings: Settings) -> StateTable:
-    table = StateTable(app, name=name, partitions=settings.partitions)
+def _table(
+    app: faust.App,
+    name: str,
+    settings: Settings,
+    decode: Callable[[bytes, bytes], Any],
+    encode: Callable[[Any], bytes],
+    most_live: int,
+) -> StateTable:
+    table = StateTable(
+        app, name=name, partitions=settings.partitions, decode=decode, encode=encode, most_live=most_live
+    )
     app.tables.add(table)
     return table
 

@@ -5,15 +5,16 @@ case states; returns when all of it is durable.
 Never: decide anything itself; each event is one call into the core.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from hashlib import blake2b
 
 from pipeline.core import case
 from pipeline.core.acceptance import Accepted, Refused, accept
 from pipeline.core.prior import Prior, Yardstick, yardsticks_of
-from pipeline.edge.acks import HandEvent
 from pipeline.edge.outbox import Out, Outbox
-from pipeline.edge.table import StateTable
+from pipeline.edge.portions import Fetched, Portion
+from pipeline.edge.states import States
 from pipeline.meters import Meters
 from schemas import refusals
 from schemas.codec import encode
@@ -22,114 +23,142 @@ from schemas.instruments.definition import Instrument
 from schemas.refusals import Reason
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED
 
-#: The states that a batch changed, by partition and key; None: the key goes.
-Changes = dict[tuple[int, bytes], case.State]
+_MARK = b"erased:"
 
 
 def mark_key(case_id: bytes) -> bytes:
     """Under what key the mark of an erased case is kept; the case_id itself does not stay."""
-    return b"erased:" + blake2b(case_id, digest_size=16).digest()
+    return _MARK + blake2b(case_id, digest_size=16).digest()
+
+
+class CaseCodec:
+    """Case states and marks of erased cases, to and from the bytes of the changelog."""
+
+    def __init__(self, instruments: Mapping[str, Instrument], prior: Prior) -> None:
+        self.yardsticks: dict[str, Yardstick] = yardsticks_of(instruments, prior)
+
+    def decode(self, key: bytes, value: bytes) -> case.CaseState | case.Erased:
+        """The state under a key; raises `msgspec.DecodeError`."""
+        if case.is_erased(value):
+            return case.decode_erased(value)
+        return case.decode(key.decode(), value, self.yardsticks)
+
+    def encode(self, state: case.CaseState | case.Erased) -> bytes:
+        """A state as bytes."""
+        return case.encode_erased(state) if isinstance(state, case.Erased) else case.encode(state)
 
 
 class Cases:
     """Carries out batches for the agent; states live in the table."""
 
     def __init__(
-        self, table: StateTable, outbox: Outbox, instruments: Mapping[str, Instrument], prior: Prior, meters: Meters
+        self,
+        states: States,
+        outbox: Outbox,
+        instruments: Mapping[str, Instrument],
+        yardsticks: Mapping[str, Yardstick],
+        meters: Meters,
     ) -> None:
-        self._table = table
+        self._states = states
         self._outbox = outbox
         self._instruments = instruments
-        self._yardsticks: dict[str, Yardstick] = yardsticks_of(instruments, prior)
+        self._yardsticks = yardsticks
         self._meters = meters
 
-    async def work(self, batch: list[HandEvent]) -> None:
-        """Flags, summaries and refusals first, then the states: a state on the log has been told of."""
-        outputs: list[Out] = []
-        changes: Changes = {}
-        for event in batch:
-            outputs.extend(self._take(event, changes))
-        await self._outbox.deliver(outputs)
-        repairs = self._table.repairs()
-        await self._outbox.deliver([*repairs, *(self._change(*where, state) for where, state in changes.items())])
-        self._meters.done("cases", (event.message.timestamp for event in batch))
+    async def work(self, batch: list[Portion]) -> None:
+        """Flags, summaries and refusals first, then the states: a state on the log has been told of.
 
-    def _take(self, event: HandEvent, changes: Changes) -> list[Out]:
-        message = event.message
-        verdict = accept(message.value, message.key, round(message.timestamp * 1000), self._instruments)
-        if isinstance(verdict, Refused):
-            return [self._refuse(event, verdict)]
-        return self._absorb(event, verdict, changes)
+        However many events of a case a batch holds, its summary is sent once: readers want the newest only.
+        """
+        work = _Batch(self._states, self._instruments, self._yardsticks)
+        for portion in batch:
+            for record in portion.records:
+                work.take(portion.partition, record)
+        await self._outbox.deliver(work.outputs())
+        await self._outbox.deliver(self._states.changes())
+        self._meters.count(work.accepted, work.refused)
+        self._meters.done("cases", (record.timestamp / 1000 for portion in batch for record in portion.records))
 
-    def _absorb(self, event: HandEvent, accepted: Accepted, changes: Changes) -> list[Out]:
-        partition, key = event.message.partition, event.message.key
-        before = self._state(partition, key, changes)
-        version_before = 0 if before is None else before.version
-        after, facts = case.step(before, accepted, self._yardsticks)
-        if facts.refusal is not None:
-            return [self._refuse(event, Refused(facts.refusal, "the case"))]
-        if after is not None and (after.version != version_before or after is not before):
-            self._meters.events.labels(type_of(accepted.event)).inc()
-            self._keep(partition, key, after, changes)
-        outputs = [Out(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags]
-        outputs += [Out(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags]
-        outputs += [Out(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries]
-        return outputs
 
-    def _state(self, partition: int, key: bytes, changes: Changes) -> case.State:
-        live = self._table.live(partition)
-        state: case.State = live.get(key)
-        if state is not None:
-            return state
-        mark = mark_key(key)
-        if mark in live:
-            return live[mark]  # type: ignore[no-any-return]
-        encoded_mark = self._table.take_encoded(partition, mark)
-        if encoded_mark is not None:
-            if self._table.take_encoded(partition, key) is not None:
-                # Written by a worker that had lost the partition, after the erasure: delete it once more.
-                changes[partition, key] = None
-            live[mark] = case.decode_erased(encoded_mark)
-            return live[mark]  # type: ignore[no-any-return]
-        encoded = self._table.take_encoded(partition, key)
-        if encoded is not None:
-            state = live[key] = case.decode(key.decode(), encoded, self._yardsticks)
-        return state
+class _Batch:
+    """What one batch makes of the states."""
 
-    def _keep(
-        self,
-        partition: int,
-        key: bytes,
-        state: case.CaseState | case.Erased,
-        changes: Changes,
+    def __init__(
+        self, states: States, instruments: Mapping[str, Instrument], yardsticks: Mapping[str, Yardstick]
     ) -> None:
-        live = self._table.live(partition)
-        if isinstance(state, case.Erased):
-            live.pop(key, None)
-            live[mark_key(key)] = state
-            changes[partition, key] = None
-            changes[partition, mark_key(key)] = state
+        self._states = states
+        self._instruments = instruments
+        self._yardsticks = yardsticks
+        self._outputs: list[Out] = []
+        #: The cases whose summary is to be sent.
+        self._changed: dict[bytes, case.CaseState] = {}
+        self.accepted: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def take(self, partition: int, record: Fetched) -> None:
+        """One event: accept it, or refuse it with a reason."""
+        verdict = accept(record.value, record.key, record.timestamp, self._instruments)
+        if isinstance(verdict, Accepted):
+            self._absorb(partition, record, verdict)
         else:
-            live[key] = state
-            changes[partition, key] = state
+            self._refuse(partition, record, verdict)
 
-    def _change(self, partition: int, key: bytes, state: case.State) -> Out:
-        """The changelog record of a state as it is at the end of a batch."""
-        if state is None:
-            return self._table.change(partition, key, 0, None)
-        encoded = case.encode_erased(state) if isinstance(state, case.Erased) else case.encode(state)
-        return self._table.change(partition, key, state.version, encoded)
+    def outputs(self) -> list[Out]:
+        """What is to be told, the summaries last."""
+        summaries = [one for state in self._changed.values() for one in case.summaries(state)]
+        return self._outputs + [Out(CASES, one.therapist_id.encode(), encode(one)) for one in summaries]
 
-    def _refuse(self, event: HandEvent, refused: Refused) -> Out:
-        self._meters.rejected.labels(refused.reason.value).inc()
-        return refusal(
-            refused,
-            event.message.key,
-            event.message.value,
-            list(event.message.headers or []),
-            event.message.partition,
-            event.message.offset,
-            round(event.message.timestamp * 1000),
+    def _absorb(self, partition: int, record: Fetched, accepted: Accepted) -> None:
+        key = record.key
+        assert key is not None
+        state, facts = case.absorb(self._state(partition, key), accepted, self._yardsticks)
+        if facts is case.NOTHING_NEW:
+            return
+        if facts.refusal is not None:
+            self._refuse(partition, record, Refused(facts.refusal, "the case"))
+            return
+        self.accepted[type_of(accepted.event)] += 1
+        for flag in facts.flags:
+            self._outputs.append(Out(FLAGS, flag.flag_id.encode(), encode(flag)))
+        if isinstance(state, case.CaseState):
+            self._states.put(partition, key, state)
+            self._changed[key] = state
+        else:
+            self._erase(partition, key, facts, state)
+
+    def _erase(self, partition: int, key: bytes, facts: case.Facts, mark: case.State) -> None:
+        """The case leaves; its mark stays under another key."""
+        self._changed.pop(key, None)
+        self._states.put(partition, key, None)
+        self._states.put(partition, mark_key(key), mark)
+        self._outputs += [Out(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags]
+        self._outputs += [Out(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries]
+
+    def _state(self, partition: int, key: bytes) -> case.State:
+        live: case.State = self._states.live(partition, key)
+        if live is not None:
+            return live
+        state: case.State = self._states.get(partition, key)
+        mark: case.State = self._states.get(partition, mark_key(key))
+        if mark is None:
+            return state
+        if state is not None:
+            # Written by a worker that had lost the partition, after the erasure: delete it once more.
+            self._states.put(partition, key, None)
+        return mark
+
+    def _refuse(self, partition: int, record: Fetched, refused: Refused) -> None:
+        self.refused[refused.reason.value] += 1
+        self._outputs.append(
+            refusal(
+                refused,
+                record.key,
+                record.value,
+                list(record.headers),
+                partition,
+                record.offset,
+                record.timestamp,
+            )
         )
 
 

@@ -5,7 +5,7 @@ Never: a label that holds a client, a case, a session or any other unbounded val
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -42,6 +42,13 @@ class Meters:
             self.rejected.labels(reason.value)
         for stage in STAGES:
             self.latency.labels(stage)
+
+    def count(self, accepted: Mapping[str, int], refused: Mapping[str, int]) -> None:
+        """So many events of each type accepted and records refused for each reason."""
+        for name, count in accepted.items():
+            self.events.labels(name).inc(count)
+        for reason, count in refused.items():
+            self.rejected.labels(reason).inc(count)
 
     def done(self, stage: str, timestamps: Iterable[float]) -> None:
         """Records with these Kafka timestamps (seconds since 1970) have just left a stage."""

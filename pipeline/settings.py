@@ -53,6 +53,9 @@ class Settings:
     session_timeout_seconds: int = _setting(  # type: ignore[assignment]
         10, "after this long without a heartbeat a dead worker's or store's partitions go to another"
     )
+    engine: str = _setting(  # type: ignore[assignment]
+        "sets", "how a worker takes records: sets (all that was fetched of a partition at once) or events (one by one)"
+    )
     log_level: str = _setting("warning", "debug, info, warning or error")  # type: ignore[assignment]
 
     @property

@@ -6,48 +6,42 @@ Never: decide anything itself; each summary is one call into the core.
 """
 
 from pipeline.core import therapist
-from pipeline.edge.acks import HandEvent
 from pipeline.edge.outbox import Out, Outbox
-from pipeline.edge.table import StateTable
+from pipeline.edge.portions import Fetched, Portion
+from pipeline.edge.states import States
 from pipeline.meters import Meters
 from schemas.codec import decode_case, encode
 from schemas.topics import THERAPISTS
 
 
+def decode(key: bytes, value: bytes) -> therapist.TherapistState:
+    """The state under a key; raises `msgspec.DecodeError`."""
+    return therapist.decode(key.decode(), value)
+
+
 class Therapists:
     """Carries out batches for the agent; states live in the table."""
 
-    def __init__(self, table: StateTable, outbox: Outbox, meters: Meters) -> None:
-        self._table = table
+    def __init__(self, states: States, outbox: Outbox, meters: Meters) -> None:
+        self._states = states
         self._outbox = outbox
         self._meters = meters
 
-    async def work(self, batch: list[HandEvent]) -> None:
+    async def work(self, batch: list[Portion]) -> None:
         """The summaries first, then the states: a state on the log has been told of. One of each per therapist."""
-        changed: dict[tuple[int, bytes], therapist.TherapistState] = {}
-        for event in batch:
-            self._take(event, changed)
+        changed: dict[bytes, therapist.TherapistState] = {}
+        for portion in batch:
+            for record in portion.records:
+                self._take(portion.partition, record, changed)
         await self._outbox.deliver(
-            [Out(THERAPISTS, key, encode(therapist.summary_of(state))) for (_, key), state in changed.items()]
+            [Out(THERAPISTS, key, encode(therapist.summary_of(state))) for key, state in changed.items()]
         )
-        await self._outbox.deliver(
-            [
-                *self._table.repairs(),
-                *(
-                    self._table.change(partition, key, state.version, therapist.encode(state))
-                    for (partition, key), state in changed.items()
-                ),
-            ]
-        )
-        self._meters.done("therapists", (event.message.timestamp for event in batch))
+        await self._outbox.deliver(self._states.changes())
+        self._meters.done("therapists", (record.timestamp / 1000 for portion in batch for record in portion.records))
 
-    def _take(self, event: HandEvent, changed: dict[tuple[int, bytes], therapist.TherapistState]) -> None:
-        partition, key = event.message.partition, event.message.key
-        live = self._table.live(partition)
-        state = live.get(key)
-        if state is None:
-            encoded = self._table.take_encoded(partition, key)
-            state = None if encoded is None else therapist.decode(key.decode(), encoded)
-        live[key], is_new = therapist.step(state, decode_case(event.message.value))
+    def _take(self, partition: int, record: Fetched, changed: dict[bytes, therapist.TherapistState]) -> None:
+        assert record.key is not None and record.value is not None
+        state, is_new = therapist.step(self._states.get(partition, record.key), decode_case(record.value))
         if is_new:
-            changed[partition, key] = live[key]
+            self._states.put(partition, record.key, state)
+            changed[record.key] = state

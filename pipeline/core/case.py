@@ -96,8 +96,23 @@ class Facts:
     refusal: Reason | None = None
 
 
+#: The event was known: nothing has changed.
+NOTHING_NEW = Facts()
+
+
 def step(state: State, accepted: Accepted, yardsticks: Mapping[str, Yardstick]) -> tuple[State, Facts]:
-    """Take one accepted event. The given state is used up: go on with the returned one."""
+    """Take one accepted event and tell all that follows. The given state is used up: go on with the returned one."""
+    state, facts = absorb(state, accepted, yardsticks)
+    if facts is not NOTHING_NEW and isinstance(state, CaseState):
+        facts.summaries = summaries(state)
+    return state, facts
+
+
+def absorb(state: State, accepted: Accepted, yardsticks: Mapping[str, Yardstick]) -> tuple[State, Facts]:
+    """As `step`, but the summaries of a case that goes on are left to `summaries`, once after several events.
+
+    `NOTHING_NEW` says that the event was known.
+    """
     if isinstance(accepted.event, CaseErased):
         return _erase(state)
     if isinstance(state, Erased):
@@ -110,7 +125,7 @@ def step(state: State, accepted: Accepted, yardsticks: Mapping[str, Yardstick]) 
 
 def _erase(state: State) -> tuple[State, Facts]:
     if isinstance(state, Erased):
-        return state, Facts()
+        return state, NOTHING_NEW
     if state is None:
         return Erased(version=1), Facts()
     version = state.version + 1
@@ -123,14 +138,14 @@ def _erase(state: State) -> tuple[State, Facts]:
 def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
     is_new = record.identity not in state.records
     if not _put(state, record):
-        return Facts()
+        return NOTHING_NEW
     _name_therapist(state, record)
     if is_new and len(state.records) <= MAX_RECORDS and state.course.follows(record):
         flags = _advance(state, record)
     else:
         _trim(state)
         flags = _refold_and_compare(state, event_at)
-    return Facts(flags=flags, summaries=_summaries(state))
+    return Facts(flags=flags)
 
 
 def _put(state: CaseState, record: Record) -> bool:
@@ -209,7 +224,7 @@ def _name_therapist(state: CaseState, record: Record) -> None:
     state.therapists[record.therapist_id] = max(named, state.therapists.get(record.therapist_id, named))
 
 
-def _summaries(state: CaseState) -> list[CaseSummary]:
+def summaries(state: CaseState) -> list[CaseSummary]:
     """The case for its therapist, and a farewell to everyone else who has been named."""
     current = state.course.therapist_id
     farewells = [
@@ -325,6 +340,11 @@ def decode(case_id: str, value: bytes, yardsticks: Mapping[str, Yardstick]) -> C
         stored.sessions_before,
         stored.horizon,
     )
+
+
+def is_erased(value: bytes) -> bool:
+    """Whether the bytes are the mark of an erased case: a number, where a case is an array."""
+    return not value[:1] or not 0x90 <= value[0] <= 0xDF
 
 
 def encode_erased(state: Erased) -> bytes:

@@ -10,6 +10,9 @@ from typing import Any
 
 from faust.events import Event
 
+from pipeline.edge.portions import FetchedRecord, Portion
+from pipeline.edge.record_sets import RecordSet
+
 
 async def events_of(stream: Any) -> AsyncIterator["HandEvent"]:
     """The stream's events, none of them acknowledged.
@@ -37,3 +40,14 @@ class HandEvent(Event):  # type: ignore[misc]
     async def __aexit__(self, *error: Any) -> None:
         """Leaving an `async with event` block acknowledges nothing either."""
         return
+
+
+def portion_of(message: Any) -> Portion:
+    """What a Faust message holds: a whole record set, or one record (its timestamp in seconds)."""
+    if isinstance(message.value, RecordSet):
+        return Portion(message.partition, message.value.records)
+    timestamp_ms = round(message.timestamp * 1000)
+    headers = list(message.headers or [])
+    return Portion(
+        message.partition, [FetchedRecord(message.offset, timestamp_ms, message.key, message.value, headers)]
+    )

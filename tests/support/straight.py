@@ -8,16 +8,19 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.pool import StaticPool
 
 from consumers.store.sink import StoreSink
 from consumers.store.tables import metadata
-from pipeline.cases import Cases
+from pipeline import therapists
+from pipeline.cases import CaseCodec, Cases
+from pipeline.core import therapist
 from pipeline.core.prior import DEFAULT_PRIOR
 from pipeline.edge.outbox import Out
+from pipeline.edge.portions import FetchedRecord, Portion
+from pipeline.edge.states import States
 from pipeline.meters import Meters
 from pipeline.therapists import Therapists
 from schemas.instruments.definition import Instrument
@@ -30,7 +33,7 @@ INSTRUMENTS: Mapping[str, Instrument] = load_instruments(None)
 
 @dataclass
 class StraightRecord:
-    """A record as the agents (in seconds) and the sinks (in milliseconds) see it."""
+    """A record as agents and sinks see it."""
 
     topic: str
     key: bytes | None
@@ -38,43 +41,30 @@ class StraightRecord:
     offset: int
     headers: Sequence[tuple[str, bytes]] = ()
     partition: int = 0
-    timestamp: Any = LATE_MS
+    timestamp: int = LATE_MS
 
 
-@dataclass
-class StraightEvent:
-    """What `work` needs of a Faust event."""
+class Changelog:
+    """A changelog topic as a list; `recover` fills states with it, as Faust does after a crash."""
 
-    message: StraightRecord
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.records: list[FetchedRecord] = []
 
+    def append(self, out: Out) -> None:
+        """One record more."""
+        self.records.append(FetchedRecord(len(self.records), LATE_MS, out.key, out.value))
 
-class MemoryTable:
-    """A state table whose changelog is a dict; `recovered` is a new one after a crash."""
+    def recover(self, states: States) -> States:
+        """The states that a new process finds."""
+        states.recover(0, self.records)
+        return states
 
-    def __init__(self, changelog: dict[bytes, bytes | None] | None = None) -> None:
-        self.changelog = changelog if changelog is not None else {}
-        self._encoded = {key: value for key, value in self.changelog.items() if value is not None}
-        self._live: dict[bytes, Any] = {}
-
-    def live(self, partition: int) -> dict[bytes, Any]:
-        """As in `StateTable`."""
-        return self._live
-
-    def take_encoded(self, partition: int, key: bytes) -> bytes | None:
-        """As in `StateTable`."""
-        return self._encoded.pop(key, None)
-
-    def repairs(self) -> list[Out]:
-        """As in `StateTable`: nothing to mend here."""
-        return []
-
-    def change(self, partition: int, key: bytes, version: int, state: bytes | None) -> Out:
-        """As in `StateTable`."""
-        return Out("changelog", key, state, partition)
-
-    def recovered(self) -> "MemoryTable":
-        """What a new process would find."""
-        return MemoryTable(dict(self.changelog))
+    @property
+    def newest(self) -> dict[bytes, bytes]:
+        """What compaction leaves, without what was deleted."""
+        last = {record.key: record.value for record in self.records}
+        return {key: value for key, value in last.items() if key is not None and value is not None}
 
 
 @dataclass
@@ -82,7 +72,6 @@ class Log:
     """Topics as lists; an outbox that appends to them."""
 
     topics: dict[str, list[StraightRecord]] = field(default_factory=lambda: defaultdict(list))
-    changelogs: list[MemoryTable] = field(default_factory=list)
 
     def append(self, out: Out, timestamp_ms: int = LATE_MS) -> None:
         """One record more."""
@@ -94,30 +83,34 @@ class Log:
 class Straight:
     """One partition's worth of the system."""
 
-    def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS, most_live: int = 10_000) -> None:
         self.log = Log()
         self.instruments = instruments
-        self.case_table, self.therapist_table = MemoryTable(), MemoryTable()
+        self.most_live = most_live
+        self.case_changelog, self.therapist_changelog = Changelog("cases"), Changelog("therapists")
         self._make_agents()
 
     def _make_agents(self) -> None:
-        meters = Meters("test")
+        codec, meters = CaseCodec(self.instruments, DEFAULT_PRIOR), Meters("test")
+        self.case_states = self.case_changelog.recover(States("cases", codec.decode, codec.encode, self.most_live))
+        self.therapist_states = self.therapist_changelog.recover(
+            States("therapists", therapists.decode, therapist.encode, self.most_live)
+        )
         self._cases = Cases(
-            self.case_table,  # type: ignore[arg-type]
-            _Outbox(self.log, self.case_table),  # type: ignore[arg-type]
+            self.case_states,
+            _Outbox(self.log, self.case_changelog),  # type: ignore[arg-type]
             self.instruments,
-            DEFAULT_PRIOR,
+            codec.yardsticks,
             meters,
         )
         self._therapists = Therapists(
-            self.therapist_table,  # type: ignore[arg-type]
-            _Outbox(self.log, self.therapist_table),  # type: ignore[arg-type]
+            self.therapist_states,
+            _Outbox(self.log, self.therapist_changelog),  # type: ignore[arg-type]
             meters,
         )
 
     def crash(self) -> None:
         """Lose everything in memory; the changelogs stay."""
-        self.case_table, self.therapist_table = self.case_table.recovered(), self.therapist_table.recovered()
         self._make_agents()
 
     def feed(self, events: Iterable[Json], batch: int = 1) -> "Straight":
@@ -137,9 +130,8 @@ class Straight:
     def work(self, records: Sequence[StraightRecord]) -> None:
         """One batch through both agents."""
         seen = len(self.log.topics[CASES])
-        asyncio.run(self._cases.work([_event(one) for one in records]))
-        news = self.log.topics[CASES][seen:]
-        asyncio.run(self._therapists.work([_event(one) for one in news]))
+        asyncio.run(self._cases.work([Portion(0, records)]))
+        asyncio.run(self._therapists.work([Portion(0, self.log.topics[CASES][seen:])]))
 
     def store(self, engine: Engine, batch: int = 1_000_000) -> Engine:
         """Put everything on the log into a store with tables, so many records in a transaction."""
@@ -152,23 +144,16 @@ class Straight:
 
 
 class _Outbox:
-    def __init__(self, log: Log, table: MemoryTable) -> None:
+    def __init__(self, log: Log, changelog: Changelog) -> None:
         self._log = log
-        self._table = table
+        self._changelog = changelog
 
     async def deliver(self, records: Sequence[Out]) -> None:
         for record in records:
-            if record.topic == "changelog":
-                self._table.changelog[record.key or b""] = record.value
+            if record.topic == self._changelog.name:
+                self._changelog.append(record)
             else:
                 self._log.append(record)
-
-
-def _event(record: StraightRecord) -> Any:
-    seconds = StraightRecord(
-        record.topic, record.key, record.value, record.offset, record.headers, record.partition, record.timestamp / 1000
-    )
-    return StraightEvent(seconds)
 
 
 def memory_store() -> Engine:

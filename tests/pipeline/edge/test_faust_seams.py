@@ -4,10 +4,12 @@ import inspect
 import sys
 
 import faust
+from aiokafka import AIOKafkaProducer
 from faust.events import Event
 from faust.streams import Stream
 from faust.tables.recovery import Recovery
 from faust.tables.table import Table
+from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers.aiokafka import Producer
 
 from pipeline.app import create_app
@@ -62,9 +64,18 @@ def test_recovery_hands_batches_to_the_table_and_tells_it_which_partitions_are_i
     assert hasattr(Table, "changelog_topic_name")
 
 
-def test_the_producer_takes_what_the_outbox_gives() -> None:
-    names = list(inspect.signature(Producer.send).parameters)
-    assert names[:7] == ["self", "topic", "key", "value", "partition", "timestamp", "headers"]
+def test_the_producer_takes_whole_batches() -> None:
+    assert "_producer" in inspect.getsource(Producer._ensure_producer)
+    assert list(inspect.signature(AIOKafkaProducer.send_batch).parameters) == ["self", "batch", "topic", "partition"]
+    assert list(inspect.signature(AIOKafkaProducer.create_batch).parameters) == ["self"]
+
+
+def test_a_fetched_set_is_one_message_and_moves_commits_by_its_ends() -> None:
+    source = inspect.getsource(BaseConsumer)
+    assert "yield tp, to_message(tp, record)" in source
+    assert "offset = self._new_offset(tp)" in source
+    assert "await self._add_gap(tp, r_offset + 1, offset)" in source
+    assert "self._acked" in inspect.getsource(BaseConsumer._filter_tps_with_pending_acks)
 
 
 def test_the_app_is_set_up_to_be_exact() -> None:

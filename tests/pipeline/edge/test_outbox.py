@@ -2,28 +2,41 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
-from faust.exceptions import ProducerSendError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.edge import outbox as room
-from pipeline.edge.outbox import Out, Outbox, Stale
+from pipeline.edge.outbox import BATCH_BYTES, Out, Outbox, Stale
 from pipeline.health import Health
 
 
 class Producer:
-    """Fails as told, one error an attempt; remembers what was sent and acknowledged."""
+    """Fails as told, one error an attempt; remembers what was sent and where to."""
 
-    def __init__(self, *failures: Exception) -> None:
+    def __init__(self, *failures: Exception, at_once: bool = False) -> None:
         self.failures = list(failures)
-        self.sent: list[bytes | None] = []
+        self.at_once = at_once
+        self.sent: list[tuple[str, int, list[tuple[bytes | None, bytes | None]]]] = []
 
-    async def send(self, topic: str, key: Any, value: bytes | None, *_: Any) -> Awaitable[None]:
-        self.sent.append(value)
-        failure = self.failures.pop(0) if value == b"2" and self.failures else None
-        if isinstance(failure, ProducerSendError):
+    def _ensure_producer(self) -> "Producer":
+        return self
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(BATCH_BYTES, 0)
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1, 2}
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> Awaitable[None]:
+        assert batch.closed()
+        unpacked = MemoryRecords(bytes(batch._build())).next_batch()
+        self.sent.append((topic, partition, [(record.key, record.value) for record in unpacked]))
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None and self.at_once:
             raise failure
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if failure is None:
@@ -31,6 +44,11 @@ class Producer:
         else:
             future.set_exception(failure)
         return future
+
+    @property
+    def values(self) -> list[bytes | None]:
+        """What was sent, in order."""
+        return [value for _, _, records in self.sent for _, value in records]
 
 
 class App:
@@ -40,6 +58,7 @@ class App:
 
 
 RECORDS = [Out("t", b"k", b"1"), Out("t", b"k", b"2"), Out("t", b"k", b"3")]
+VALUES = [b"1", b"2", b"3"]
 
 
 def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,30 +71,24 @@ def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: py
     monkeypatch.setattr(asyncio, "sleep", pause)
     with pytest.raises(Stale):
         asyncio.run(Outbox(app, Health("test")).deliver(RECORDS))
-    assert producer.sent == [b"1", b"2", b"3"]
+    assert producer.values == VALUES
 
 
 def deliver(producer: Producer, health: Health) -> None:
     asyncio.run(Outbox(App(producer), health).deliver(RECORDS))
 
 
-def sent_error(cause: Exception) -> ProducerSendError:
-    error = ProducerSendError("no")
-    error.__cause__ = cause
-    return error
-
-
-@pytest.mark.parametrize("failure", [KafkaConnectionError(), KafkaTimeoutError(), sent_error(KafkaTimeoutError())])
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("failure", [KafkaConnectionError(), KafkaTimeoutError()])
 def test_after_a_passing_failure_everything_is_sent_again_in_order(
-    failure: Exception, monkeypatch: pytest.MonkeyPatch
+    failure: Exception, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "PAUSE_SECONDS", 0.0)
     health = Health("test")
     health.is_ready()
-    producer = Producer(failure, failure)
+    producer = Producer(failure, failure, at_once=at_once)
     deliver(producer, health)
-    assert producer.sent[-3:] == [b"1", b"2", b"3"]
-    assert len(producer.sent) >= 8 - 2 * isinstance(failure, ProducerSendError)
+    assert producer.values == 3 * VALUES
     assert health.report()[0]
 
 
@@ -92,9 +105,37 @@ def test_health_says_that_the_broker_is_away_while_it_is(monkeypatch: pytest.Mon
     assert [(is_well, report["status"]) for is_well, report in reports] == [(False, "waiting")]
 
 
-@pytest.mark.parametrize(
-    "failure", [MessageSizeTooLargeError(), ValueError("bug"), sent_error(MessageSizeTooLargeError())]
-)
+@pytest.mark.parametrize("failure", [MessageSizeTooLargeError(), ValueError("bug")])
 def test_what_waiting_cannot_mend_is_raised(failure: Exception) -> None:
     with pytest.raises((MessageSizeTooLargeError, ValueError)):
         deliver(Producer(failure), Health("test"))
+
+
+def test_the_records_of_a_partition_go_in_one_batch_in_their_order() -> None:
+    producer = Producer()
+    asyncio.run(
+        Outbox(App(producer), Health("test")).deliver(
+            [Out("t", b"a", b"1", 2), Out("u", b"a", b"2", 2), Out("t", b"b", None, 2), Out("t", b"a", b"3", 1)]
+        )
+    )
+    assert producer.sent == [
+        ("t", 2, [(b"a", b"1"), (b"b", None)]),
+        ("u", 2, [(b"a", b"2")]),
+        ("t", 1, [(b"a", b"3")]),
+    ]
+
+
+def test_a_key_goes_where_every_kafka_client_sends_it() -> None:
+    producer, partitions = Producer(), [0, 1, 2]
+    keys = [b"therapist-%d" % number for number in range(50)]
+    asyncio.run(Outbox(App(producer), Health("test")).deliver([Out("t", key, b"") for key in keys]))
+    sent = {key: partition for _, partition, records in producer.sent for key, _ in records}
+    assert sent == {key: DefaultPartitioner()(key, partitions, partitions) for key in keys}
+
+
+def test_what_is_more_than_a_batch_holds_goes_in_several_and_the_largest_record_in_its_own() -> None:
+    producer = Producer()
+    values = [b"a" * 300_000, b"b" * 300_000, b"c" * (BATCH_BYTES + 1), b"d"]
+    asyncio.run(Outbox(App(producer), Health("test")).deliver([Out("t", b"k", value, 0) for value in values]))
+    assert producer.values == values
+    assert [len(records) for _, _, records in producer.sent] == [1, 1, 1, 1]

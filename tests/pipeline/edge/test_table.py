@@ -1,6 +1,8 @@
-"""The state table: newest version wins, other partitions leave, recovery decodes nothing."""
+"""The state table: what Faust recovers reaches the states, and a broken changelog stops the process loudly."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +10,22 @@ import faust
 import pytest
 from faust.types import TP
 
+from pipeline.edge.endings import EXIT_BUG
+from pipeline.edge.portions import FetchedRecord
+from pipeline.edge.record_sets import RecordSet
 from pipeline.edge.table import StateTable
+
+VERSION_1 = (1).to_bytes(8, "big")
 
 
 @dataclass
 class Message:
     partition: int
-    key: bytes
-    value: bytes | None
+    key: bytes | None
+    value: Any
+    offset: int = 0
+    timestamp: float = 0.0
+    headers: tuple[()] = ()
 
 
 @dataclass
@@ -23,60 +33,42 @@ class Changed:
     message: Message
 
 
+def a_table() -> StateTable:
+    app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+    return StateTable(
+        app, name="t", partitions=4, decode=lambda key, value: (key, value), encode=lambda state: b"", most_live=10
+    )
+
+
 @pytest.fixture
 def table() -> StateTable:
-    app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
-    return StateTable(app, name="t", partitions=4)
+    return a_table()
 
 
-def recover(table: StateTable, *records: Any, partition: int = 0) -> None:
-    table.apply_changelog_batch([Changed(Message(partition, out.key, out.value)) for out in records])
-
-
-def test_a_recovered_state_is_the_one_that_was_kept(table: StateTable) -> None:
-    recover(table, table.change(0, b"k", 3, b"state"))
-    assert table.take_encoded(0, b"k") == b"state"
-    assert table.take_encoded(0, b"k") is None
-
-
-def test_an_older_version_written_later_does_not_win(table: StateTable) -> None:
-    recover(
-        table, table.change(0, b"k", 300, b"new"), table.change(0, b"k", 299, b"of a worker that lost its partition")
+def test_a_record_and_a_whole_set_of_records_are_recovered_alike(table: StateTable) -> None:
+    records = [FetchedRecord(5, 0, b"b", VERSION_1 + b"2"), FetchedRecord(6, 0, b"c", VERSION_1 + b"3")]
+    table.apply_changelog_batch(
+        [
+            Changed(Message(0, b"a", VERSION_1 + b"1")),
+            Changed(Message(0, None, RecordSet("changelog", 0, list(records), 5, 7))),
+        ]
     )
-    assert table.take_encoded(0, b"k") == b"new"
-
-
-def test_a_newest_state_that_is_not_last_in_the_changelog_is_written_once_more(table: StateTable) -> None:
-    new, old = table.change(0, b"k", 300, b"new"), table.change(0, b"k", 299, b"of a worker that lost its partition")
-    recover(table, new, old)
-    assert table.repairs() == [new]
-    assert table.repairs() == []
-    recover(table, new, old, new)
-    assert table.repairs() == []
-
-
-def test_a_deleted_key_is_gone(table: StateTable) -> None:
-    recover(table, table.change(0, b"k", 3, b"state"), table.change(0, b"k", 0, None))
-    assert table.take_encoded(0, b"k") is None
-
-
-def test_recovery_drops_what_was_live_so_that_nothing_stale_is_worked_with(table: StateTable) -> None:
-    table.live(0)[b"k"] = "as it was before the partition left"
-    recover(table, table.change(0, b"k", 9, b"what another worker made of it"))
-    assert b"k" not in table.live(0)
-    assert table.take_encoded(0, b"k") == b"what another worker made of it"
+    assert [table.states.get(0, key) for key in (b"a", b"b", b"c")] == [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")]
 
 
 def test_partitions_of_others_leave_memory(table: StateTable) -> None:
-    recover(table, table.change(0, b"mine", 1, b"s"))
-    recover(table, table.change(1, b"theirs", 1, b"s"), partition=1)
-    table.live(1)[b"live"] = object()
+    table.apply_changelog_batch([Changed(Message(0, b"mine", VERSION_1)), Changed(Message(1, b"theirs", VERSION_1))])
     asyncio.run(table.on_recovery_completed({TP("x", 0)}, set()))
     assert len(table) == 1
-    assert table.take_encoded(0, b"mine") == b"s"
-    assert table.take_encoded(1, b"theirs") is None
+    assert table.states.get(1, b"theirs") is None
 
 
-def test_garbage_in_the_changelog_does_not_stop_recovery_but_the_agent_that_decodes_it(table: StateTable) -> None:
-    recover(table, type(table.change(0, b"k", 1, b""))("t", b"k", b"\xff", 0))
-    assert table.take_encoded(0, b"k") == b""
+def test_a_broken_changelog_record_ends_the_process_and_the_log_does_not_show_it() -> None:
+    program = (
+        "from tests.pipeline.edge.test_table import *\n"
+        "a_table().apply_changelog_batch([Changed(Message(0, b'secret-key', b'secret'))])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == EXIT_BUG
+    assert "recovery of t met a bug (ValueError)" in ended.stderr
+    assert "secret" not in ended.stderr

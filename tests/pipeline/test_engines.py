@@ -1,0 +1,31 @@
+"""One contract for both ways of taking records: sets (the fast one) and events (the plain one, the reference)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_spine import assert_equals_the_reference, distinct_of, practice, wait_for_events
+from tests.support.kafka import Kafka
+from tests.support.processes import Processes
+from tests.support.system import System
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.mark.parametrize("engine", ["sets", "events"])
+def test_whatever_the_engine_the_store_equals_the_reference(
+    engine: str, broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
+) -> None:
+    events = practice(weeks=3, seed=29)
+    half = len(events) // 2
+    system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite", ALLIANCE_ENGINE=engine)
+    system.create_topics()
+    system.send(events[:half])
+    system.send_records([(b"key", b"not JSON"), (b"key", None), (None, b"{}")])
+    system.start("worker", "store")
+    wait_for_events(system, half / 4)
+    system.kill("worker")
+    system.start("worker").wait_until_well("worker")
+    system.send(events[half:])
+    assert_equals_the_reference(system, distinct_of(events))
+    assert system.counts()["rejected"] == 3
