@@ -33,8 +33,8 @@ THERAPIST_TABLE = "therapists-state"
 SETTLE_SECONDS = 8.0
 BROKER_PROBE_SECONDS = 2.0
 #: States kept live; all others are kept as bytes and made live when they are asked for.
-LIVE_CASES = 10_000
-LIVE_THERAPISTS = 2_000
+LIVE_CASES = 5_000
+LIVE_THERAPISTS = 1_000
 
 
 def changelog_topics(app_id: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ the one with the greater digest wins, whichever came first. `version` counts dis
 every change and a duplicate changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -29,6 +29,7 @@ from pipeline.core.records import (
     position,
     record_of,
 )
+from pipeline.core.rows import pack, unpack
 from schemas.events import CaseErased
 from schemas.flags import Flag
 from schemas.refusals import Reason
@@ -46,16 +47,20 @@ class CaseState:
 
     case_id: str
     yardsticks: Mapping[str, Yardstick]
-    records: dict[int, Record] = field(default_factory=dict)
+    #: The records as rows (`pipeline.core.rows`), in the order of arrival, and the texts in them.
+    rows: bytearray = field(default_factory=bytearray)
+    names: list[str] = field(default_factory=list)
     #: Digests of contents that lost against another under the same identity.
-    losers: set[int] = field(default_factory=set)
+    losers: frozenset[int] = frozenset()
     #: Flags once published whose ground is gone: an erasure must reach them too.
-    past_flags: set[str] = field(default_factory=set)
+    past_flags: frozenset[str] = frozenset()
     #: Every therapist that an accepted event has named, with the place and team of the latest such event.
     therapists: dict[str, tuple[Position, str]] = field(default_factory=dict)
     trimmed: int = 0
     sessions_before: int = 0
     horizon: Position | None = None
+    #: Identity -> digest of every record.
+    digests: dict[int, int] = field(init=False)
     course: Course = field(init=False)
     #: What was last said about each flag, at version 0.
     said: dict[str, Flag] = field(init=False)
@@ -68,10 +73,27 @@ class CaseState:
     @property
     def version(self) -> int:
         """Distinct accepted events."""
-        return len(self.records) + len(self.losers) + self.trimmed
+        return len(self.digests) + len(self.losers) + self.trimmed
+
+    def records(self) -> list[Record]:
+        """The set, in the order of arrival."""
+        return unpack(self.rows, self.names)
+
+    def add(self, record: Record) -> None:
+        """One record more."""
+        self.rows += pack(record, self.names)
+        self.digests[record.identity] = record.digest
+
+    def set_records(self, records: Iterable[Record]) -> None:
+        """These records and no others; the course is left as it was."""
+        self.rows, self.names, self.digests = bytearray(), [], {}
+        for record in records:
+            self.add(record)
 
     def _refold(self) -> None:
-        self.course = course_of(self.case_id, self.records.values(), self.yardsticks, self.sessions_before)
+        records = self.records()
+        self.digests = {record.identity: record.digest for record in records}
+        self.course = course_of(self.case_id, records, self.yardsticks, self.sessions_before)
         self.told_days = {}
         self.said = {flag_id: life.snapshot(self.case_id, 0) for flag_id, life in self.course.lives.items()}
 
@@ -136,11 +158,11 @@ def _erase(state: State) -> tuple[State, Facts]:
 
 
 def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
-    is_new = record.identity not in state.records
+    is_new = record.identity not in state.digests
     if not _put(state, record):
         return NOTHING_NEW
     _name_therapist(state, record)
-    if is_new and len(state.records) <= MAX_RECORDS and state.course.follows(record):
+    if is_new and len(state.digests) <= MAX_RECORDS and state.course.follows(record):
         flags = _advance(state, record)
     else:
         _trim(state)
@@ -150,18 +172,18 @@ def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
 
 def _put(state: CaseState, record: Record) -> bool:
     """Join the record to the set; False when the set knew it already."""
-    known = state.records.get(record.identity)
+    known = state.digests.get(record.identity)
     if known is None:
         if state.horizon is not None and position(record) <= state.horizon:
             return False
-        state.records[record.identity] = record
+        state.add(record)
         return True
-    if record.digest == known.digest or record.digest in state.losers:
+    if record.digest == known or record.digest in state.losers:
         return False
-    loser = min(known.digest, record.digest)
-    state.losers.add(loser)
-    if loser == known.digest:
-        state.records[record.identity] = record
+    loser = min(known, record.digest)
+    state.losers |= {loser}
+    if loser == known:
+        state.set_records(record if one.identity == record.identity else one for one in state.records())
     return True
 
 
@@ -186,7 +208,7 @@ def _refold_and_compare(state: CaseState, event_at: int) -> list[Flag]:
         if before.get(flag_id) != flag
     ]
     for flag_id in sorted(before.keys() - state.said.keys()):
-        state.past_flags.add(flag_id)
+        state.past_flags |= {flag_id}
         if state.horizon is not None and before[flag_id].opened_at <= from_us(state.horizon[0]):
             continue
         changed.append(_retracted(before[flag_id], state.version, event_at))
@@ -199,12 +221,12 @@ def _retracted(flag: Flag, version: int, event_at: int) -> Flag:
 
 
 def _trim(state: CaseState) -> None:
-    if len(state.records) <= MAX_RECORDS:
+    if len(state.digests) <= MAX_RECORDS:
         return
-    ordered = sorted(state.records.values(), key=position)
+    ordered = sorted(state.records(), key=position)
     leaving, staying = ordered[: MAX_RECORDS // 4], ordered[MAX_RECORDS // 4 :]
     state.sessions_before += len(_sessions(leaving) - _sessions(staying))
-    state.records = {record.identity: record for record in staying}
+    state.set_records(staying)
     state.trimmed += len(leaving)
     state.horizon = position(leaving[-1])
 
@@ -291,20 +313,22 @@ def _date(day: int) -> date:
 
 
 class _StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A case in the changelog, format 1."""
+    """A case in the changelog, format 2."""
 
     format: int
-    records: list[Record]
-    losers: list[int]
-    past_flags: list[str]
+    rows: bytes
+    names: list[str]
+    losers: frozenset[int]
+    past_flags: frozenset[str]
     therapists: dict[str, tuple[Position, str]]
     trimmed: int
     sessions_before: int
     horizon: Position | None
 
 
+FORMAT = 2
 _decoder = msgspec.msgpack.Decoder(_StoredCase)
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
 _erased_decoder = msgspec.msgpack.Decoder(int)
 
 
@@ -312,10 +336,11 @@ def encode(state: CaseState) -> bytes:
     """The set as bytes; the course is derived again when they are read."""
     return _encoder.encode(
         _StoredCase(
-            1,
-            list(state.records.values()),
-            sorted(state.losers),
-            sorted(state.past_flags),
+            FORMAT,
+            bytes(state.rows),
+            state.names,
+            state.losers,
+            state.past_flags,
             state.therapists,
             state.trimmed,
             state.sessions_before,
@@ -325,16 +350,17 @@ def encode(state: CaseState) -> bytes:
 
 
 def decode(case_id: str, value: bytes, yardsticks: Mapping[str, Yardstick]) -> CaseState:
-    """A case from the changelog; raises `msgspec.DecodeError` when the bytes are none, which must stop the process."""
+    """A case from the changelog; raises `msgspec.DecodeError` or `ValueError`, which must stop the process."""
     stored = _decoder.decode(value)
-    if stored.format != 1:
+    if stored.format != FORMAT:
         raise msgspec.DecodeError(f"changelog format {stored.format} is not known to this version")
     return CaseState(
         case_id,
         yardsticks,
-        {record.identity: record for record in stored.records},
-        set(stored.losers),
-        set(stored.past_flags),
+        bytearray(stored.rows),
+        stored.names,
+        stored.losers,
+        stored.past_flags,
         stored.therapists,
         stored.trimmed,
         stored.sessions_before,

@@ -51,9 +51,9 @@ class Course:
     is_closed: bool = False
     #: Session -> (number, day of its first event).
     sessions: dict[int, tuple[int, int]] = field(default_factory=dict)
-    #: Every check-in id and every (session, rater) seen, to know when a record supersedes something.
+    #: Every check-in id and every slot (session and rater) seen, to know when a record supersedes something.
     checkins: set[int] = field(default_factory=set)
-    raters: set[tuple[int, int]] = field(default_factory=set)
+    slots: set[int] = field(default_factory=set)
     #: UTC day (days since 1970) -> held, completed, repaired, unrepaired.
     days: dict[int, list[int]] = field(default_factory=dict)
     #: Days whose counts have changed since somebody last looked.
@@ -83,7 +83,7 @@ class Course:
         if isinstance(record, WithdrawalRecord):
             return False
         return not isinstance(record, CheckinRecord) or not (
-            record.checkin in self.checkins or (record.session, record.rater) in self.raters
+            record.checkin in self.checkins or _slot(record) in self.slots
         )
 
     def advance(self, at: Position, record: Record) -> list[Life]:
@@ -143,7 +143,7 @@ class Course:
     def _checkin(self, at: int, record: CheckinRecord) -> list[Life]:
         self.therapist_id, self.team = record.therapist_id, record.team
         self.checkins.add(record.checkin)
-        self.raters.add((record.session, record.rater))
+        self.slots.add(_slot(record))
         number, lives = self._number(record.session, at)
         self.is_closed = False
         if record.rater != CLIENT:
@@ -229,6 +229,11 @@ class Course:
         return [life]
 
 
+def _slot(record: CheckinRecord) -> int:
+    """One check-in a session and rater counts."""
+    return record.session << 1 | record.rater
+
+
 def effective(records: Iterable[Record]) -> list[Item]:
     """The history that counts, in order: latest revisions, nothing withdrawn, one check-in per session and rater.
 
@@ -246,15 +251,15 @@ def effective(records: Iterable[Record]) -> list[Item]:
             withdrawn.add(record.checkin)
         else:
             items.append((position(record), record))
-    per_rater: dict[tuple[int, int], tuple[Position, CheckinRecord]] = {}
+    per_slot: dict[int, tuple[Position, CheckinRecord]] = {}
     for checkin, record in checkins.items():
         if checkin in withdrawn:
             continue
         where = position(record, first_at[checkin])
-        slot = (record.session, record.rater)
-        if slot not in per_rater or where > per_rater[slot][0]:
-            per_rater[slot] = (where, record)
-    items.extend(per_rater.values())
+        slot = _slot(record)
+        if slot not in per_slot or where > per_slot[slot][0]:
+            per_slot[slot] = (where, record)
+    items.extend(per_slot.values())
     items.sort(key=lambda item: item[0])
     return items
 

@@ -82,7 +82,7 @@ def test_the_fast_path_equals_the_fold_from_scratch(history: list[Json]) -> None
     for event in sorted(history, key=lambda one: str(one["time"])):
         state, _ = case.step(state, accepted(event), YARDSTICKS)
         assert isinstance(state, case.CaseState)
-        scratch = course_of(state.case_id, state.records.values(), YARDSTICKS)
+        scratch = course_of(state.case_id, state.records(), YARDSTICKS)
         assert {one: life.snapshot("c-1", 0) for one, life in scratch.lives.items()} == state.said
         assert scratch.history == state.course.history
         assert scratch.unanswered == state.course.unanswered
