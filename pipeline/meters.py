@@ -5,7 +5,9 @@ Never: a label that holds a client, a case, a session or any other unbounded val
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections import Counter as TallyOf
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -17,6 +19,17 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 STAGES = ("cases", "therapists", "store", "exporter", "notifier")
 
 
+class ManyAtOnce(Histogram):
+    """A histogram that a whole batch goes into at the price of a few observations."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """As `observe` for each; a test holds it against that."""
+        bounds = self._upper_bounds
+        for place, count in TallyOf(bisect_left(bounds, amount) for amount in amounts).items():
+            self._buckets[place].inc(count)
+        self._sum.inc(sum(amounts))
+
+
 class Meters:
     """The technical metrics of one process, every label value present from the start."""
 
@@ -26,7 +39,7 @@ class Meters:
             "alliance_events_total", "Accepted events processed here.", ["type"], registry=self.registry
         )
         self.rejected = Counter("alliance_rejected_total", "Records refused here.", ["reason"], registry=self.registry)
-        self.latency = Histogram(
+        self.latency = ManyAtOnce(
             "alliance_event_latency_seconds",
             "From the record's Kafka timestamp to the end of a stage.",
             ["stage"],
@@ -53,6 +66,4 @@ class Meters:
     def done(self, stage: str, timestamps: Iterable[float]) -> None:
         """Records with these Kafka timestamps (seconds since 1970) have just left a stage."""
         now = time.time()
-        latency = self.latency.labels(stage)
-        for timestamp in timestamps:
-            latency.observe(max(0.0, now - timestamp))
+        self.latency.labels(stage).observe_all([max(0.0, now - timestamp) for timestamp in timestamps])

@@ -184,7 +184,9 @@ EVENT_TYPES: dict[str, type[_Envelope]] = {
     )
 }
 
+_TYPES: dict[type, str] = {event: name for name, event in EVENT_TYPES.items()}
+
 
 def type_of(event: Event) -> str:
     """The CloudEvents `type` of an event."""
-    return str(type(event).__struct_config__.tag)
+    return _TYPES[type(event)]

@@ -120,13 +120,15 @@ class Facts:
 
 #: The event was known: nothing has changed.
 NOTHING_NEW = Facts()
+#: Nothing to be told of but the summaries.
+_NO_FLAGS = Facts()
 
 
 def step(state: State, accepted: Accepted, yardsticks: Mapping[str, Yardstick]) -> tuple[State, Facts]:
     """Take one accepted event and tell all that follows. The given state is used up: go on with the returned one."""
     state, facts = absorb(state, accepted, yardsticks)
     if facts is not NOTHING_NEW and isinstance(state, CaseState):
-        facts.summaries = summaries(state)
+        facts = Facts(facts.flags, summaries=summaries(state))
     return state, facts
 
 
@@ -167,7 +169,7 @@ def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
     else:
         _trim(state)
         flags = _refold_and_compare(state, event_at)
-    return Facts(flags=flags)
+    return Facts(flags) if flags else _NO_FLAGS
 
 
 def _put(state: CaseState, record: Record) -> bool:
@@ -237,13 +239,15 @@ def _sessions(records: list[Record]) -> set[int]:
 
 def _name_therapist(state: CaseState, record: Record) -> None:
     """Remember whom the record names, whether it wins or loses: so the answer depends on the set alone."""
-    if isinstance(record, HeldRecord | MissedRecord | CheckinRecord):
+    if isinstance(record, (HeldRecord, MissedRecord, CheckinRecord)):
         named = position(record), record.team
     elif isinstance(record, ClosedRecord):
         named = (-(2**63), 0, 0), ""
     else:
         return
-    state.therapists[record.therapist_id] = max(named, state.therapists.get(record.therapist_id, named))
+    known = state.therapists.get(record.therapist_id)
+    if known is None or named > known:
+        state.therapists[record.therapist_id] = named
 
 
 def summaries(state: CaseState) -> list[CaseSummary]:

@@ -92,7 +92,7 @@ class Course:
         self.last_event_at = at[0]
         if isinstance(record, CheckinRecord):
             return self._checkin(at[0], record)
-        if isinstance(record, HeldRecord | MissedRecord):
+        if isinstance(record, (HeldRecord, MissedRecord)):
             return self._session(at[0], record)
         if isinstance(record, ActionRecord):
             return self._action(at[0], record)
