@@ -48,7 +48,7 @@ def create_app(
     """An app ready for `faust.Worker`; topics must exist (`alliance topics`)."""
     app = _bare_app(settings)
     if settings.engine == "sets":
-        use_record_sets(app, [EVENTS, CASES, *changelog_topics(settings.app_id)])
+        use_record_sets(app, delivered=[EVENTS, CASES], recovered=changelog_topics(settings.app_id))
     outbox = Outbox(app, health)
     codec = CaseCodec(instruments, prior)
     case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, LIVE_CASES)

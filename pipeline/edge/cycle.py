@@ -77,7 +77,10 @@ class Cycle(Service):  # type: ignore[misc]
         self._idle.clear()
         try:
             await self._work([portion for _, portion in batch])
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if not self.should_stop:
+                # Nobody would be told otherwise: the process would go on and do nothing.
+                stop_bug(f"{self._name} agent", error)
             raise
         except Stale:
             stop_stale()

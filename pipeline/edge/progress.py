@@ -1,41 +1,39 @@
 """How far a partition may be committed when whole record sets are acknowledged.
 
-In: the sets delivered (from offset, to offset) and those acknowledged. Out: the offset up to which there is no hole.
-Never: pass over a set that was delivered and not acknowledged.
+In: where fetching began; the sets fetched (from offset, to offset); those acknowledged. Out: which set may be
+delivered, and the offset up to which there is no hole.
+Never: let a set be delivered that does not begin where the one before ended, or pass over one not acknowledged.
 """
 
 
 class Progress:
     """One partition under one assignment. Offsets are "next": a set is [`start`, `end`)."""
 
-    def __init__(self) -> None:
-        #: Up to here everything has been acknowledged; None before the first set.
-        self.position: int | None = None
-        self._delivered: int | None = None
-        #: Start -> end of what lies beyond a hole.
+    def __init__(self, position: int) -> None:
+        #: Up to here everything has been acknowledged.
+        self.position = position
+        #: Where the next set to deliver must begin.
+        self.wanted = position
+        #: Start -> end of what has been acknowledged beyond `position`.
         self._ahead: dict[int, int] = {}
 
-    def deliver(self, start: int, end: int) -> None:
-        """A set goes to the agent; what lies between it and the one before holds no records."""
-        if self.position is None:
-            self.position = start
-        elif self._delivered is not None and start != self._delivered:
-            self._ahead[self._delivered] = start
-        self._delivered = end
+    def deliver(self, start: int, end: int) -> bool:
+        """Whether this set may go to the agent; another one must be fetched from `wanted`."""
+        if start != self.wanted:
+            return False
+        self.wanted = end
+        return True
 
     def acknowledge(self, start: int, end: int) -> None:
-        """All outputs of a set are durable."""
-        self._ahead[start] = end
+        """All outputs of a set are durable; it may be of an earlier fetch, cut in another way."""
+        self._ahead[start] = max(end, self._ahead.get(start, end))
 
     def advance(self) -> int | None:
         """Move over what is acknowledged without a hole; the new position, or None when it is where it was."""
-        stood = self.position
-        if stood is None:
-            return None
-        position = stood
+        position = self.position
         for start in sorted(self._ahead):
             if start > position:
                 break
             position = max(position, self._ahead.pop(start))
-        self.position = position
-        return position if position != stood else None
+        moved, self.position = position != self.position, position
+        return position if moved else None

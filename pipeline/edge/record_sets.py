@@ -23,10 +23,10 @@ _topics: set[str] = set()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordSet:
-    """Everything fetched of one partition at once, in the shape of a record; never empty.
+    """Everything fetched of one partition at once, in the shape of a record.
 
-    `start` is where the fetch began, `end` where the next one begins: records that compaction or a control batch left
-    out lie in between.
+    `start` is where the fetch began, `end` where the next one begins, so that sets lie end to end: what compaction or a
+    control batch left out lies in between, and a set may hold no record at all.
     """
 
     topic: str
@@ -43,13 +43,13 @@ class RecordSet:
 
     @property
     def offset(self) -> int:
-        """Of the last record, by which Faust knows how far recovery has come."""
-        return self.records[-1].offset
+        """The last one that is over with, by which Faust knows how far recovery has come."""
+        return self.end - 1
 
     @property
     def timestamp(self) -> int:
-        """Of the last record, in milliseconds."""
-        return self.records[-1].timestamp
+        """Of the last record, in milliseconds; 0 without one."""
+        return self.records[-1].timestamp if self.records else 0
 
     @property
     def value(self) -> "RecordSet":
@@ -66,7 +66,7 @@ class SetOfPartitionRecords(PartitionRecords):  # type: ignore[misc]
             return
         start = self.next_fetch_offset
         records = list(super()._unpack_records())
-        if records:
+        if self.next_fetch_offset > start:
             yield RecordSet(self._tp.topic, self._tp.partition, records, start, self.next_fetch_offset)
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:

@@ -5,7 +5,8 @@ Never: commit past a set whose outputs are not durable. Faust's own book-keeping
 lies between two messages for nothing, so it is not asked about these topics.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from faust.transport.drivers.aiokafka import Consumer, Transport
@@ -14,18 +15,32 @@ from faust.types import TP
 from pipeline.edge.progress import Progress
 from pipeline.edge.record_sets import RecordSet, fetch_as_sets
 
+log = logging.getLogger(__name__)
+
 
 class SetConsumer(Consumer):  # type: ignore[misc]
-    """Delivers and commits whole sets; other topics (none, in a worker) go Faust's way."""
+    """Delivers and commits whole sets; other topics go Faust's way."""
+
+    #: The topics whose sets go to agents; those of changelogs are recovered from, not committed.
+    delivered_topics: frozenset[str] = frozenset()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._progress: dict[TP, Progress] = {}
 
-    def _to_message(self, tp: TP, record: Any) -> Any:
-        if isinstance(record, RecordSet):
-            self._progress.setdefault(tp, Progress()).deliver(record.start, record.end)
-        return super()._to_message(tp, record)
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Messages in the order of their partition and without a hole; what came out of turn is fetched again.
+
+        After a rebalance Faust resumes partitions before it has sought back to the committed offsets, and it passes
+        over what it has fetched of a partition that is paused at that moment.
+        """
+        async for tp, message in super().getmany(timeout):
+            progress, fetched = self._progress.get(tp), message.value
+            if progress is None or progress.deliver(fetched.start, fetched.end):
+                yield tp, message
+            else:
+                log.info("%s came from %d on, wanted from %d: fetching again.", tp, fetched.start, progress.wanted)
+                await self.seek_wait({tp: progress.wanted})
 
     def ack(self, message: Any) -> bool:
         """All outputs of a message, one set, are durable."""
@@ -57,18 +72,16 @@ class SetConsumer(Consumer):  # type: ignore[misc]
         self._progress.clear()
 
     async def perform_seek(self) -> None:
-        """Fetching begins anew at what is committed."""
+        """Fetching begins anew at what is committed, or where the log begins now."""
         await super().perform_seek()
-        self._progress.clear()
+        places = [tp for tp in self.assignment() if tp.topic in self.delivered_topics]
+        beginnings = await self.earliest_offsets(*places) if places else {}
+        self._progress = {tp: Progress(max(self._committed_offset[tp] or 0, beginnings[tp])) for tp in places}
 
 
-class SetTransport(Transport):  # type: ignore[misc]
-    """The transport of a worker."""
-
-    Consumer = SetConsumer
-
-
-def use_record_sets(app: Any, topics: Iterable[str]) -> None:
-    """Let the app fetch these topics as record sets."""
-    fetch_as_sets(topics)
-    app.transport = SetTransport(app.conf.broker_consumer, app)
+def use_record_sets(app: Any, delivered: Iterable[str], recovered: Iterable[str]) -> None:
+    """Let the app fetch these topics as record sets: those that agents read, and those behind tables."""
+    fetch_as_sets([*delivered, *recovered])
+    consumer = type("SetConsumer", (SetConsumer,), {"delivered_topics": frozenset(delivered)})
+    transport = type("SetTransport", (Transport,), {"Consumer": consumer})
+    app.transport = transport(app.conf.broker_consumer, app)

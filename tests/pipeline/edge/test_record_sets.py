@@ -72,11 +72,11 @@ def test_a_set_holds_what_aiokafka_gives_one_by_one(name: str) -> None:
     one_by_one, next_offset = unpacked(SINGLY, data, fetch_offset)
     sets, end = unpacked(SetOfPartitionRecords, data, fetch_offset)
     assert end == next_offset
-    assert len(sets) == (1 if one_by_one else 0)
+    assert len(sets) == (1 if next_offset > fetch_offset else 0)
     for one in sets:
         assert (one.start, one.end, one.partition, one.topic) == (fetch_offset, next_offset, 3, "in-sets")
-        assert one.offset == one_by_one[-1].offset
-        assert one.timestamp == one_by_one[-1].timestamp
+        assert one.offset == next_offset - 1
+        assert one.timestamp == (one_by_one[-1].timestamp if one_by_one else 0)
         assert [
             (record.offset, record.timestamp, record.key, record.value, tuple(record.headers)) for record in one.records
         ] == [(record.offset, record.timestamp, record.key, record.value, record.headers) for record in one_by_one]
