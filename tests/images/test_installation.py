@@ -6,13 +6,12 @@ The tests stand in the order of an installation's life, and each begins where th
 from time import time
 from typing import Any
 
-from tests.images.installation import Installation
+from tests.images.installation import WORKLIST, Installation
 from tests.images.steps import step
 from tests.support.builders import ITEMS, Json, a_checkin, a_held
 from tests.support.waiting import wait_until
 
 THERAPIST = "t-images"
-TEAM = "north"
 #: As many as it takes for scores to be published; with one more it would depend on the order how many are.
 CASES = 5
 SESSIONS = 6
@@ -104,11 +103,10 @@ def test_a_rupture_becomes_a_flag_and_is_told(installation: Installation) -> Non
 
 
 def flag_reaches_the_receiver(installation: Installation, flag_id: str) -> None:
-    """Through the notifier where the compose file has one; without it, an alert of Alertmanager's own door."""
-    with step("from the flag, or an alert at Alertmanager, to the webhook receiver"):
-        if "notifier" not in installation.services:
-            installation.raise_alert({"alertname": "Flag", "team": TEAM, "severity": "urgent", "flag_id": flag_id})
+    """Through the notifier and Alertmanager, with a link to the flag in the worklist that .env names."""
+    with step("from the flag to the webhook receiver"):
         wait_until(lambda: flag_id in installation.received(), 90, lambda: installation.received()[-2000:])
+    assert f"{WORKLIST}/{flag_id}" in installation.received()
     assert TIPPED not in installation.received()
 
 
