@@ -171,6 +171,11 @@ class Installation:
         found = answer.raise_for_status().json()["data"]["result"]
         return {one["metric"].get("therapist", ""): float(one["value"][1]) for one in found}
 
+    def alerting_flags(self) -> set[str]:
+        """The flags of which Alertmanager has an alert now."""
+        answer = httpx.get(self._url("alertmanager", "/api/v2/alerts"), params={"filter": 'alertname="AllianceFlag"'})
+        return {one["labels"]["flag_id"] for one in answer.raise_for_status().json()}
+
     def received(self) -> str:
         """What the receiver of alerts was told, one body a line."""
         return self.inside("receiver", "cat", "/tmp/received")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.images.installation import WORKLIST, Installation
 from tests.images.steps import step
-from tests.support.builders import ITEMS, Json, a_checkin, a_held
+from tests.support.builders import ITEMS, Json, a_checkin, a_held, an_action
 from tests.support.waiting import wait_until
 
 THERAPIST = "t-images"
@@ -141,8 +141,18 @@ def test_a_duplicate_changes_nothing_and_a_new_event_does(installation: Installa
     wait_until(lambda: changed(before, installation.checksums()) >= CHANGED_BY_A_SESSION, READ_SECONDS, "its rows")
 
 
+def test_who_acknowledges_the_flag_ends_its_alert(installation: Installation) -> None:
+    (flag_id,) = installation.rows("SELECT flag_id FROM flags WHERE status = 'open'")
+    assert flag_id in installation.alerting_flags()
+    with step("from the acknowledgement to the end of the alert"):
+        taken_on = an_action("acknowledged", flag_id, SESSIONS + 2, subject=TIPPED)
+        assert installation.post([taken_on]).status_code == 202
+        wait_until(lambda: flag_id not in installation.alerting_flags(), READ_SECONDS, "the alert to end")
+    wait_until(lambda: installation.rows("SELECT status FROM flags") == ["acknowledged"], READ_SECONDS, "its row")
+
+
 def sent() -> list[Json]:
-    """All that the tests above have sent."""
+    """What the first tests have sent, up to the restart."""
     return [*a_practice(), *a_rupture()]
 
 
