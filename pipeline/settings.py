@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 PREFIX = "ALLIANCE_"
 
@@ -110,7 +109,6 @@ def documentation() -> list[tuple[str, str, str]]:
 
 
 def _mask(url: str) -> str:
-    parts = urlsplit(url)
-    query = re.sub(r"(?i)([^&=]*(?:pass|secret|key)[^&=]*)=[^&]*", r"\1=***", parts.query)
-    netloc = parts.netloc if parts.password is None else parts.netloc.replace(f":{parts.password}@", ":***@")
-    return urlunsplit(parts._replace(netloc=netloc, query=query))
+    # As SQLAlchemy reads it, to which a slash in a password is one more character of it.
+    without_password = re.sub(r"(://[^:/]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?i)([?&][^&=]*(?:pass|secret|key)[^&=]*)=[^&]*", r"\1=***", without_password)

@@ -13,13 +13,20 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.commands.setup import Mendable, effective_settings, known_instruments, version, with_broker
-from pipeline.settings import Settings
+from pipeline.settings import Settings, documentation
 from schemas.instruments.registry import fingerprint
 
 LIBRARIES = ("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy", "msgspec", "pandas", "prometheus-client")
 
 
-@click.command()
+def settings_help() -> str:
+    """Every setting with its default and its meaning; a blank line parts them, or click would join them."""
+    return "\n\n".join(
+        f"{name} (default: {default or 'empty'}): {meaning}." for name, default, meaning in documentation()
+    )
+
+
+@click.command(epilog=settings_help())
 def doctor() -> None:
     """Effective settings, broker, topics, database, instruments, versions."""
     settings = effective_settings()

@@ -27,6 +27,7 @@ PROCESSES = {name: service for name, service in OURS.items() if service["restart
 #: `repository:tag`, the tag beginning with a whole version.
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w.-]+)?")
 REQUIRED = re.compile(r"\$\{\w+:\?[^}]+\}")
+OPTIONAL = re.compile(r"\$\{(\w+):-(.*)\}")
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|KEY", re.IGNORECASE)
 #: What cannot do without writing into its image.
 WRITES_INTO_ITS_IMAGE = {"kafka"}
@@ -36,9 +37,9 @@ each_process = pytest.mark.parametrize("name", PROCESSES)
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """A service's variables, what a person must give filled in with a word."""
+    """A service's variables, what a person must give filled in with a word, what a person may give left out."""
     found: dict[str, Any] = SERVICES[name].get("environment", {})
-    return {variable: REQUIRED.sub("given", str(value)) for variable, value in found.items()}
+    return {variable: OPTIONAL.sub(r"\2", REQUIRED.sub("given", str(value))) for variable, value in found.items()}
 
 
 def instructions(word: str) -> list[str]:
@@ -102,8 +103,14 @@ def test_no_secret_has_a_value_in_the_file(name: str) -> None:
 
 
 def test_a_password_that_nobody_has_given_stops_the_start() -> None:
-    given = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    given = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
     assert given == {"POSTGRES_PASSWORD", "GRAFANA_PASSWORD"}
+
+
+def test_the_worklist_is_what_a_person_names_and_nothing_else_is_optional() -> None:
+    optional = OPTIONAL.findall((ROOT / "docker-compose.yml").read_text())
+    assert optional == [("ALLIANCE_WORKLIST_URL", Settings().worklist_url)]
+    assert OPTIONAL.fullmatch(SERVICES["notifier"]["environment"][PREFIX + "WORKLIST_URL"])
 
 
 @each_service

@@ -31,6 +31,7 @@ from tests.support.waiting import wait_until
 
 PROJECT = "alliance-images-test"
 OVERRIDE = "docker-compose.images-test.yml"
+WORKLIST = "https://worklist.invalid/flags"
 BATCHED = "application/cloudevents-batch+json"
 HEALTHY_SECONDS = 240
 #: Of the services that end: what their container says when they have done so in good order.
@@ -47,9 +48,9 @@ class Installation:
         self._key = ""
 
     def prepare(self) -> None:
-        """What stands under "Start" in docs/operations.md, up to the last line: passwords, the image, a key."""
+        """What stands under "Start" in docs/operations.md, up to the last line: passwords, worklist, image, key."""
         passwords = (f"{name}_PASSWORD={secrets.token_hex(24)}\n" for name in ("POSTGRES", "GRAFANA"))
-        (self.checkout / ".env").write_text("".join(passwords))
+        (self.checkout / ".env").write_text("".join(passwords) + f"ALLIANCE_WORKLIST_URL={WORKLIST}\n")
         (self.checkout / OVERRIDE).write_text(yaml.safe_dump(self._override()))
         self._write_alertmanagers_secrets()
         keys = self.checkout / "secrets" / "api-keys"
@@ -170,9 +171,10 @@ class Installation:
         found = answer.raise_for_status().json()["data"]["result"]
         return {one["metric"].get("therapist", ""): float(one["value"][1]) for one in found}
 
-    def raise_alert(self, labels: dict[str, str]) -> None:
-        """An alert to Alertmanager's container, as Prometheus sends it."""
-        httpx.post(self._url("alertmanager", "/api/v2/alerts"), json=[{"labels": labels}]).raise_for_status()
+    def alerting_flags(self) -> set[str]:
+        """The flags of which Alertmanager has an alert now."""
+        answer = httpx.get(self._url("alertmanager", "/api/v2/alerts"), params={"filter": 'alertname="AllianceFlag"'})
+        return {one["labels"]["flag_id"] for one in answer.raise_for_status().json()}
 
     def received(self) -> str:
         """What the receiver of alerts was told, one body a line."""

@@ -6,8 +6,12 @@ import re
 from tests.images.bare_machine import BareMachine
 from tests.images.steps import step
 
-#: Schemas, contracts and documents; the store's laws against a real PostgreSQL; a real Kafka, killed and restarted.
-QUICK = "-q tests/schemas tests/docs tests/deploy tests/support_tests tests/consumers"
+#: Schemas, contracts and documents; the store's laws against a real PostgreSQL; a real Kafka, killed and restarted; a
+#: real Prometheus and Alertmanager.
+QUICK = (
+    "-q tests/schemas tests/docs tests/deploy tests/support_tests tests/consumers "
+    "tests/observability/test_alertmanager.py tests/observability/test_practice_figures.py"
+)
 
 
 def test_nothing_but_python_make_and_git_is_there_before(bare_machine: BareMachine) -> None:

@@ -6,13 +6,12 @@ The tests stand in the order of an installation's life, and each begins where th
 from time import time
 from typing import Any
 
-from tests.images.installation import Installation
+from tests.images.installation import WORKLIST, Installation
 from tests.images.steps import step
-from tests.support.builders import ITEMS, Json, a_checkin, a_held
+from tests.support.builders import ITEMS, Json, a_checkin, a_held, an_action
 from tests.support.waiting import wait_until
 
 THERAPIST = "t-images"
-TEAM = "north"
 #: As many as it takes for scores to be published; with one more it would depend on the order how many are.
 CASES = 5
 SESSIONS = 6
@@ -104,11 +103,10 @@ def test_a_rupture_becomes_a_flag_and_is_told(installation: Installation) -> Non
 
 
 def flag_reaches_the_receiver(installation: Installation, flag_id: str) -> None:
-    """Through the notifier where the compose file has one; without it, an alert of Alertmanager's own door."""
-    with step("from the flag, or an alert at Alertmanager, to the webhook receiver"):
-        if "notifier" not in installation.services:
-            installation.raise_alert({"alertname": "Flag", "team": TEAM, "severity": "urgent", "flag_id": flag_id})
+    """Through the notifier and Alertmanager, with a link to the flag in the worklist that .env names."""
+    with step("from the flag to the webhook receiver"):
         wait_until(lambda: flag_id in installation.received(), 90, lambda: installation.received()[-2000:])
+    assert f"{WORKLIST}/{flag_id}" in installation.received()
     assert TIPPED not in installation.received()
 
 
@@ -143,8 +141,18 @@ def test_a_duplicate_changes_nothing_and_a_new_event_does(installation: Installa
     wait_until(lambda: changed(before, installation.checksums()) >= CHANGED_BY_A_SESSION, READ_SECONDS, "its rows")
 
 
+def test_who_acknowledges_the_flag_ends_its_alert(installation: Installation) -> None:
+    (flag_id,) = installation.rows("SELECT flag_id FROM flags WHERE status = 'open'")
+    assert flag_id in installation.alerting_flags()
+    with step("from the acknowledgement to the end of the alert"):
+        taken_on = an_action("acknowledged", flag_id, SESSIONS + 2, subject=TIPPED)
+        assert installation.post([taken_on]).status_code == 202
+        wait_until(lambda: flag_id not in installation.alerting_flags(), READ_SECONDS, "the alert to end")
+    wait_until(lambda: installation.rows("SELECT status FROM flags") == ["acknowledged"], READ_SECONDS, "its row")
+
+
 def sent() -> list[Json]:
-    """All that the tests above have sent."""
+    """What the first tests have sent, up to the restart."""
     return [*a_practice(), *a_rupture()]
 
 
