@@ -3,7 +3,7 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-images check kafka postgres faults-long bench bench-detection bench-exposition bench-alerts
+.PHONY: help demo test test-images check kafka postgres faults-long bench bench-store bench-detection bench-exposition bench-alerts
 .PHONY: schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
@@ -41,6 +41,9 @@ postgres: ## a real PostgreSQL on 127.0.0.1:5432 until Ctrl-C, its data in .part
 
 bench: venv parts ## how many events a second the spine of the pipeline carries on this machine
 	$(PYTHON) -m benchmarks.spine $(BENCH_ARGS)
+
+bench-store: venv parts ## how fast a backlog goes into SQLite and PostgreSQL, and where the time goes
+	$(PYTHON) -m benchmarks.store $(BENCH_ARGS)
 
 bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for two minutes
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)

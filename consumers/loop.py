@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 POLL_MS = 200
-MOST_RECORDS = 2000
+#: The most that one transaction of a sink writes; by count, and by bytes for one fetch of all partitions.
+MOST_RECORDS = 10_000
+MOST_FETCHED_BYTES = 16 * 1024 * 1024
 PAUSE_SECONDS = 0.5
 CLOSE_MS = 2000
 METADATA_MS = 5000
@@ -133,6 +135,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_records=MOST_RECORDS,
+            fetch_max_bytes=MOST_FETCHED_BYTES,
             max_poll_interval_ms=3_600_000,
             session_timeout_ms=self._session_timeout_ms,
             heartbeat_interval_ms=max(500, self._session_timeout_ms // 4),
@@ -192,8 +195,10 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _commit(self, records: list[Any]) -> None:
         """Tell the broker how far we are, so that lag can be seen; nothing rests on it."""
-        last = {TopicPartition(one.topic, one.partition): one.offset + 1 for one in records}
-        self._consumer.commit_async({tp: OffsetAndMetadata(offset, "", -1) for tp, offset in last.items()})
+        last = {(one.topic, one.partition): one.offset for one in records}
+        self._consumer.commit_async(
+            {TopicPartition(*where): OffsetAndMetadata(offset + 1, "", -1) for where, offset in last.items()}
+        )
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         """Remember to start where the sink stands: this runs in kafka-python's own thread, which may not wait."""

@@ -16,6 +16,7 @@ from pipeline.commands.calibrate import calibrate
 from pipeline.commands.doctor import doctor
 from pipeline.commands.key import key
 from pipeline.commands.rejected import rejected
+from pipeline.commands.replay import replay
 from pipeline.commands.send import send
 from pipeline.commands.setup import Mendable, effective_settings, known_instruments, known_prior, version, with_broker
 from pipeline.commands.simulate import simulate
@@ -30,17 +31,21 @@ def main() -> None:
     """Monitor the therapeutic alliance of a whole practice. Settings: environment variables ALLIANCE_… (see doctor)."""
 
 
-for command in (backtest, calibrate, demo, doctor, key, rejected, send, simulate):
+for command in (backtest, calibrate, demo, doctor, key, rejected, replay, send, simulate):
     main.add_command(command)
 
 
 @main.command()
-def topics() -> None:
+@click.option("--for-replay", is_flag=True, help="For `alliance replay`: the events topic keeps records of any age.")
+@click.option("--after-replay", is_flag=True, help="Give the events topic the usual retention again.")
+def topics(for_replay: bool, after_replay: bool) -> None:
     """Create the topics that do not exist yet."""
     from pipeline.doors import log
 
     settings = effective_settings()
-    created = with_broker(settings, lambda: log.create_topics(settings))
+    created = with_broker(settings, lambda: log.create_topics(settings, for_replay))
+    if after_replay:
+        with_broker(settings, lambda: log.end_replay(settings))
     click.echo("\n".join(f"created {name}" for name in created) or "all topics exist")
 
 

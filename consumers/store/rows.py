@@ -6,6 +6,7 @@ Never: touch a database.
 
 import base64
 from collections.abc import Sequence
+from datetime import UTC
 from hashlib import blake2b
 from typing import Any
 
@@ -51,7 +52,7 @@ def event_row(accepted: Accepted, body: bytes, partition: int, offset: int, time
         "source": event.source,
         "id": event.id,
         "type": events.type_of(event),
-        "occurred_at": from_us(accepted.at),
+        "occurred_at": event.time.astimezone(UTC),
         "digest": digest_text(canonical(event)),
         "body": body,
         "kafka_partition": partition,

@@ -11,15 +11,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from kafka import TopicPartition
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, delete, func, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from consumers.loop import Overtaken, Record, Unavailable
 from consumers.store import rows, tables
+from consumers.store.bulk import one_of, upsert
 from consumers.store.rows import Row
 from pipeline.core.acceptance import Accepted, Refused, accept
 from schemas.codec import decode_flag, decode_therapist
@@ -30,7 +29,6 @@ from schemas.topics import EVENTS, FLAGS, REJECTED, THERAPISTS
 log = logging.getLogger(__name__)
 
 TOPICS = (EVENTS, FLAGS, THERAPISTS, REJECTED)
-_CHUNK = 500
 #: The columns of `rejected` that an erasure looks at.
 DIGESTS = ("key_digest", "subject_digest")
 #: Number of the advisory lock around the marks of erased cases.
@@ -75,13 +73,10 @@ class StoreSink:
     def _move(self, connection: Connection, records: Sequence[Record]) -> list[Record]:
         """Move the positions forward; the records that lie at or after where the store stood."""
         known = {(row.topic, row.partition): row.next_offset for row in connection.execute(select(tables.positions))}
-        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
-        for record in records:
-            if record.offset >= known.get((record.topic, record.partition), 0):
-                by_partition[record.topic, record.partition].append(record)
-        for where, batch in by_partition.items():
-            _compare_and_move(connection, where, known.get(where), batch[-1].offset + 1)
-        return [record for batch in by_partition.values() for record in batch]
+        fresh = [one for one in records if one.offset >= known.get((one.topic, one.partition), 0)]
+        for where, last in {(one.topic, one.partition): one.offset for one in fresh}.items():
+            _compare_and_move(connection, where, known.get(where), last + 1)
+        return fresh
 
 
 def _compare_and_move(connection: Connection, where: tuple[str, int], stood: int | None, next_offset: int) -> None:
@@ -89,7 +84,7 @@ def _compare_and_move(connection: Connection, where: tuple[str, int], stood: int
     topic, partition = where
     row = {"topic": topic, "partition": partition, "next_offset": next_offset}
     if stood is None:
-        statement = _insert(connection, tables.positions).values(row).on_conflict_do_nothing()
+        moved = upsert(connection, tables.positions, [row])
     else:
         statement = (
             update(tables.positions)
@@ -100,8 +95,8 @@ def _compare_and_move(connection: Connection, where: tuple[str, int], stood: int
             )
             .values(next_offset=next_offset)
         )
-    # For an INSERT only this option makes the number of rows known on every driver.
-    if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount != 1:
+        moved = connection.execute(statement).rowcount
+    if moved != 1:
         raise Overtaken
 
 
@@ -139,24 +134,41 @@ class _Batch:
 
     def _archive(self, gathered: list[tuple[Accepted, Row]]) -> None:
         """New events into the archive and their derived rows; a changed content makes its case's rows again."""
-        erased = self._erased({row["case_id"] for _, row in gathered})
+        erased = self._erased(row["case_id"] for _, row in gathered)
         newest: dict[str, tuple[Accepted, Row]] = {}
         contested: set[str] = set()
-        known = self._known_digests([row["event_key"] for _, row in gathered])
-        for accepted, row in gathered:
-            if rows.case_digest(row["case_id"]) in erased:
+        for one in gathered:
+            row = one[1]
+            if row["case_id"] in erased:
                 continue
-            digest = (
-                newest[row["event_key"]][1]["digest"] if row["event_key"] in newest else known.get(row["event_key"])
-            )
-            if digest is None or digest < row["digest"]:
-                newest[row["event_key"]] = accepted, row
-                if digest is not None:
-                    contested.add(row["case_id"])
-        self._upsert(tables.events, [row for _, row in newest.values()], rising="digest")
-        self._derive([one for one in newest.values() if one[1]["case_id"] not in contested])
+            other = newest.setdefault(row["event_key"], one)[1]
+            if other["digest"] != row["digest"]:
+                contested.add(row["case_id"])
+                if other["digest"] < row["digest"]:
+                    newest[row["event_key"]] = one
+        fresh = [row for _, row in newest.values()]
+        if upsert(self._connection, tables.events, fresh) < len(fresh):
+            contested |= self._settle(newest)
+        self._derive(one for one in newest.values() if one[1]["case_id"] not in contested)
         for case_id in sorted(contested):
             self._make_again(case_id)
+
+    def _settle(self, newest: dict[str, tuple[Accepted, Row]]) -> set[str]:
+        """Of events that the archive knew with another content keep the greater digest; the cases that it changed.
+
+        What the archive knew just so, or knows better, is left out of `newest`.
+        """
+        key, digest = tables.events.c.event_key, tables.events.c.digest
+        known = self._connection.execute(select(key, digest).where(one_of(self._connection, key, newest))).all()
+        risen = []
+        for row in known:
+            mine = newest[row.event_key][1]
+            if row.digest < mine["digest"]:
+                risen.append(mine)
+            elif row.digest > mine["digest"]:
+                del newest[row.event_key]
+        upsert(self._connection, tables.events, risen, "digest")
+        return {row["case_id"] for row in risen}
 
     def _derive(self, news: Iterable[tuple[Accepted, Row]]) -> None:
         by_table: dict[str, list[Row]] = defaultdict(list)
@@ -164,10 +176,8 @@ class _Batch:
             name, derived = rows.derived_row(accepted, row)
             by_table[name].append(derived)
         for name, derived_rows in by_table.items():
-            if name == "checkins":
-                self._upsert(tables.checkins, derived_rows, rising="revision", then="digest")
-            else:
-                self._upsert(_DERIVED[name], derived_rows)
+            rising = ("revision", "digest") if name == "checkins" else ()
+            upsert(self._connection, _DERIVED[name], derived_rows, *rising)
 
     def _make_again(self, case_id: str) -> None:
         """Everything derived from a case's archive, from scratch."""
@@ -181,33 +191,23 @@ class _Batch:
                 news.append((verdict, dict(row._mapping)))
         self._derive(news)
 
-    def _known_digests(self, keys: list[str]) -> dict[str, str]:
-        known: dict[str, str] = {}
-        columns = tables.events.c
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
-            query = select(columns.event_key, columns.digest).where(columns.event_key.in_(chunk))
-            known.update((row.event_key, row.digest) for row in self._connection.execute(query))
-        return known
-
     def _erased(self, case_ids: Iterable[str]) -> set[str]:
-        """Digests of those of the cases that have been erased."""
-        return self._marked({rows.case_digest(case_id) for case_id in case_ids})
+        """Those of the cases that have been erased."""
+        by_digest = {rows.case_digest(case_id): case_id for case_id in set(case_ids)}
+        return {by_digest[digest] for digest in self._marked(by_digest)}
 
-    def _marked(self, wanted: set[str]) -> set[str]:
-        digests = sorted(wanted)
-        found: set[str] = set()
-        column = tables.erased_cases.c.case_digest
-        for start in range(0, len(digests), _CHUNK):
-            query = select(column).where(column.in_(digests[start : start + _CHUNK]))
-            found.update(self._connection.scalars(query))
-        return found
+    def _marked(self, digests: Iterable[str]) -> set[str]:
+        """Those of the digests that mark an erased case."""
+        column, wanted = tables.erased_cases.c.case_digest, list(digests)
+        if not wanted:
+            return set()
+        return set(self._connection.scalars(select(column).where(one_of(self._connection, column, wanted))))
 
     def _erase(self, case_id: str, at: datetime) -> None:
         """Delete every row of a case; only a mark stays."""
         self._lock_marks(is_erasing=True)
         mark = {"case_digest": rows.case_digest(case_id), "erased_at": at}
-        self._connection.execute(_insert(self._connection, tables.erased_cases).values(mark).on_conflict_do_nothing())
+        upsert(self._connection, tables.erased_cases, [mark])
         for table in tables.CASE_TABLES:
             self._connection.execute(delete(table).where(table.c.case_id == case_id))
         digest, refused = mark["case_digest"], tables.rejected
@@ -228,18 +228,18 @@ class _Batch:
         snapshots = [decode_flag(record.value) for record in records if record.value is not None]
         if snapshots:
             self._lock_marks(is_erasing=False)
-        erased = self._erased({flag.case_id for flag in snapshots})
-        kept = [rows.flag_row(flag) for flag in snapshots if rows.case_digest(flag.case_id) not in erased]
-        self._upsert(tables.flag_changes, kept)
-        self._upsert(tables.flags, kept, rising="version")
+        erased = self._erased(flag.case_id for flag in snapshots)
+        kept = [rows.flag_row(flag) for flag in snapshots if flag.case_id not in erased]
+        upsert(self._connection, tables.flag_changes, kept)
+        upsert(self._connection, tables.flags, kept, "version")
         gone = [(record.key or b"").decode() for record in records if record.value is None]
         for table in (tables.flags, tables.flag_changes):
             if gone:
-                self._connection.execute(delete(table).where(table.c.flag_id.in_(gone)))
+                self._connection.execute(delete(table).where(one_of(self._connection, table.c.flag_id, gone)))
 
     def _therapists(self, records: list[Record]) -> None:
         summaries = [decode_therapist(record.value) for record in records if record.value is not None]
-        self._upsert(tables.therapists, [rows.therapist_row(one) for one in summaries], rising="version")
+        upsert(self._connection, tables.therapists, [rows.therapist_row(one) for one in summaries], "version")
 
     def _rejected(self, records: list[Record]) -> None:
         refused = [rows.rejected_row(one.key, one.value, one.headers) for one in records]
@@ -249,36 +249,7 @@ class _Batch:
         for row in refused:
             if any(row[name] in erased for name in DIGESTS):
                 row.update(dict.fromkeys(("key", "value", *DIGESTS)), headers=[])
-        self._upsert(tables.rejected, refused)
-
-    def _upsert(self, table: Table, new: list[Row], *, rising: str | None = None, then: str | None = None) -> None:
-        """Insert; where the key is known replace only by a higher `rising` (then `then`), or not at all."""
-        if not new:
-            return
-        statement = _insert(self._connection, table)
-        if rising is None:
-            statement = statement.on_conflict_do_nothing()
-        else:
-            order = [name for name in (rising, then) if name]
-            statement = statement.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns),
-                set_={
-                    column.name: statement.excluded[column.name] for column in table.columns if not column.primary_key
-                },
-                where=tuple_(*(table.c[name] for name in order))
-                < tuple_(*(statement.excluded[name] for name in order)),
-            )
-        self._connection.execute(statement, new)
-
-
-def _insert(connection: Connection, table: Table) -> Any:
-    """An insert that knows `ON CONFLICT` in the connection's dialect."""
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        return sqlite.insert(table)
-    if dialect == "postgresql":
-        return postgresql.insert(table)
-    return insert(table)
+        upsert(self._connection, tables.rejected, refused)
 
 
 def _unavailable(error: OperationalError | InterfaceError) -> Unavailable:

@@ -7,12 +7,12 @@ Never: judge a record.
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaProducer
-from kafka.admin import NewTopic
+from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
 from pipeline.app import changelog_topics
 from pipeline.settings import Settings
-from schemas.topics import DAY_MS, TOPICS
+from schemas.topics import DAY_MS, EVENTS, TOPICS
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
@@ -20,6 +20,13 @@ CHANGELOG_CONFIG = {
     # What was deleted, an erased case above all, must not wait for ever in an open segment.
     "max.compaction.lag.ms": str(DAY_MS),
     "delete.retention.ms": str(7 * DAY_MS),
+}
+#: What is replayed has its original timestamps, and retention goes by them: years may lie in the log at once, and a
+#: segment must not begin with every week of them.
+REPLAY_CONFIG = {
+    "retention.ms": "-1",
+    "message.timestamp.before.max.ms": str(2**63 - 1),
+    "segment.ms": str(100 * 365 * DAY_MS),
 }
 
 
@@ -58,18 +65,31 @@ def topic_table(settings: Settings) -> dict[str, dict[str, str]]:
     return table
 
 
-def create_topics(settings: Settings) -> list[str]:
-    """Create what is missing; the names created."""
+def create_topics(settings: Settings, for_replay: bool = False) -> list[str]:
+    """Create what is missing; the names created. `for_replay`: the events topic keeps records of any age."""
+    table = topic_table(settings)
+    if for_replay:
+        table[EVENTS] = {**table[EVENTS], **REPLAY_CONFIG}
     admin = KafkaAdminClient(**connection(settings))
     try:
-        missing = sorted(topic_table(settings).keys() - set(admin.list_topics()))
-        return [name for name in missing if _create(admin, name, settings)]
+        missing = sorted(table.keys() - set(admin.list_topics()))
+        return [name for name in missing if _create(admin, name, settings, table[name])]
     finally:
         admin.close()
 
 
-def _create(admin: KafkaAdminClient, name: str, settings: Settings) -> bool:
-    topic = NewTopic(name, settings.partitions, settings.replication, topic_configs=topic_table(settings)[name])
+def end_replay(settings: Settings) -> None:
+    """Give the events topic the retention of an installation in use; records that are older leave."""
+    config = {**dict.fromkeys(REPLAY_CONFIG, (AlterConfigOp.DELETE, None)), **topic_table(settings)[EVENTS]}
+    admin = KafkaAdminClient(**connection(settings))
+    try:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, EVENTS, config)])
+    finally:
+        admin.close()
+
+
+def _create(admin: KafkaAdminClient, name: str, settings: Settings, config: dict[str, str]) -> bool:
+    topic = NewTopic(name, settings.partitions, settings.replication, topic_configs=config)
     try:
         admin.create_topics([topic])
     except TopicAlreadyExistsError:

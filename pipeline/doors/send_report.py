@@ -92,14 +92,7 @@ class ConsoleReport:
         self._bad = bad
         self._told = 0
         self._untold: Counter[Reason] = Counter()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._bar = progress_bar(self._console)
         self._task = self._bar.add_task("sending", total=path.stat().st_size)
 
     def __enter__(self) -> Self:
@@ -133,6 +126,18 @@ class ConsoleReport:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def progress_bar(console: Console) -> Progress:
+    """The bar of everything that is sent; it is there only on a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
 
 
 def bad_file(path: Path, source: Path, mapping: CsvMapping | None) -> BadFile:

@@ -13,7 +13,17 @@ from sqlalchemy import Engine, select
 
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
-from tests.support.builders import Json, a_checkin, a_held, an_action, an_erasure, value_of
+from tests.support.builders import (
+    Json,
+    a_checkin,
+    a_closure,
+    a_held,
+    a_missed,
+    a_withdrawal,
+    an_action,
+    an_erasure,
+    value_of,
+)
 from tests.support.histories import histories
 from tests.support.straight import Straight, memory_store
 
@@ -103,6 +113,37 @@ def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) ->
     migrate(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+
+@pytest.mark.postgres
+def test_postgresql_holds_the_same_rows_as_sqlite_in_any_order_and_with_duplicates(postgres_url: str) -> None:
+    events = [one for case in ("c-1", "c-2") for one in eventful(case)]
+    shuffled = [*events, *events[::3]]
+    random.Random(4).shuffle(shuffled)
+    engine = open_engine(postgres_url)
+    migrate(engine)
+    Straight().feed(shuffled, batch=5).store(engine, batch=9)
+    assert rows_of(engine) == rows_of(Straight().feed(events, batch=len(events)).store(memory_store()))
+    assert rows_of(engine)["flag_actions"]
+    engine.dispose()
+
+
+def eventful(case: str) -> list[Json]:
+    """A case of every kind of event, with a corrected check-in and two contents under one identity."""
+    checkins = [a_checkin(session, 9.0 if session < 6 else 3.0, subject=case) for session in range(1, 9)]
+    held = [a_held(session, subject=case) for session in range(1, 9)]
+    return [
+        *checkins,
+        *held,
+        a_checkin(2, 7.5, subject=case, id="again", checkin_id="k-2"),
+        a_checkin(2, 8.5, subject=case, id="once-more", checkin_id="k-2", revision=2),
+        a_held(3, subject=case, id="same"),
+        a_held(3, subject=case, id="same", session_id="s-other"),
+        an_action("acknowledged", "f-1", subject=case),
+        a_missed(4, subject=case),
+        a_withdrawal("k-2", subject=case),
+        a_closure(9, subject=case),
+    ]
 
 
 @pytest.mark.postgres

@@ -1,0 +1,151 @@
+"""`alliance replay --from DATABASE_URL`.
+
+In: the archive of one store; the settings of an empty installation. Out: the archive gone through that installation; a
+summary; exit code 0 the archives are equal, 1 they differ, 2 not finished.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from sqlalchemy import Engine, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from pipeline.commands.setup import Answer, Mendable, effective_settings, with_broker
+from pipeline.settings import Settings
+
+LOOK_SECONDS = 1.0
+BEGIN_ANEW = (
+    "A replay cannot go on half-way: delete the topics and the database of the target, "
+    "`alliance topics --for-replay`, and begin anew"
+)
+
+
+@click.command()
+@click.option(
+    "--from", "source", required=True, envvar="REPLAY_FROM", metavar="DATABASE_URL", help="The store with the archive."
+)
+@click.option(
+    "--patience", type=click.IntRange(min=1), default=60, show_default=True, help="Seconds without any progress."
+)
+def replay(source: str, patience: int) -> None:
+    """Send a store's archive through this installation, which must be empty; see docs/operations.md."""
+    from consumers.store.database import open_engine
+    from pipeline.doors.installation import obstacle
+    from pipeline.doors.replay import archived
+
+    settings = effective_settings()
+    archive, target = _archive(source), open_engine(settings.database)
+    stands_in_the_way = with_broker(
+        settings, lambda: _answered("ALLIANCE_DATABASE", lambda: obstacle(settings, target))
+    )
+    if stands_in_the_way is not None:
+        raise Mendable(stands_in_the_way)
+    total = _answered("--from", lambda: archived(archive))
+    began = time.monotonic()
+    problem = _go_through(settings, archive, target, total, patience)
+    if problem is not None:
+        raise Mendable(problem)
+    sys.exit(0 if _told(archive, target, time.monotonic() - began) else 1)
+
+
+def _go_through(settings: Settings, archive: Engine, target: Engine, total: int, patience: int) -> str | None:
+    """Send, then wait until worker and store are through; what went wrong, in a sentence."""
+    from pipeline.doors import log
+    from pipeline.doors.producers import close
+    from pipeline.doors.replay import send_archive
+    from pipeline.doors.send_report import progress_bar
+
+    with progress_bar(Console(stderr=True)) as bar:
+        sending = bar.add_task("sent", total=total)
+        producer = with_broker(settings, lambda: log.producer(settings))
+        sent = send_archive(archive, producer, lambda done: bar.update(sending, completed=done))
+        close(producer, 5.0)
+        if sent.why_stopped:
+            return f"{sent.why_stopped}; {sent.acknowledged} of {total} events are sent. {BEGIN_ANEW}."
+        try:
+            return _wait_until_processed(settings, target, bar, patience)
+        except KeyboardInterrupt:
+            return f"Stopped by hand; all {total} events are sent, but nothing was compared. {BEGIN_ANEW}."
+
+
+def _wait_until_processed(settings: Settings, target: Engine, bar: Progress, patience: int) -> str | None:
+    from pipeline.doors.installation import left
+
+    processing = bar.add_task("processed", total=None)
+    done, moved = -1, time.monotonic()
+    while True:
+        now = left(settings, target)
+        bar.update(processing, completed=now.done, total=now.done + now.by_worker + now.by_store)
+        if now.is_nothing:
+            return None
+        if now.done != done:
+            done, moved = now.done, time.monotonic()
+        elif time.monotonic() - moved > patience:
+            return (
+                f"Nothing has moved for {patience} s, with {now.by_worker} records left for the worker and "
+                f"{now.by_store} for the store. See whether `alliance worker` and `alliance store` of the target run, "
+                f"and what their /health says. {BEGIN_ANEW}."
+            )
+        threading.Event().wait(LOOK_SECONDS)
+
+
+def _told(archive: Engine, target: Engine, seconds: float) -> bool:
+    """Print the summary; whether the two archives hold the same."""
+    from pipeline.doors.replay import flags_of, tally
+
+    here, there = tally(archive), tally(target)
+    before, after = flags_of(archive), flags_of(target)
+    table = Table("kind", "status", "flags before", "flags after")
+    for kind, status in sorted(before | after):
+        table.add_row(kind, status, str(before[kind, status]), str(after[kind, status]))
+    console = Console()
+    console.print(table)
+    click.echo(f"events sent {here.events}, in the new archive {there.events}, {seconds:.1f} s")
+    if here == there:
+        click.echo("the archives are equal: the same events with the same content")
+        return True
+    click.echo(
+        "The archives differ: see `alliance rejected list` of the target, and whether anything was sent to one of them "
+        "meanwhile."
+    )
+    return False
+
+
+def _archive(url: str) -> Engine:
+    """The engine of the store to read; nothing is made there."""
+    from consumers.store.database import open_engine
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Mendable(
+            "--from is no SQLAlchemy URL. Name the store with the archive, as in ALLIANCE_DATABASE."
+        ) from None
+    if parsed.get_backend_name() == "sqlite" and not _is_there(parsed.database):
+        raise Mendable("--from names a file that is not there. Name the store with the archive.")
+    engine = open_engine(url)
+    if not _answered("--from", lambda: inspect(engine).has_table("events")):
+        raise Mendable("--from names a database without an archive. Name the store with the archive.")
+    return engine
+
+
+def _is_there(file: str | None) -> bool:
+    return file is not None and Path(file).is_file()
+
+
+def _answered(name: str, ask: Callable[[], Answer]) -> Answer:
+    """What a database answers, or one sentence that says which one does not; its own words may hold a password."""
+    try:
+        return ask()
+    except SQLAlchemyError as error:
+        raise Mendable(
+            f"The database of {name} does not answer ({type(error).__name__}). Start it or name another."
+        ) from None
