@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from consumers.store import tables
 from tests.faults.conftest import fresh_system
+from tests.support import reference
 from tests.support.alertmanager import Alertmanager
 from tests.support.audit import Audit
 from tests.support.kafka import Kafka
@@ -25,7 +26,7 @@ KILLS = sized(15, 30)
 MOST_SECONDS_BETWEEN = sized(3.0, 40.0)
 #: By night a million.
 EVENTS = sized(10_000, 1_000_000)
-DRAIN_SECONDS = sized(120.0, 1800.0)
+DRAIN_SECONDS = sized(reference.DRAIN_SECONDS, 1800.0)
 EVENTS_A_SECOND = sized(600, 2_500)
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from consumers.store import tables
+from tests.support import reference
 from tests.support.builders import a_checkin, an_erasure, value_of
 from tests.support.kafka import unique_name
 from tests.support.processes import Processes
@@ -18,7 +19,7 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.kafka
 
 EVENTS = sized(5_000, 1_000_000)
-REBUILD_SECONDS = sized(120, 3_600)
+REBUILD_SECONDS = sized(reference.DRAIN_SECONDS, 3_600.0)
 
 
 def dump(system: System) -> dict[str, str]:

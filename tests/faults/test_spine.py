@@ -7,15 +7,11 @@ import pytest
 
 from tests.support.kafka import Kafka
 from tests.support.processes import Processes
-from tests.support.reference import assert_equals_the_reference, distinct_of, practice
+from tests.support.reference import assert_equals_the_reference, distinct_of, practice, wait_for_events
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
-
-
-def wait_for_events(system: System, wanted: float) -> None:
-    wait_until(lambda: system.counts().get("events", 0) >= wanted, 120, lambda: f"{wanted} events; {system.counts()}")
 
 
 def test_the_store_equals_the_reference_though_worker_and_store_are_killed_five_times(

@@ -62,6 +62,11 @@ def log_of(bootstrap: str) -> list[tuple[bytes | None, bytes | None, int]]:
     return records
 
 
+def wait_for_events(system: System, wanted: float) -> None:
+    """Until so many events are in the store."""
+    wait_until(lambda: system.counts().get("events", 0) >= wanted, 120, lambda: f"{wanted} events; {system.counts()}")
+
+
 def assert_equals_the_reference(system: System, timeout: float = DRAIN_SECONDS) -> None:
     """Wait until everything on the log has gone through, then compare row for row."""
     expected = expected_store(log_of(system.bootstrap))
