@@ -14,8 +14,6 @@ from tests.support.builders import Json
 from tests.support.system import System
 from tests.support.waiting import pace, wait_until
 
-#: Events sent at a time.
-SHARE = 100
 PAUSE_SECONDS = 0.5
 
 
@@ -26,12 +24,13 @@ def coming_in(system: System, events: Sequence[Json], events_a_second: float) ->
     gives_up = threading.Event()
 
     def send() -> None:
+        share = max(20, round(events_a_second / 4))
         try:
-            for start in range(0, len(events), SHARE):
+            for start in range(0, len(events), share):
                 if gives_up.is_set():
                     return
-                send_share(system, events[start : start + SHARE], gives_up)
-                pace(SHARE / events_a_second)
+                send_share(system, events[start : start + share], gives_up)
+                pace(share / events_a_second)
         except BaseException as error:  # noqa: BLE001 - raised in the test's own thread
             failures.append(error)
 
