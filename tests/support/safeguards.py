@@ -169,6 +169,29 @@ def _greater_content_wins() -> None:
     case._put = latest
 
 
+def _group_is_told() -> None:
+    """Nobody outside learns how far the store is."""
+    from consumers.loop import Loop
+
+    Loop._commit = lambda self, records: None  # type: ignore[method-assign]
+
+
+def _store_from_the_beginning() -> None:
+    """A store without a position begins with what comes next."""
+    from consumers.loop import Loop
+
+    seek = Loop._seek
+
+    def seek_to_end(self: Any, partitions: Any) -> None:
+        known = self._sink.positions(partitions)
+        seek(self, [one for one in partitions if one in known])
+        fresh = [one for one in partitions if one not in known]
+        if fresh:
+            self._consumer.seek_to_end(*fresh)
+
+    Loop._seek = seek_to_end  # type: ignore[method-assign]
+
+
 #: Name -> how to do without it.
 SAFEGUARDS: dict[str, Callable[[], None]] = {
     "outputs-before-states": _outputs_before_states,
@@ -182,4 +205,6 @@ SAFEGUARDS: dict[str, Callable[[], None]] = {
     "stop-on-a-bug": _stop_on_a_bug,
     "refusals-are-kept": _refusals_are_kept,
     "greater-content-wins": _greater_content_wins,
+    "group-is-told": _group_is_told,
+    "store-from-the-beginning": _store_from_the_beginning,
 }
