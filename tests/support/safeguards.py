@@ -57,9 +57,11 @@ def _events_are_a_set() -> None:
     """An event that comes twice counts twice."""
     from pipeline.core import case
 
+    plain = case._put
+
     def put(state: Any, record: Any) -> bool:
-        state.records[record.identity] = record
-        state.trimmed += 1
+        if not plain(state, record):
+            state.trimmed += 1
         return True
 
     case._put = put
@@ -159,12 +161,12 @@ def _greater_content_wins() -> None:
     put = case._put
 
     def latest(state: Any, record: Any) -> bool:
-        known = state.records.get(record.identity)
-        if known is not None and known.digest != record.digest:
-            state.losers.add(known.digest)
-            state.records[record.identity] = record
-            return True
-        return put(state, record)
+        known = state.digests.get(record.identity)
+        if known is None or known == record.digest:
+            return put(state, record)
+        state.losers |= {known}
+        state.set_records(record if one.identity == record.identity else one for one in state.records())
+        return True
 
     case._put = latest
 
