@@ -31,7 +31,7 @@ def test_the_store_equals_the_reference_though_every_process_ends_at_each_of_its
     system = fresh_system(lasting_broker, processes, database, ALLIANCE_ALERTMANAGER=alertmanager.url)
     ways = [points_of(command) * TURNS for command in ("worker", "store", "notifier")]
     turns = list(zip_longest(*ways))
-    events = practice(weeks=12, therapists=sized(6, 240), seed=21)[: SHARE * (len(turns) + 1)]
+    events = practice(weeks=24, therapists=sized(3, 120), seed=21)[: SHARE * (len(turns) + 1)]
     assert len(events) == SHARE * (len(turns) + 1)
     for number, (worker, store, notifier) in enumerate(turns):
         system.send(events[number * SHARE : (number + 1) * SHARE])

@@ -45,12 +45,16 @@ def _outputs_before_states() -> None:
 
 
 def _acknowledge_by_hand() -> None:
-    """Faust acknowledges as soon as an event has been handed over."""
-    from faust.events import Event
+    """What has been gathered is acknowledged, done or not."""
+    from pipeline.edge.cycle import Cycle
 
-    from pipeline.edge.acks import HandEvent
+    add = Cycle.add
 
-    HandEvent.ack = Event.ack  # type: ignore[method-assign]
+    async def acknowledging(self: Cycle, event: Any) -> None:
+        await add(self, event)
+        event.ack_durable()
+
+    Cycle.add = acknowledging  # type: ignore[method-assign]
 
 
 def _events_are_a_set() -> None:
