@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 TURNS = sized(1, 50)
 #: Events sent for each crash.
 SHARE = 200
-REACHED_SECONDS = 60
+REACHED_SECONDS = 120
 
 
 def test_the_store_equals_the_reference_though_every_process_ends_at_each_of_its_points(
