@@ -3,7 +3,8 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-images check kafka postgres faults-long bench bench-store bench-detection bench-exposition bench-alerts
+.PHONY: help demo test test-images check kafka postgres faults-long faults-proofs bench bench-store
+.PHONY: bench-detection bench-exposition bench-alerts
 .PHONY: schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
@@ -19,8 +20,12 @@ demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctr
 test: venv parts ## every test, against a real Kafka, PostgreSQL, Prometheus and Alertmanager that it fetches and starts itself
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
-faults-long: venv parts ## the outages of the tests, as long as in life: Alertmanager away for a minute
-	LONG_AWAY_SECONDS=60 $(PYTHON) -m pytest tests/observability/test_flags_reach_people.py -k 500 $(PYTEST_ARGS)
+faults-long: venv parts ## the fault tests at the size of a night (docs/faults.md), a million events; hours
+	FAULTS=long $(PYTHON) -m pytest tests/faults tests/consumers/test_store_laws.py \
+	    tests/observability/test_flags_reach_people.py $(PYTEST_ARGS)
+
+faults-proofs: venv parts ## takes one safeguard away at a time and sees its test fail; PROOFS='changelog rows-with-position'
+	$(PYTHON) -m tests.faults.proofs $(PROOFS)
 
 # Minutes; docs/images-test.md. FULL=1 runs every test in the bare container too.
 test-images: venv parts ## as root on a Debian: image, docker-compose.yml and the README's commands, in a Docker engine of its own

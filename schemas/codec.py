@@ -4,6 +4,7 @@ In: bytes of a record's value. Out: a typed message, or `Undecodable` with a rea
 Never: a decision that needs more than the bytes themselves.
 """
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,8 +83,8 @@ def _depth(value: bytes) -> int:
 def _diagnose(value: bytes, complaint: str) -> Undecodable:
     """Which of the closed reasons a complaint of the decoder means."""
     try:
-        tree = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        tree = _tree(value)
+    except (msgspec.DecodeError, ValueError):
         return Undecodable(Reason.NOT_JSON, "not JSON")
     if not isinstance(tree, dict):
         return Undecodable(Reason.NOT_A_CLOUDEVENT, "not a JSON object")
@@ -98,6 +99,20 @@ def _diagnose(value: bytes, complaint: str) -> Undecodable:
         if place == attribute:
             return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is not as it should be")
     return Undecodable(Reason.INVALID_DATA, _detail(complaint, place))
+
+
+def _tree(value: bytes) -> Any:
+    """The value as JSON has it, whatever it means; raises `msgspec.DecodeError` or `ValueError` when it is none."""
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.ValidationError:
+        # A number that no float holds is JSON all the same; what is wrong is the data.
+        return json.loads(value, parse_int=float, parse_constant=_no_json)
+
+
+def _no_json(constant: str) -> None:
+    """NaN and Infinity, which Python's reader would take."""
+    raise ValueError(constant)
 
 
 def _place(complaint: str) -> str:

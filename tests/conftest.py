@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.support import safeguards
 from tests.support.alertmanager import Alertmanager, configuration
 from tests.support.kafka import Kafka
 from tests.support.postgres import Postgres, new_database
@@ -20,6 +21,8 @@ from tests.support.webhook import Webhook
 # The same examples at every run: a test that fails for one of them fails for everybody.
 settings.register_profile("same-for-all", derandomize=True, deadline=None)
 settings.load_profile("same-for-all")
+# Nothing, unless somebody wants to see a test fail.
+safeguards.remove_named()
 
 
 @pytest.fixture(scope="session")

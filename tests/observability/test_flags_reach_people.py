@@ -1,7 +1,6 @@
 """A flag on the log reaches a webhook through the real Alertmanager, once, and ends there once it is acknowledged."""
 
 import json
-import os
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -15,14 +14,14 @@ from tests.support.builders import a_checkin, an_action
 from tests.support.flags import a_flag, flag_record, tombstone
 from tests.support.kafka import Kafka, Record, produce, records_of
 from tests.support.processes import Processes
+from tests.support.sizes import sized
 from tests.support.system import System
 from tests.support.waiting import wait_until
 from tests.support.webhook import Webhook
 
 pytestmark = pytest.mark.kafka
 
-#: `make faults-long` has Alertmanager away for a minute.
-AWAY_SECONDS = float(os.environ.get("LONG_AWAY_SECONDS", "10"))
+AWAY_SECONDS = sized(10.0, 60.0)
 FLAG_COUNT = 500
 KILLS = 5
 

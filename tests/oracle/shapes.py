@@ -103,10 +103,15 @@ def read(value: bytes) -> dict[str, Any]:
     return _event(tree[0])
 
 
+def _integer(digits: str) -> int | float:
+    """Python reads no integer of more than 4,300 digits, but JSON knows them."""
+    return int(digits) if len(digits) < 400 else float(digits)
+
+
 def parse(value: bytes) -> tuple[Any] | None:
     """The JSON tree in `value`, in a tuple of its own; None if it is not JSON in UTF-8."""
     try:
-        tree = json.loads(value.decode("utf-8"), parse_constant=_refuse)
+        tree = json.loads(value.decode("utf-8"), parse_int=_integer, parse_constant=_refuse)
         json.dumps(tree, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         return None

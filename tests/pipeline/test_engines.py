@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_spine import assert_equals_the_reference, distinct_of, practice, wait_for_events
 from tests.support.kafka import Kafka
 from tests.support.processes import Processes
+from tests.support.reference import assert_equals_the_reference, practice, wait_for_events
 from tests.support.system import System
 
 pytestmark = pytest.mark.kafka
@@ -27,5 +27,5 @@ def test_whatever_the_engine_the_store_equals_the_reference(
     system.kill("worker")
     system.start("worker").wait_until_well("worker")
     system.send(events[half:])
-    assert_equals_the_reference(system, distinct_of(events))
+    assert_equals_the_reference(system)
     assert system.counts()["rejected"] == 3

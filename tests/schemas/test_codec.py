@@ -299,3 +299,12 @@ def test_a_check_in_named_by_default_can_be_withdrawn_whatever_its_length() -> N
         "data": {"checkin_id": f"{longest.source}#{longest.id}"},
     }
     assert decoded(withdrawal)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"9" * 400, b"9" * 5000])
+def test_a_number_that_no_float_holds_is_wrong_data_and_not_broken_json(number: bytes) -> None:
+    tree = json.loads(CHECKIN)
+    tree["data"]["answers"] = {"trust": "@"}
+    with pytest.raises(Undecodable) as caught:
+        decode_event(json.dumps(tree).encode().replace(b'"@"', number))
+    assert caught.value.reason == Reason.INVALID_DATA

@@ -18,6 +18,7 @@ from tests.support.waiting import wait_until
 __all__ = [
     "Kafka",
     "Record",
+    "committed_offsets",
     "create_topics",
     "delete_topics",
     "end_offsets",
@@ -105,6 +106,13 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
     with closing(KafkaConsumer(bootstrap_servers=bootstrap)) as consumer:
         ends = consumer.end_offsets(partitions_of(consumer, topic))
         return {place.partition: offset for place, offset in ends.items()}
+
+
+def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+    """For each partition the offset that the group would go on from; without those that it never committed."""
+    with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+        found = admin.list_group_offsets(group)[group]
+        return {place.partition: one.offset for place, one in found.items() if place.topic == topic and one.offset >= 0}
 
 
 def records_of(bootstrap: str, topic: str, timeout: float = 30) -> list[Record]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.local.child import Child
 from deploy.local.places import ROOT
+from tests.support import safeguards
 from tests.support.waiting import wait_until
 
 
@@ -32,6 +33,13 @@ class Process(Child):
         if match is None:
             raise AssertionError(f"{self.name} ended with {self.exit_code} before {pattern!r}:\n{self.output()}")
         return match
+
+    @property
+    def most_memory_bytes(self) -> int:
+        """Its largest resident size so far."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
 
     def _line(self, pattern: str) -> re.Match[str] | None:
         return re.search(pattern, self.output(), re.MULTILINE)
@@ -54,7 +62,15 @@ class Processes:
 
     def alliance(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
         """Starts `alliance COMMAND …`; its settings are the ALLIANCE_… variables in env and no others."""
-        return self.python("-m", "pipeline.cli", command, *arguments, env=env, name=command)
+        entry = "tests.support.crashing" if safeguards.is_broken() else "pipeline.cli"
+        return self.python("-m", entry, command, *arguments, env=env, name=command)
+
+    def crashing(
+        self, point: str, command: str, *, passes: int = 0, act: str = "exit", env: Mapping[str, str]
+    ) -> Process:
+        """Starts `alliance COMMAND`, which ends (or raises) at a point that `tests.support.crashing` names."""
+        at = ("--at", point, "--passes", str(passes), "--act", act)
+        return self.python("-m", "tests.support.crashing", *at, command, env=env, name=f"{command}-{point}")
 
     def close(self) -> None:
         """Kills what still runs."""

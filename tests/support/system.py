@@ -33,6 +33,7 @@ class System:
         self.bootstrap = bootstrap
         self.database = database
         self.ports = {room: free_port() for room in ROOMS}
+        self.own_settings = settings
         self.settings: Mapping[str, str] = {
             "ALLIANCE_KAFKA": bootstrap,
             "ALLIANCE_DATABASE": database,
@@ -54,6 +55,15 @@ class System:
         for room in rooms:
             self.running[room] = self._processes.alliance(room, env=self.settings)
         return self
+
+    def start_crashing(self, room: str, point: str, *, passes: int = 0, act: str = "exit") -> Process:
+        """Start this process to end, or to raise, at a named point (`tests.support.crashing`)."""
+        self.running[room] = self._processes.crashing(point, room, passes=passes, act=act, env=self.settings)
+        return self.running[room]
+
+    def another(self) -> "System":
+        """A second set of processes on the same broker, topics, groups and database; nothing runs yet."""
+        return System(self._processes, self.bootstrap, self.database, **self.own_settings)
 
     @contextmanager
     def second_worker(self, first: "System") -> Iterator["System"]:
@@ -108,7 +118,7 @@ class System:
 
     def producer(self) -> KafkaProducer:
         """A producer that waits for acknowledgements."""
-        return KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=5)
+        return KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", linger_ms=5, max_request_size=3_000_000)
 
     def send(self, events: Iterable[Json]) -> int:
         """Put events on the log; returns when all are acknowledged."""

@@ -25,3 +25,8 @@ def wait_until(condition: Callable[[], Answer], timeout: float, what: str | Call
             raise AssertionError(f"not within {timeout:g} s: {awaited} (last answer: {answer!r})")
         Event().wait(POLL_SECONDS)
     return answer
+
+
+def pace(seconds: float) -> None:
+    """The pace at which a test sends or breaks things; nothing may rest on its length."""
+    Event().wait(seconds)

@@ -1,0 +1,40 @@
+"""The one broker is bounced under load, cleanly and hard: senders wait, nothing is lost, everybody comes back."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.support.kafka import Kafka
+from tests.support.load import coming_in, has_moved_on
+from tests.support.processes import Processes
+from tests.support.reference import assert_equals_the_reference, practice
+from tests.support.sizes import sized
+from tests.support.system import System
+from tests.support.waiting import pace
+
+pytestmark = pytest.mark.kafka
+
+BOUNCES = sized(2, 5)
+EVENTS = sized(3_000, 60_000)
+EVENTS_A_SECOND = sized(150, 400)
+BACK_SECONDS = 60
+ROOMS = ("worker", "store", "exporter")
+
+
+def test_the_store_equals_the_reference_though_the_broker_is_bounced(
+    broker_of_my_own: Kafka, processes: Processes, chance: random.Random, tmp_path: Path
+) -> None:
+    system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
+    system.create_topics().start(*ROOMS).wait_until_well(*ROOMS)
+    events = practice(weeks=12, seed=51, therapists=sized(8, 150))[:EVENTS]
+    assert len(events) == EVENTS
+    with coming_in(system, events, EVENTS_A_SECOND):
+        for bounce in [broker_of_my_own.stop, broker_of_my_own.kill] * BOUNCES:
+            pace(chance.uniform(0.5, 2.0))
+            bounce()
+            broker_of_my_own.start()
+            has_moved_on(system, BACK_SECONDS)
+    assert_equals_the_reference(system)
+    system.wait_until_well(*ROOMS)
+    assert all(system.running[room].running for room in ROOMS)

@@ -1,0 +1,58 @@
+"""An error inside an agent or a consumer: nothing is acknowledged that was not done, and a new process goes on."""
+
+import pytest
+
+from schemas.topics import EVENTS
+from tests.support.builders import a_checkin
+from tests.support.crashing import REACHED_LINE
+from tests.support.kafka import committed_offsets
+from tests.support.reference import assert_equals_the_reference
+from tests.support.sizes import sized
+from tests.support.system import System
+from tests.support.waiting import pace
+
+pytestmark = pytest.mark.kafka
+
+CASES = sized(60, 600)
+#: A worker commits every second; what it would commit wrongly it has committed by then.
+COMMIT_SECONDS = 2.5
+EXIT_BUG = 70
+#: Python's own, after a traceback.
+EXIT_TRACEBACK = 1
+
+TURNS = sized(1, 25)
+
+
+def send_check_ins(system: System, turn: str) -> None:
+    system.send(a_checkin(1, subject=f"c-{turn}-{case}", id=f"e-{turn}-{case}") for case in range(CASES))
+
+
+def committed(system: System) -> dict[int, int]:
+    return committed_offsets(system.bootstrap, system.settings["ALLIANCE_APP_ID"], EVENTS)
+
+
+def test_a_worker_that_raises_has_acknowledged_nothing_of_it_and_a_new_one_does_it(system: System) -> None:
+    before: dict[int, int] = {}
+    for turn in range(TURNS):
+        for act in ("bug", "cancel"):
+            send_check_ins(system, f"{turn}-{act}")
+            raising = system.start_crashing("worker", "before-outputs", act=act)
+            raising.wait_for_line(REACHED_LINE)
+            pace(COMMIT_SECONDS)
+            assert committed(system) == before, f"{act}: {raising.output()}"
+            if act == "bug":
+                assert raising.wait(10) == EXIT_BUG, raising.output()
+            raising.kill()
+    system.start("worker", "store")
+    assert_equals_the_reference(system)
+
+
+def test_a_store_that_raises_has_written_nothing_of_it_and_a_new_one_does_it(system: System) -> None:
+    system.start("worker")
+    for turn in range(TURNS):
+        for point in ("before-commit", "after-commit"):
+            send_check_ins(system, f"{turn}-{point}")
+            raising = system.start_crashing("store", point, act="bug")
+            assert raising.wait(60) == EXIT_TRACEBACK, raising.output()
+    system.start("store")
+    assert_equals_the_reference(system)

@@ -1,0 +1,216 @@
+"""What the fault tests rest on, each thing removable: a test that still passes without it proves nothing.
+
+In: the environment variable FAULTS_WITHOUT, a name of `SAFEGUARDS`. Out: this process, or one that
+`tests.support.crashing` starts, without that safeguard. Never: a change in the product's files.
+
+The names of the product that are bound here stand in this file and in `crashing.py` only.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+VARIABLE = "FAULTS_WITHOUT"
+Act = Callable[..., Any]
+
+
+def is_broken() -> bool:
+    """Whether a safeguard has been removed, so that nobody need wait long for what cannot come."""
+    return VARIABLE in os.environ
+
+
+def remove_named() -> None:
+    """Remove what the environment names, if it names anything."""
+    if is_broken():
+        SAFEGUARDS[os.environ[VARIABLE]]()
+
+
+def _outputs_before_states() -> None:
+    """The states go first, what they tell of after them."""
+    from pipeline.edge.outbox import Outbox
+
+    deliver = Outbox.deliver
+    held: list[Any] = []
+
+    async def turned(self: Outbox, records: Sequence[Any]) -> None:
+        if any(not one.topic.endswith("-changelog") for one in records):
+            held.extend(records)
+            return
+        await deliver(self, records)
+        told, held[:] = list(held), []
+        await deliver(self, told)
+
+    Outbox.deliver = turned  # type: ignore[method-assign]
+
+
+def _acknowledge_by_hand() -> None:
+    """What has been gathered is acknowledged, done or not."""
+    from pipeline.edge.cycle import Cycle
+
+    add = Cycle.add
+
+    async def acknowledging(self: Cycle, event: Any) -> None:
+        await add(self, event)
+        event.ack_durable()
+
+    Cycle.add = acknowledging  # type: ignore[method-assign]
+
+
+def _events_are_a_set() -> None:
+    """An event that comes twice counts twice."""
+    from pipeline.core import case
+
+    plain = case._put
+
+    def put(state: Any, record: Any) -> bool:
+        if not plain(state, record):
+            state.trimmed += 1
+        return True
+
+    case._put = put
+
+
+def _changelog() -> None:
+    """Nothing is remembered over a crash."""
+    from pipeline.edge.table import StateTable
+
+    StateTable.apply_changelog_batch = lambda self, batch: None  # type: ignore[method-assign]
+
+
+def _rows_with_position() -> None:
+    """The position is committed by itself, then the rows."""
+    from consumers.store.sink import StoreSink
+
+    move = StoreSink._move
+
+    def move_alone(self: Any, connection: Any, records: Any) -> Any:
+        with self._engine.begin() as alone:
+            return move(self, alone, records)
+
+    StoreSink._move = move_alone  # type: ignore[method-assign]
+
+
+def _wait_for_database() -> None:
+    """What cannot be written now is passed over."""
+    from consumers.loop import Unavailable
+    from consumers.store.run import MeteredSink
+
+    take = MeteredSink.take
+
+    def passing_over(self: Any, records: Any) -> None:
+        try:
+            take(self, records)
+        except Unavailable:
+            return
+
+    MeteredSink.take = passing_over  # type: ignore[method-assign]
+
+
+def _wait_for_broker() -> None:
+    """What the broker does not acknowledge at once is dropped."""
+    from pipeline.edge.outbox import Outbox
+
+    async def drop(self: Any, records: Sequence[Any]) -> None:
+        await self._attempt(records)
+
+    Outbox.deliver = drop  # type: ignore[method-assign]
+
+
+def _flags_from_the_beginning() -> None:
+    """The readers without memory begin with what comes next."""
+    from kafka import KafkaConsumer
+
+    from consumers import follow
+
+    class Forgetful(KafkaConsumer):  # type: ignore[misc]
+        def seek_to_beginning(self, *partitions: Any) -> None:
+            self.seek_to_end(*partitions)
+
+    follow.KafkaConsumer = Forgetful  # type: ignore[attr-defined]
+
+
+def _stop_on_a_bug() -> None:
+    """A batch that met a bug is acknowledged and the next one taken, as by Faust itself."""
+    from pipeline.cases import Cases
+
+    work = Cases.work
+
+    async def swallowing(self: Any, *batch: Any) -> None:
+        try:
+            await work(self, *batch)
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - that is the point
+            return
+
+    Cases.work = swallowing  # type: ignore[method-assign, assignment]
+
+
+def _refusals_are_kept() -> None:
+    """A refused record is dropped."""
+    from pipeline.edge.outbox import Outbox
+    from schemas.topics import REJECTED
+
+    deliver: Callable[..., Awaitable[None]] = Outbox.deliver
+
+    async def dropping(self: Any, records: Sequence[Any]) -> None:
+        await deliver(self, [one for one in records if one.topic != REJECTED])
+
+    Outbox.deliver = dropping  # type: ignore[method-assign]
+
+
+def _greater_content_wins() -> None:
+    """Of two contents under one identity the later one wins in the case."""
+    from pipeline.core import case
+
+    put = case._put
+
+    def latest(state: Any, record: Any) -> bool:
+        known = state.digests.get(record.identity)
+        if known is None or known == record.digest:
+            return put(state, record)
+        state.losers |= {known}
+        state.set_records(record if one.identity == record.identity else one for one in state.records())
+        return True
+
+    case._put = latest
+
+
+def _group_is_told() -> None:
+    """Nobody outside learns how far the store is."""
+    from consumers.loop import Loop
+
+    Loop._commit = lambda self, records: None  # type: ignore[method-assign]
+
+
+def _store_from_the_beginning() -> None:
+    """A store without a position begins with what comes next."""
+    from consumers.loop import Loop
+
+    seek = Loop._seek
+
+    def seek_to_end(self: Any, partitions: Any) -> None:
+        known = self._sink.positions(partitions)
+        seek(self, [one for one in partitions if one in known])
+        fresh = [one for one in partitions if one not in known]
+        if fresh:
+            self._consumer.seek_to_end(*fresh)
+
+    Loop._seek = seek_to_end  # type: ignore[method-assign]
+
+
+#: Name -> how to do without it.
+SAFEGUARDS: dict[str, Callable[[], None]] = {
+    "outputs-before-states": _outputs_before_states,
+    "acknowledge-by-hand": _acknowledge_by_hand,
+    "events-are-a-set": _events_are_a_set,
+    "changelog": _changelog,
+    "rows-with-position": _rows_with_position,
+    "wait-for-database": _wait_for_database,
+    "wait-for-broker": _wait_for_broker,
+    "flags-from-the-beginning": _flags_from_the_beginning,
+    "stop-on-a-bug": _stop_on_a_bug,
+    "refusals-are-kept": _refusals_are_kept,
+    "greater-content-wins": _greater_content_wins,
+    "group-is-told": _group_is_told,
+    "store-from-the-beginning": _store_from_the_beginning,
+}
