@@ -17,7 +17,6 @@ from pipeline.doors.producers import close
 from pipeline.doors.replay import PAGE, send_archive, tally
 from pipeline.settings import Settings, from_environment
 from schemas.topics import EVENTS
-from tests.faults.test_spine import distinct_of, practice
 from tests.oracle.compare import actual_store, differences
 from tests.support.builders import Json, a_checkin, an_erasure, key_of, value_of
 from tests.support.kafka import (
@@ -32,6 +31,7 @@ from tests.support.kafka import (
     unique_name,
 )
 from tests.support.processes import Processes
+from tests.support.reference import distinct_of, practice
 from tests.support.straight import Straight
 from tests.support.system import System
 from tests.support.waiting import wait_until
