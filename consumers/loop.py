@@ -172,12 +172,17 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _hand_over(self, records: list[Any]) -> None:
         try:
-            self._when_available(lambda: self._sink.take(records))
+            is_durable = self._when_available(lambda: self._take(records))
         except Overtaken:
             log.warning("Another process has moved the position; going on from where it stands.")
             self._seek(list(self._consumer.assignment()))
         else:
-            self._commit(records)
+            if is_durable:
+                self._commit(records)
+
+    def _take(self, records: list[Any]) -> bool:
+        self._sink.take(records)
+        return True
 
     def _when_available(self, act: Callable[[], Answer]) -> Answer | None:
         """Act as soon as what the sink writes to is there; None when told to stop before."""

@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 
 from consumers.loop import LogIsShorter, Loop, Overtaken, Record, Unavailable
 from pipeline.health import Health
@@ -47,9 +47,9 @@ def topic(kafka: Kafka) -> str:
     return name
 
 
-def a_loop(kafka: Kafka, topic: str, sink: MemorySink, health: Health) -> Loop:
+def a_loop(kafka: Kafka, topic: str, sink: MemorySink, health: Health, group: str = "") -> Loop:
     connection = {"bootstrap_servers": kafka.bootstrap}
-    return Loop(sink, [topic], connection, health, group=unique_name("g"), session_timeout_seconds=6)
+    return Loop(sink, [topic], connection, health, group=group or unique_name("g"), session_timeout_seconds=6)
 
 
 @contextmanager
@@ -85,6 +85,15 @@ def test_it_waits_for_what_the_sink_writes_to_and_says_so(kafka: Kafka, topic: s
     assert sink.offsets == [0, 1, 2, 3, 4]
     assert sink.tries == 4
     assert health.report()[0]
+
+
+def test_told_to_stop_while_what_it_writes_to_is_away_it_tells_the_group_of_nothing(kafka: Kafka, topic: str) -> None:
+    sink, group = MemorySink(), unique_name("g")
+    sink.troubles = [Unavailable("database", "away")] * 1000
+    with running(a_loop(kafka, topic, sink, Health("t"), group)):
+        wait_until(lambda: sink.tries, 30, "a first try")
+    with closing(KafkaConsumer(bootstrap_servers=kafka.bootstrap, group_id=group)) as consumer:
+        assert consumer.committed(TopicPartition(topic, 0)) is None
 
 
 def test_when_another_has_moved_the_position_it_goes_on_from_there(kafka: Kafka, topic: str) -> None:
