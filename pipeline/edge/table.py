@@ -41,7 +41,7 @@ class StateTable(Table):  # type: ignore[misc]
 
     async def on_recovery_completed(self, active_tps: set[Any], standby_tps: set[Any]) -> None:
         """Drop what belongs to partitions of others."""
-        self.states.keep_only(tp.partition for tp in active_tps)
+        self.states.keep_only(tp.partition for tp in active_tps if tp.topic == self.changelog_topic_name)
         await super().on_recovery_completed(active_tps, standby_tps)
 
     def __len__(self) -> int:

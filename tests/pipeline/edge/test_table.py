@@ -58,7 +58,8 @@ def test_a_record_and_a_whole_set_of_records_are_recovered_alike(table: StateTab
 
 def test_partitions_of_others_leave_memory(table: StateTable) -> None:
     table.apply_changelog_batch([Changed(Message(0, b"mine", VERSION_1)), Changed(Message(1, b"theirs", VERSION_1))])
-    asyncio.run(table.on_recovery_completed({TP("x", 0)}, set()))
+    of_another_table = TP("another-changelog", 1)
+    asyncio.run(table.on_recovery_completed({TP(table.changelog_topic_name, 0), of_another_table}, set()))
     assert len(table) == 1
     assert table.states.get(1, b"theirs") is None
 
