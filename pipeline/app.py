@@ -89,7 +89,7 @@ def _bare_app(settings: Settings) -> faust.App:
         table_standby_replicas=0,
         stream_wait_empty=False,
         # Of record sets where the engine is `sets`.
-        stream_buffer_maxsize=16 if settings.engine == "sets" else 4096,
+        stream_buffer_maxsize=4 if settings.engine == "sets" else 4096,
         stream_recovery_delay=0.0,
         broker_session_timeout=float(settings.session_timeout_seconds),
         broker_heartbeat_interval=max(0.5, settings.session_timeout_seconds / 4),

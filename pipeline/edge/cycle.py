@@ -17,7 +17,7 @@ from pipeline.edge.outbox import Stale
 from pipeline.edge.portions import Portion
 
 #: From so many gathered records on a batch is full and the stream waits.
-MOST_RECORDS = 10_000
+MOST_RECORDS = 5_000
 
 Work = Callable[[list[Portion]], Awaitable[None]]
 
