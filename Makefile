@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-images check kafka postgres faults-long faults-proofs bench bench-store
-.PHONY: bench-detection bench-exposition bench-alerts
+.PHONY: bench-peers bench-detection bench-exposition bench-alerts
 .PHONY: schemas dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
@@ -49,6 +49,9 @@ bench: venv parts ## how many events a second the spine of the pipeline carries 
 
 bench-store: venv parts ## how fast a backlog goes into SQLite and PostgreSQL, and where the time goes
 	$(PYTHON) -m benchmarks.store $(BENCH_ARGS)
+
+bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax and per-event Faust; BENCH_ARGS=--quick for two minutes
+	$(PYTHON) -m benchmarks.peers $(BENCH_ARGS)
 
 bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for two minutes
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)

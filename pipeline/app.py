@@ -43,19 +43,32 @@ def changelog_topics(app_id: str) -> tuple[str, str]:
 
 
 def create_app(
-    settings: Settings, instruments: Mapping[str, Instrument], prior: Prior, health: Health, meters: Meters
+    settings: Settings,
+    instruments: Mapping[str, Instrument],
+    prior: Prior,
+    health: Health,
+    meters: Meters,
+    *,
+    events: str = EVENTS,
+    only_cases: bool = False,
 ) -> faust.App:
-    """An app ready for `faust.Worker`; topics must exist (`alliance topics`)."""
+    """An app ready for `faust.Worker`; topics must exist (`alliance topics`).
+
+    Another topic of events, or the agent `cases` alone, is for measuring.
+    """
     app = _bare_app(settings)
     if settings.engine == "sets":
-        use_record_sets(app, delivered=[EVENTS, CASES], recovered=changelog_topics(settings.app_id))
+        use_record_sets(app, delivered=[events, CASES], recovered=changelog_topics(settings.app_id))
     outbox = Outbox(app, health)
     codec = CaseCodec(instruments, prior)
     case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, LIVE_CASES)
-    therapist_table = _table(app, THERAPIST_TABLE, settings, therapists_room.decode, therapist.encode, LIVE_THERAPISTS)
     cases = Cases(case_table.states, outbox, instruments, codec.yardsticks, meters)
-    therapists = Therapists(therapist_table.states, outbox, meters)
-    cycles = [_agent(app, "cases", EVENTS, cases.work), _agent(app, "therapists", CASES, therapists.work)]
+    cycles = [_agent(app, "cases", events, cases.work)]
+    if not only_cases:
+        therapist_table = _table(
+            app, THERAPIST_TABLE, settings, therapists_room.decode, therapist.encode, LIVE_THERAPISTS
+        )
+        cycles.append(_agent(app, "therapists", CASES, Therapists(therapist_table.states, outbox, meters).work))
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def settle(_: Any, revoked: Any, **__: Any) -> None:

@@ -1,0 +1,57 @@
+"""The job of the agent `cases`, for the runners that are not ours: one call a record.
+
+In: a state and a record. Out: the new state, and the records that tell of it.
+Never: decide anything: that is `pipeline.core`; know a broker or a stream processor.
+"""
+
+from pipeline.cases import CaseCodec, refusal
+from pipeline.core import case
+from pipeline.core.acceptance import Refused, accept
+from pipeline.core.prior import DEFAULT_PRIOR
+from pipeline.edge.outbox import Out
+from schemas.codec import encode
+from schemas.instruments.registry import load_instruments
+from schemas.topics import CASES, FLAGS
+
+INSTRUMENTS = load_instruments(None)
+CODEC = CaseCodec(INSTRUMENTS, DEFAULT_PRIOR)
+#: Messages of a cycle, for the runners that have cycles; and how long one may take to fill.
+CYCLE_RECORDS = 20_000
+CYCLE_SECONDS = 1.0
+
+encode_state = CODEC.encode
+decode_state = CODEC.decode
+
+
+def take(
+    state: case.State, key: bytes | None, value: bytes | None, timestamp_ms: int
+) -> tuple[case.State, case.Facts | Refused]:
+    """One record: the state after it, and what it brought; `case.NOTHING_NEW` when it was known."""
+    verdict = accept(value, key, timestamp_ms, INSTRUMENTS)
+    if isinstance(verdict, Refused):
+        return state, verdict
+    state, facts = case.absorb(state, verdict, CODEC.yardsticks)
+    return state, facts if facts.refusal is None else Refused(facts.refusal, "the case")
+
+
+def flags_of(facts: case.Facts) -> list[Out]:
+    """Flags that have changed or go, and the farewells of an erased case."""
+    return [
+        *[Out(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags],
+        *[Out(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags],
+        *[Out(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries],
+    ]
+
+
+def summaries_of(state: case.State) -> list[Out]:
+    """The newest summaries of a case."""
+    if not isinstance(state, case.CaseState):
+        return []
+    return [Out(CASES, one.therapist_id.encode(), encode(one)) for one in case.summaries(state)]
+
+
+def refused(
+    why: Refused, key: bytes | None, value: bytes | None, partition: int, offset: int, timestamp_ms: int
+) -> list[Out]:
+    """The refused record as it goes to its topic."""
+    return [refusal(why, key, value, [], partition, offset, timestamp_ms)]
