@@ -41,6 +41,7 @@ from deploy.local.places import parts_folder
 BROKER = {"log.segment.delete.delay.ms": "1000", "log.retention.ms": "-1", "log.cleaner.enable": "false"}
 #: So much of a load for a slow runner.
 SHORT = 20_000
+LARGE, SMALL, MANY, RECOVERY = "large", "small", "many", "recovery"
 
 
 class Sizes(NamedTuple):
@@ -50,11 +51,12 @@ class Sizes(NamedTuple):
     cases: int
     kept_cases: int
     rounds: int
+    small_rounds: int
     case_rounds: int
 
 
-DEFAULT = Sizes(events=150_000, cases=500_000, kept_cases=100_000, rounds=3, case_rounds=1)
-QUICK = Sizes(events=20_000, cases=20_000, kept_cases=20_000, rounds=1, case_rounds=1)
+DEFAULT = Sizes(events=100_000, cases=500_000, kept_cases=100_000, rounds=3, small_rounds=2, case_rounds=1)
+QUICK = Sizes(events=10_000, cases=5_000, kept_cases=5_000, rounds=1, small_rounds=1, case_rounds=1)
 
 
 class Bench:
@@ -83,20 +85,21 @@ class Bench:
 
     def measure(self, load: Load, rounds: int) -> None:
         """Every runner in turn, so many times; slow ones on a short part."""
+        runners = [one for one in self._runners if load.name != MANY or one.takes_long_loads]
         whole = self.put(load)
-        has_slow = any(runner.is_slow for runner in self._runners)
+        has_slow = any(runner.is_slow for runner in runners)
         part = self.put(load.head(f"{load.name}-short", SHORT)) if has_slow else whole
         for number in range(rounds):
-            for runner in self._runners:
+            for runner in runners:
                 put, wanted = part if runner.is_slow else whole
                 figure = measure(self._broker, runner, put, number, wanted)
                 self.figures.append(renamed(figure, load.name))
                 say(f"{load.name}, round {number + 1}: {figures_in_short([figure])}")
 
     def measure_recovery(self, cases: int) -> None:
-        """A kill each, of those that do not take minutes to get that far."""
+        """A kill each."""
         for runner in self._runners:
-            if not runner.is_slow and not runner.reads_cases:
+            if runner.takes_long_loads:
                 self.recovery[runner.name] = [recovery_seconds(self._broker, runner, cases)]
                 say(f"recovery: {runner.name} {self.recovery[runner.name][0]:.1f} s")
 
@@ -122,16 +125,16 @@ def say(what: str) -> None:
 
 def loads(sizes: Sizes, names: Sequence[str]) -> Iterator[tuple[Load, int]]:
     """The loads asked for, and how many rounds of each; made when it is their turn."""
-    if {"large", "small"} & set(names):
+    if {LARGE, SMALL} & set(names):
         records = by_partition(practice(sizes.events))
-        if "large" in names:
-            yield Load("large", "Backlog, large fetches", records), sizes.rounds
-        if "small" in names:
+        if LARGE in names:
+            yield Load(LARGE, "Backlog, large fetches", records), sizes.rounds
+        if SMALL in names:
             title = f"Small sets, {SMALL_SET} events a fetch and partition"
-            yield Load("small", title, records, set_records=SMALL_SET), sizes.rounds
-    if "many" in names:
+            yield Load(SMALL, title, records, set_records=SMALL_SET), sizes.small_rounds
+    if MANY in names:
         records = by_partition(many_cases(sizes.cases, 2))
-        yield Load("many", f"{sizes.cases:,} cases, 2 check-ins each", records), sizes.case_rounds
+        yield Load(MANY, f"{sizes.cases:,} cases, 2 check-ins each", records), sizes.case_rounds
 
 
 def conditions(sizes: Sizes, runners: Sequence[Runner], seconds: float, busy: float) -> str:
@@ -144,7 +147,8 @@ def conditions(sizes: Sizes, runners: Sequence[Runner], seconds: float, busy: fl
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({processor()}), Python {platform.python_version()}, "
         f"Apache Kafka {kafka} (one node, heap 1g) on the same machine, {PARTITIONS} partitions, nothing compressed. "
         f"Ours and script: {', '.join(ours)}; peers: {', '.join(peers)}. "
-        f"{sizes.rounds} rounds ({sizes.case_rounds} with very many cases), runners in turn: "
+        f"{sizes.rounds} rounds ({sizes.small_rounds} with small sets, {sizes.case_rounds} with very many cases), "
+        "runners in turn: "
         f"{', '.join(runner.name for runner in runners)}. {seconds / 60:.0f} minutes; load average of the machine "
         f"{busy:.1f} before, {os.getloadavg()[0]:.1f} after."
     )
@@ -159,10 +163,10 @@ def processor() -> str:
 def asked(arguments: Sequence[str]) -> argparse.Namespace:
     """The options."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
-    options.add_argument("--quick", action="store_true", help="small sizes, one round: two minutes")
+    options.add_argument("--quick", action="store_true", help="small sizes, one round: two to three minutes")
     options.add_argument("--write", action="store_true", help=f"renew {page.PAGE.name}")
     options.add_argument("--runners", nargs="+", default=[one.name for one in RUNNERS], metavar="RUNNER")
-    options.add_argument("--loads", nargs="*", default=["large", "small", "many", "recovery"], metavar="LOAD")
+    options.add_argument("--loads", nargs="*", default=[LARGE, SMALL, MANY, RECOVERY], metavar="LOAD")
     for name in Sizes._fields:
         options.add_argument(f"--{name.replace('_', '-')}", type=int)
     return options.parse_args(arguments)
@@ -185,7 +189,7 @@ def main() -> None:
             bench.measure(load, rounds)
             tables.append(page.table(page.Book(bench.start, bench.figures), load))
             print(f"\n{tables[-1]}\n", flush=True)
-        if "recovery" in options.loads:
+        if RECOVERY in options.loads:
             bench.measure_recovery(sizes.kept_cases)
             tables.append(page.recovery_table(bench.recovery, sizes.kept_cases))
     tables.append(page.start_table(page.Book(bench.start, [])))

@@ -5,6 +5,7 @@ Never: a process that this benchmark did not start.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +26,11 @@ def usage(pid: int) -> Usage:
 
 
 def _below(pid: int) -> list[int]:
-    children = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text(encoding="ascii").split()
-    ]
+    children: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        # A thread may end while we look.
+        with suppress(FileNotFoundError):
+            children += map(int, (task / "children").read_text(encoding="ascii").split())
     return [*children, *(one for child in children for one in _below(child))]
 
 

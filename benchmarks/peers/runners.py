@@ -36,6 +36,11 @@ class Runner(NamedTuple):
     #: Does a short part of each load only.
     is_slow: bool = False
 
+    @property
+    def takes_long_loads(self) -> bool:
+        """Whether it also does what would take the others minutes: very many cases, recovery."""
+        return not self.is_slow and not self.reads_cases
+
     def child(self, task: Task) -> Child:
         """The process, not yet started."""
         python = peers_python() if self.is_peer else Path(sys.executable)
