@@ -4,10 +4,13 @@ In: its loads and its judge. Out: proof that a lost event or flag is seen.
 Never: a runner, which takes minutes.
 """
 
+from pathlib import Path
+
 from benchmarks.peers import page
 from benchmarks.peers.bench import Figure
 from benchmarks.peers.loads import Load, by_partition, many_cases, practice
 from benchmarks.peers.outcome import RIGHT, expected, verdict
+from benchmarks.peers.shares import shares
 
 
 def test_every_checkin_of_very_many_cases_counts() -> None:
@@ -50,6 +53,16 @@ def test_a_wrong_outcome_stands_in_the_table() -> None:
     rounds = [figure("ours", 0, cpu=1.0), figure("ours", 1, cpu=1.0, verdict="WRONG: accepted 1 of 2")]
     table = page.table(page.Book([], rounds), Load("large", "Backlog", [[(b"", b"")] * 1_000]))
     assert "WRONG: accepted 1 of 2" in table
+
+
+def test_a_sample_counts_for_one_part_and_waiting_for_none(tmp_path: Path) -> None:
+    samples = tmp_path / "samples"
+    samples.write_text(
+        "run (asyncio/runners.py:1);Cases.work (pipeline/cases.py:70);accept (pipeline/core/acceptance.py:9) 3\n"
+        "run (asyncio/runners.py:1);Cases.work (pipeline/cases.py:70) 1\n"
+        "run (asyncio/runners.py:1);EpollSelector.select (selectors.py:468) 40\n"
+    )
+    assert shares(samples) == {"accept: decode, validate, score": 0.75, "the worker's own loop": 0.25}
 
 
 def figure(runner: str, number: int, *, cpu: float, events: int = 1_000, verdict: str = RIGHT) -> Figure:
