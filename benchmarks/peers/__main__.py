@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from benchmarks.peers import page
 from benchmarks.peers.bench import Figure, measure
-from benchmarks.peers.environment import REQUIREMENTS
+from benchmarks.peers.environment import REQUIREMENTS, peers_python
 from benchmarks.peers.loads import (
     PARTITIONS,
     SMALL_SET,
@@ -178,6 +178,8 @@ def main() -> None:
     chosen = {name: value for name in Sizes._fields if (value := getattr(options, name)) is not None}
     sizes = (QUICK if options.quick else DEFAULT)._replace(**chosen)
     runners = [one for one in RUNNERS if one.name in options.runners]
+    if any(runner.is_peer for runner in runners):
+        peers_python()
     started, busy = monotonic(), os.getloadavg()[0]
     tables = []
     with tempfile.TemporaryDirectory(dir=parts_folder()) as data, Kafka(Path(data), heap="1g", properties=BROKER) as it:

@@ -6,6 +6,7 @@ Never: a package in the project's own `.venv`. Made anew with
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 
 from deploy.local.console import PartsError, announced
@@ -17,6 +18,7 @@ REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 NEWEST_PYTHON = (3, 12)
 
 
+@cache
 def peers_python() -> Path:
     """The Python with Quix Streams and Bytewax, in `.parts`; made when it is not there."""
     if sys.version_info[:2] > NEWEST_PYTHON:
