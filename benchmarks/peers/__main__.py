@@ -7,6 +7,7 @@ Never: a test; machines are noisy, so runners take turns and ratios are of one r
 import argparse
 import os
 import platform
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -143,8 +144,10 @@ def conditions(sizes: Sizes, runners: Sequence[Runner], seconds: float, busy: fl
     pinned = [line.split(" ")[0] for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if "==" in line]
     peers = [one for one in pinned if one.startswith(("quixstreams", "bytewax", "confluent-kafka"))]
     ours = [f"{name}=={version(name)}" for name in ("faust-streaming", "aiokafka", "confluent-kafka")]
+    command = shlex.join(["python", "-m", "benchmarks.peers", *sys.argv[1:]])
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({processor()}), Python {platform.python_version()}, "
+        f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({processor()}), "
+        f"Python {platform.python_version()}, "
         f"Apache Kafka {kafka} (one node, heap 1g) on the same machine, {PARTITIONS} partitions, nothing compressed. "
         f"Ours and script: {', '.join(ours)}; peers: {', '.join(peers)}. "
         f"{sizes.rounds} rounds ({sizes.small_rounds} with small sets, {sizes.case_rounds} with very many cases), "

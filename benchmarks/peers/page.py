@@ -4,6 +4,7 @@ In: figures of one run of the benchmark. Out: Markdown.
 Never: a ratio of figures of different rounds; a figure of a wrong outcome without the word.
 """
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,8 @@ PAGE = ROOT / "docs" / "benchmarks" / "engine.md"
 BEGIN = "<!-- measured by `make bench-peers BENCH_ARGS=--write`: begin -->"
 END = "<!-- measured by `make bench-peers BENCH_ARGS=--write`: end -->"
 TITLES = {runner.name: runner.title for runner in RUNNERS}
-#: Less than this much CPU cannot be told apart from the start-up.
-LEAST_CPU_SECONDS = 0.1
+#: Less than this cannot be told apart from the start-up.
+LEAST_SECONDS = 0.2
 
 
 class Book:
@@ -41,17 +42,22 @@ class Book:
 
     def per_core(self, one: Figure) -> float:
         """Events per CPU second of the runner's processes, the start-up taken off."""
-        return one.events / max(LEAST_CPU_SECONDS, one.cpu_seconds - self.start_cpu.get(one.runner, 0.0))
+        return _rate(one.events, one.cpu_seconds - self.start_cpu.get(one.runner, 0.0))
 
     def per_second(self, one: Figure) -> float:
         """Events per second of the clock, the start-up taken off."""
-        return one.events / max(LEAST_CPU_SECONDS, one.wall_seconds - self.start_wall.get(one.runner, 0.0))
+        return _rate(one.events, one.wall_seconds - self.start_wall.get(one.runner, 0.0))
 
     def ratios(self, runner: str, load: str) -> list[float]:
         """To the script, per core, each in its own round."""
         found = self.of(load)
         script = {one.round: self.per_core(one) for one in found.get(SCRIPT.name, [])}
         return [self.per_core(one) / script[one.round] for one in found.get(runner, []) if one.round in script]
+
+
+def _rate(events: int, seconds: float) -> float:
+    """Events a second; not a number when the time is lost in the start-up."""
+    return events / seconds if seconds >= LEAST_SECONDS else math.nan
 
 
 def _medians(figures: Iterable[Figure], of: Callable[[Figure], float]) -> dict[str, float]:
@@ -110,8 +116,8 @@ def recovery_table(seconds: Mapping[str, Sequence[float]], cases: int) -> str:
 
 def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
     """Median and range."""
-    if not values:
-        return "-"
+    if not values or any(map(math.isnan, values)):
+        return "too short to tell"
     middle = show(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} ({show(min(values))}–{show(max(values))})"
 

@@ -49,6 +49,11 @@ def test_the_start_up_is_taken_off_and_ratios_are_of_one_round() -> None:
     assert book.ratios("ours", "large") == [0.5, 1.0]
 
 
+def test_a_run_no_longer_than_the_start_up_gets_no_figure() -> None:
+    book = page.Book([figure("ours", 0, events=16, cpu=1.0)], [figure("ours", 0, cpu=1.1)])
+    assert "too short to tell" in page.table(book, Load("large", "Backlog", [[(b"", b"")] * 1_000]))
+
+
 def test_a_wrong_outcome_stands_in_the_table() -> None:
     rounds = [figure("ours", 0, cpu=1.0), figure("ours", 1, cpu=1.0, verdict="WRONG: accepted 1 of 2")]
     table = page.table(page.Book([], rounds), Load("large", "Backlog", [[(b"", b"")] * 1_000]))
