@@ -161,22 +161,23 @@ def _erase(state: State) -> tuple[State, Facts]:
 
 def _absorb(state: CaseState, record: Record, event_at: int) -> Facts:
     is_new = record.identity not in state.digests
-    if not _put(state, record):
+    at = position(record)
+    if not _put(state, record, at):
         return NOTHING_NEW
-    _name_therapist(state, record)
-    if is_new and len(state.digests) <= MAX_RECORDS and state.course.follows(record):
-        flags = _advance(state, record)
+    _name_therapist(state, record, at)
+    if is_new and len(state.digests) <= MAX_RECORDS and state.course.follows(record, at):
+        flags = _advance(state, record, at)
     else:
         _trim(state)
         flags = _refold_and_compare(state, event_at)
     return Facts(flags) if flags else _NO_FLAGS
 
 
-def _put(state: CaseState, record: Record) -> bool:
+def _put(state: CaseState, record: Record, at: Position) -> bool:
     """Join the record to the set; False when the set knew it already."""
     known = state.digests.get(record.identity)
     if known is None:
-        if state.horizon is not None and position(record) <= state.horizon:
+        if state.horizon is not None and at <= state.horizon:
             return False
         state.add(record)
         return True
@@ -189,10 +190,10 @@ def _put(state: CaseState, record: Record) -> bool:
     return True
 
 
-def _advance(state: CaseState, record: Record) -> list[Flag]:
+def _advance(state: CaseState, record: Record, at: Position) -> list[Flag]:
     """The fast path: the record goes to the end of the course."""
     changed = []
-    for life in state.course.advance(position(record), record):
+    for life in state.course.advance(at, record):
         now = life.snapshot(state.case_id, 0)
         if state.said.get(life.flag_id) != now:
             state.said[life.flag_id] = now
@@ -237,10 +238,10 @@ def _sessions(records: list[Record]) -> set[int]:
     return {record.session for record in records if isinstance(record, HeldRecord | CheckinRecord)}
 
 
-def _name_therapist(state: CaseState, record: Record) -> None:
+def _name_therapist(state: CaseState, record: Record, at: Position) -> None:
     """Remember whom the record names, whether it wins or loses: so the answer depends on the set alone."""
     if isinstance(record, (HeldRecord, MissedRecord, CheckinRecord)):
-        named = position(record), record.team
+        named = at, record.team
     elif isinstance(record, ClosedRecord):
         named = (-(2**63), 0, 0), ""
     else:

@@ -76,9 +76,9 @@ class Course:
         self.fallback = Yardstick(first.prior, DEFAULT_YARDSTICK.standard_error, None)
         self.history = History(first, self.sensitivity)
 
-    def follows(self, record: Record) -> bool:
+    def follows(self, record: Record, at: Position) -> bool:
         """Whether `advance` may be given this new record as it is: after all others, superseding none of them."""
-        if position(record) <= self.last:
+        if at <= self.last:
             return False
         if isinstance(record, WithdrawalRecord):
             return False

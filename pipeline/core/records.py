@@ -5,6 +5,7 @@ Never: answers, names, texts; ids of sessions and check-ins are kept as 64-bit d
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -98,6 +99,9 @@ _ACTIONS: dict[type, str] = {
     events.FlagDismissed: "dismissed",
 }
 
+#: The same bytes for the same answers, in whatever order they came.
+_sorted_bytes = msgspec.msgpack.Encoder(order="sorted").encode
+
 Position = tuple[int, int, int]
 
 
@@ -109,6 +113,10 @@ def position(record: Record, at: int | None = None) -> Position:
 def digest64(*parts: str) -> int:
     """A 64-bit digest of texts."""
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big")
+
+
+#: A session is named by what tells that it was held and by each of its check-ins, one soon after the other.
+_session_digest = lru_cache(maxsize=20_000)(digest64)
 
 
 def checkin_id_of(event: events.CheckinSubmitted) -> str:
@@ -126,9 +134,11 @@ def record_of(accepted: Accepted) -> Record:
         case events.CheckinSubmitted():
             return _checkin_record(identity, digest, accepted, event)
         case events.SessionHeld(data=data):
-            return HeldRecord(identity, digest, at, digest64(data.session_id), data.therapist_id, data.team)
+            return HeldRecord(identity, digest, at, _session_digest(data.session_id), data.therapist_id, data.team)
         case events.SessionMissed(data=data):
-            return MissedRecord(identity, digest, at, digest64(data.session_id), data.therapist_id, data.team, data.by)
+            return MissedRecord(
+                identity, digest, at, _session_digest(data.session_id), data.therapist_id, data.team, data.by
+            )
         case events.CheckinWithdrawn(data=data):
             return WithdrawalRecord(identity, digest, at, digest64(data.checkin_id))
         case events.CaseClosed(data=data):
@@ -141,7 +151,7 @@ def record_of(accepted: Accepted) -> Record:
 
 def _pattern(answers: Mapping[str, float | None]) -> int:
     """32 bits that are alike for like answers."""
-    return int.from_bytes(blake2b(repr(sorted(answers.items())).encode(), digest_size=4).digest(), "big")
+    return int.from_bytes(blake2b(_sorted_bytes(answers), digest_size=4).digest(), "big")
 
 
 def _checkin_record(identity: int, digest: int, accepted: Accepted, event: events.CheckinSubmitted) -> CheckinRecord:
@@ -152,7 +162,7 @@ def _checkin_record(identity: int, digest: int, accepted: Accepted, event: event
         identity,
         digest,
         accepted.at,
-        digest64(data.session_id),
+        _session_digest(data.session_id),
         data.therapist_id,
         data.team,
         digest64(checkin_id_of(event)),

@@ -35,32 +35,33 @@ _THERAPIST_BIT, _FLAT_BIT, _PERFECT_BIT = 1, 2, 4
 
 def pack(record: Record, names: list[str]) -> bytes:
     """The row of a record; names that are new are appended to the list."""
-
-    def place(name: str) -> int:
-        if name not in names:
-            names.append(name)
-        return names.index(name)
-
     one = record
+    if isinstance(one, HeldRecord):
+        who, team = _place(one.therapist_id, names), _place(one.team, names)
+        return _HELD.pack(0, one.identity, one.digest, one.at, one.session, who, team)
     if isinstance(one, CheckinRecord):
         bits = one.rater * _THERAPIST_BIT | one.flat * _FLAT_BIT | one.perfect * _PERFECT_BIT
-        who, team, instrument = place(one.therapist_id), place(one.team), place(one.instrument)
+        who, team, instrument = _place(one.therapist_id, names), _place(one.team, names), _place(one.instrument, names)
         scores = _packed_scores(one)
         return _CHECKIN.pack(
             2, one.identity, one.digest, one.at, one.session, who, team, one.checkin, one.revision, bits, instrument,
             one.pattern, scores,
         )  # fmt: skip
-    if isinstance(one, HeldRecord):
-        who, team = place(one.therapist_id), place(one.team)
-        return _HELD.pack(0, one.identity, one.digest, one.at, one.session, who, team)
     if isinstance(one, MissedRecord):
-        who, team, by = place(one.therapist_id), place(one.team), place(one.by)
+        who, team, by = _place(one.therapist_id, names), _place(one.team, names), _place(one.by, names)
         return _MISSED.pack(1, one.identity, one.digest, one.at, one.session, who, team, by)
     if isinstance(one, WithdrawalRecord):
         return _WITHDRAWAL.pack(3, one.identity, one.digest, one.at, one.checkin)
     if isinstance(one, ActionRecord):
-        return _ACTION.pack(4, one.identity, one.digest, one.at, place(one.flag_id), place(one.action))
-    return _CLOSED.pack(5, one.identity, one.digest, one.at, place(one.therapist_id), place(one.reason))
+        flag, action = _place(one.flag_id, names), _place(one.action, names)
+        return _ACTION.pack(4, one.identity, one.digest, one.at, flag, action)
+    return _CLOSED.pack(5, one.identity, one.digest, one.at, _place(one.therapist_id, names), _place(one.reason, names))
+
+
+def _place(name: str, names: list[str]) -> int:
+    if name not in names:
+        names.append(name)
+    return names.index(name)
 
 
 def unpack(rows: bytes | bytearray, names: Sequence[str]) -> list[Record]:

@@ -21,6 +21,8 @@ AGAINST, AWAY = 0.35, 0.65
 #: Shifts of the score, in within-case SDs: for moving against; for moving away, where less of it shows.
 DEPTHS_AGAINST = (1.5, 2.5, 4.0)
 DEPTHS_AWAY = (0.6, 1.0, 1.6)
+_A1, _A2, _A3 = DEPTHS_AGAINST
+_W1, _W2, _W3 = DEPTHS_AWAY
 _LEAST, _MOST = 1e-9, 1e12
 
 SIGNS = ("score", "earlier", "ingredient", "form", "missing", "therapist")
@@ -74,9 +76,9 @@ class Strain:
 
 def score_ratios(deviation: float, unit: float) -> tuple[float, float]:
     """Strained : usual for a score `deviation` SDs off, where a within-case SD is `unit` predictive SDs."""
-    z = max(deviation, -12.0)
-    a, b, c = (depth * unit for depth in DEPTHS_AGAINST)
+    z = deviation if deviation > -12.0 else -12.0
+    a, b, c = _A1 * unit, _A2 * unit, _A3 * unit
     against = exp(-a * (z + 0.5 * a)) + exp(-b * (z + 0.5 * b)) + exp(-c * (z + 0.5 * c))
-    a, b, c = (depth * unit for depth in DEPTHS_AWAY)
+    a, b, c = _W1 * unit, _W2 * unit, _W3 * unit
     away = exp(-a * (z + 0.5 * a)) + exp(-b * (z + 0.5 * b)) + exp(-c * (z + 0.5 * c))
     return max(against / 3, 1e-6), max(away / 3, 1e-6)

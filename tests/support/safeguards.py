@@ -63,8 +63,8 @@ def _events_are_a_set() -> None:
 
     plain = case._put
 
-    def put(state: Any, record: Any) -> bool:
-        if not plain(state, record):
+    def put(state: Any, record: Any, at: Any) -> bool:
+        if not plain(state, record, at):
             state.trimmed += 1
         return True
 
@@ -164,10 +164,10 @@ def _greater_content_wins() -> None:
 
     put = case._put
 
-    def latest(state: Any, record: Any) -> bool:
+    def latest(state: Any, record: Any, at: Any) -> bool:
         known = state.digests.get(record.identity)
         if known is None or known == record.digest:
-            return put(state, record)
+            return put(state, record, at)
         state.losers |= {known}
         state.set_records(record if one.identity == record.identity else one for one in state.records())
         return True
