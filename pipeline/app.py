@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
+from faust.types import TP
 
 from pipeline import therapists as therapists_room
 from pipeline.cases import CaseCodec, Cases
@@ -18,9 +19,11 @@ from pipeline.edge.acks import HandEvent, events_of
 from pipeline.edge.cycle import Cycle, Work
 from pipeline.edge.endings import stop_stale
 from pipeline.edge.outbox import BATCH_BYTES, Outbox
+from pipeline.edge.resume import ResumeDesk
+from pipeline.edge.stops import Stops
 from pipeline.edge.table import StateTable
-from pipeline.edge.transport import use_record_sets
-from pipeline.health import Health, probe_broker
+from pipeline.edge.transport import use_record_sets, use_records
+from pipeline.health import Health, Reply, probe_broker
 from pipeline.meters import Meters
 from pipeline.settings import Settings
 from pipeline.therapists import Therapists
@@ -48,6 +51,7 @@ def create_app(
     prior: Prior,
     health: Health,
     meters: Meters,
+    desk: ResumeDesk,
     *,
     events: str = EVENTS,
     only_cases: bool = False,
@@ -59,10 +63,12 @@ def create_app(
     app = _bare_app(settings)
     if settings.engine == "sets":
         use_record_sets(app, delivered=[events, CASES], recovered=changelog_topics(settings.app_id))
-    outbox = Outbox(app, health)
+    else:
+        use_records(app)
+    outbox, stops = Outbox(app, health), Stops(health, meters)
     codec = CaseCodec(instruments, prior)
     case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, LIVE_CASES)
-    cases = Cases(case_table.states, outbox, instruments, codec.yardsticks, meters)
+    cases = Cases(case_table.states, outbox, instruments, codec.yardsticks, meters, stops)
     cycles = [_agent(app, "cases", events, cases.work)]
     if not only_cases:
         therapist_table = _table(
@@ -77,6 +83,11 @@ def create_app(
         if unsettled:
             stop_stale()
 
+    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+    async def keep_stops(_: Any, assigned: Any, **__: Any) -> None:
+        stops.keep_only(tp.partition for tp in assigned if tp.topic == EVENTS)
+        desk.open(lambda partition: _resume(app, cycles[0], stops, partition))
+
     @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
     async def probe() -> None:
         await asyncio.to_thread(probe_broker, settings.kafka, health)
@@ -84,6 +95,21 @@ def create_app(
             health.is_ready()
 
     return app
+
+
+async def _resume(app: faust.App, cycle: Cycle, stops: Stops, partition: int) -> Reply:
+    """Let all pass that lies in a stopped partition at this moment."""
+    place = TP(EVENTS, partition)
+    if place not in app.consumer.assignment():
+        return Reply(404, f"This worker does not have partition {partition}. Ask another one: --worker HOST:PORT.")
+    if partition not in stops.partitions:
+        return Reply(409, f"Partition {partition} is not stopped. The worker's /health names those that are.")
+    end = (await app.consumer.highwaters(place))[place]
+    async with cycle.at_rest:
+        if partition in stops.partitions:
+            stops.let_pass(partition, before=end)
+            cycle.wake(partition)
+    return Reply(200, f"Partition {partition} goes on; what lies in it before offset {end} passes, good or bad.")
 
 
 def _bare_app(settings: Settings) -> faust.App:

@@ -1,12 +1,12 @@
 """The agent `cases`: events in, flags, case summaries and refusals out.
 
 In: a batch of records of `alliance.events.v1`. Out: records for the flags, cases and rejected topics, then the changed
-case states; returns when all of it is durable.
+case states; returns when all of it is durable, with the partitions that are stopped.
 Never: decide anything itself; each event is one call into the core.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from hashlib import blake2b
 
 from pipeline.core import case
@@ -15,6 +15,7 @@ from pipeline.core.prior import Prior, Yardstick, yardsticks_of
 from pipeline.edge.outbox import Out, Outbox
 from pipeline.edge.portions import Fetched, Portion
 from pipeline.edge.states import States
+from pipeline.edge.stops import Stops
 from pipeline.meters import Meters
 from schemas import refusals
 from schemas.codec import encode
@@ -58,26 +59,41 @@ class Cases:
         instruments: Mapping[str, Instrument],
         yardsticks: Mapping[str, Yardstick],
         meters: Meters,
+        stops: Stops,
     ) -> None:
         self._states = states
         self._outbox = outbox
         self._instruments = instruments
         self._yardsticks = yardsticks
         self._meters = meters
+        self._stops = stops
 
-    async def work(self, batch: list[Portion]) -> None:
+    async def work(self, batch: list[Portion]) -> Set[int]:
         """Flags, summaries and refusals first, then the states: a state on the log has been told of.
 
         However many events of a case a batch holds, its summary is sent once: readers want the newest only.
+
+        Returns the partitions that are stopped. What was taken of them before the stop is durable too, and comes again
+        with the rest: an event that the state holds changes nothing, and a refusal keeps its place.
         """
         work = _Batch(self._states, self._instruments, self._yardsticks)
         for portion in batch:
-            for record in portion.records:
-                work.take(portion.partition, record)
+            self._take(portion, work)
+        stopped = frozenset(self._stops.partitions)
         await self._outbox.deliver(work.outputs())
         await self._outbox.deliver(self._states.changes())
         self._meters.count(work.accepted, work.refused)
-        self._meters.done("cases", (record.timestamp / 1000 for portion in batch for record in portion.records))
+        done = [portion for portion in batch if portion.partition not in stopped]
+        self._meters.done("cases", (record.timestamp / 1000 for portion in done for record in portion.records))
+        return stopped
+
+    def _take(self, portion: Portion, work: "_Batch") -> None:
+        """Its records, up to one that stops the partition."""
+        if portion.partition in self._stops.partitions:
+            return
+        for record in portion.records:
+            if self._stops.take(portion.partition, record.offset, work.take(portion.partition, record)):
+                return
 
 
 class _Batch:
@@ -95,28 +111,28 @@ class _Batch:
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
-    def take(self, partition: int, record: Fetched) -> None:
-        """One event: accept it, or refuse it with a reason."""
+    def take(self, partition: int, record: Fetched) -> Reason | None:
+        """One event: accept it, or refuse it with the reason that is returned."""
         verdict = accept(record.value, record.key, record.timestamp, self._instruments)
         if isinstance(verdict, Accepted):
-            self._absorb(partition, record, verdict)
-        else:
-            self._refuse(partition, record, verdict)
+            return self._absorb(partition, record, verdict)
+        self._refuse(partition, record, verdict)
+        return verdict.reason
 
     def outputs(self) -> list[Out]:
         """What is to be told, the summaries last."""
         summaries = [one for state in self._changed.values() for one in case.summaries(state)]
         return self._outputs + [Out(CASES, one.therapist_id.encode(), encode(one)) for one in summaries]
 
-    def _absorb(self, partition: int, record: Fetched, accepted: Accepted) -> None:
+    def _absorb(self, partition: int, record: Fetched, accepted: Accepted) -> Reason | None:
         key = record.key
         assert key is not None
         state, facts = case.absorb(self._state(partition, key), accepted, self._yardsticks)
         if facts is case.NOTHING_NEW:
-            return
+            return None
         if facts.refusal is not None:
             self._refuse(partition, record, Refused(facts.refusal, "the case"))
-            return
+            return facts.refusal
         self.accepted[type_of(accepted.event)] += 1
         for flag in facts.flags:
             self._outputs.append(Out(FLAGS, flag.flag_id.encode(), encode(flag)))
@@ -125,6 +141,7 @@ class _Batch:
             self._changed[key] = state
         else:
             self._erase(partition, key, facts, state)
+        return None
 
     def _erase(self, partition: int, key: bytes, facts: case.Facts, mark: case.State) -> None:
         """The case leaves; its mark stays under another key."""

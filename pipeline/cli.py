@@ -17,6 +17,7 @@ from pipeline.commands.doctor import doctor
 from pipeline.commands.key import key
 from pipeline.commands.rejected import rejected
 from pipeline.commands.replay import replay
+from pipeline.commands.resume import resume
 from pipeline.commands.send import send
 from pipeline.commands.setup import Mendable, effective_settings, known_instruments, known_prior, version, with_broker
 from pipeline.commands.simulate import simulate
@@ -31,7 +32,7 @@ def main() -> None:
     """Monitor the therapeutic alliance of a whole practice. Settings: environment variables ALLIANCE_… (see doctor)."""
 
 
-for command in (backtest, calibrate, demo, doctor, key, rejected, replay, send, simulate):
+for command in (backtest, calibrate, demo, doctor, key, rejected, replay, resume, send, simulate):
     main.add_command(command)
 
 
@@ -55,15 +56,16 @@ def worker() -> None:
     import faust
 
     from pipeline.app import create_app
+    from pipeline.edge.resume import ResumeDesk
     from pipeline.health import serve
     from pipeline.meters import Meters
 
     settings = effective_settings()
     instruments = known_instruments(settings)
-    health, meters = Health("worker"), Meters(version())
-    serve(settings.host, settings.worker_port, health, meters.registry)
+    health, meters, desk = Health("worker"), Meters(version()), ResumeDesk()
+    serve(settings.host, settings.worker_port, health, meters.registry, post=desk.reply)
     _wait_for_topics(settings, health)
-    app = create_app(settings, instruments, known_prior(settings), health, meters)
+    app = create_app(settings, instruments, known_prior(settings), health, meters, desk)
     # Faust sets up logging once more; its debug lines hold records, so it never gets below INFO.
     level = "info" if settings.log_level == "debug" else settings.log_level
     faust.Worker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()

@@ -1,6 +1,6 @@
 """How a process is, for people and for health checks, over HTTP on a port of its own.
 
-In: what each part of a process reports. Out: `/health` (200 or 503, JSON), `/metrics`.
+In: what each part of a process reports. Out: `/health` (200 or 503, JSON), `/metrics`; the answer to a POST.
 Never: anything about a client; the life of the process itself.
 """
 
@@ -11,11 +11,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+
+class Reply(NamedTuple):
+    """What becomes of a request: an HTTP status and one sentence for a person."""
+
+    status: int
+    sentence: str
 
 
 class Health:
@@ -95,8 +103,9 @@ def serve(
     health: Health,
     registry: CollectorRegistry,
     block: Callable[[], bytes] | None = None,
+    post: Callable[[str], Reply] | None = None,
 ) -> ThreadingHTTPServer:
-    """Answer `/health` and `/metrics` from a thread; port 0 takes a free one (see `server_port`)."""
+    """Answer `/health`, `/metrics` and, with `post`, POST requests from threads; port 0 takes a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -109,6 +118,10 @@ def serve(
                 self._answer(200 if is_well else 503, "application/json", json.dumps(report).encode())
             else:
                 self._answer(404, "text/plain", b"There is /health and /metrics.\n")
+
+        def do_POST(self) -> None:
+            status, sentence = Reply(404, "Nothing is taken here.") if post is None else post(self.path)
+            self._answer(status, "text/plain; charset=utf-8", f"{sentence}\n".encode())
 
         def _answer(self, status: int, content_type: str, body: bytes, *, may_compress: bool = False) -> None:
             self.send_response(status)

@@ -39,6 +39,11 @@ class Meters:
             "alliance_events_total", "Accepted events processed here.", ["type"], registry=self.registry
         )
         self.rejected = Counter("alliance_rejected_total", "Records refused here.", ["reason"], registry=self.registry)
+        self.stopped = Gauge(
+            "alliance_stopped_partitions",
+            "Partitions that bring bad records and are not taken until somebody lets them pass.",
+            registry=self.registry,
+        )
         self.latency = ManyAtOnce(
             "alliance_event_latency_seconds",
             "From the record's Kafka timestamp to the end of a stage.",

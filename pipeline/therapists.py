@@ -27,8 +27,11 @@ class Therapists:
         self._outbox = outbox
         self._meters = meters
 
-    async def work(self, batch: list[Portion]) -> None:
-        """The summaries first, then the states: a state on the log has been told of. One of each per therapist."""
+    async def work(self, batch: list[Portion]) -> frozenset[int]:
+        """The summaries first, then the states: a state on the log has been told of. One of each per therapist.
+
+        No partition is ever stopped here: what comes in was made by the other agent.
+        """
         changed: dict[bytes, therapist.TherapistState] = {}
         for portion in batch:
             for record in portion.records:
@@ -38,6 +41,7 @@ class Therapists:
         )
         await self._outbox.deliver(self._states.changes())
         self._meters.done("therapists", (record.timestamp / 1000 for portion in batch for record in portion.records))
+        return frozenset()
 
     def _take(self, partition: int, record: Fetched, changed: dict[bytes, therapist.TherapistState]) -> None:
         assert record.key is not None and record.value is not None

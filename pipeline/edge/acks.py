@@ -42,6 +42,11 @@ class HandEvent(Event):  # type: ignore[misc]
         return
 
 
+def start_of(message: Any) -> int:
+    """From which offset to fetch so that this message comes again."""
+    return int(message.value.start if isinstance(message.value, RecordSet) else message.offset)
+
+
 def portion_of(message: Any) -> Portion:
     """What a Faust message holds: a whole record set, or one record (its timestamp in seconds)."""
     if isinstance(message.value, RecordSet):

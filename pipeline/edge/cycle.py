@@ -1,17 +1,19 @@
 """Group commit: while one batch is being made durable the next gathers.
 
 In: events of one agent, each a portion of a partition, in the order of each partition. Out: batches of portions to a
-function that returns when all their outputs are durable; then the acknowledgements, in order.
+function that returns when all their outputs are durable; then the acknowledgements, in order. A partition that the
+function keeps is not acknowledged: the consumer takes no more of it until `wake`, and then from there again.
 Never: acknowledge an event whose outputs are not durable, or go on after a bug: the process stops, offsets untouched.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any
 
+from faust.types import TP
 from mode import Service
 
-from pipeline.edge.acks import HandEvent, portion_of
+from pipeline.edge.acks import HandEvent, portion_of, start_of
 from pipeline.edge.endings import stop_bug, stop_stale
 from pipeline.edge.outbox import Stale
 from pipeline.edge.portions import Portion
@@ -19,7 +21,8 @@ from pipeline.edge.portions import Portion
 #: From so many gathered records on a batch is full and the stream waits.
 MOST_RECORDS = 5_000
 
-Work = Callable[[list[Portion]], Awaitable[None]]
+#: Returns the partitions of the batch that are kept: of these nothing is to be acknowledged.
+Work = Callable[[list[Portion]], Awaitable[Set[int]]]
 
 
 class Cycle(Service):  # type: ignore[misc]
@@ -35,9 +38,11 @@ class Cycle(Service):  # type: ignore[misc]
         self._gathered_records = 0
         self._arrived = asyncio.Event()
         self._has_room = asyncio.Event()
-        self._idle = asyncio.Event()
         self._has_room.set()
-        self._idle.set()
+        #: Held while a batch is under way; whoever else holds it acts between two batches.
+        self.at_rest = asyncio.Lock()
+        #: Where the partitions that are kept go on.
+        self._kept: dict[TP, int] = {}
 
     async def add(self, event: HandEvent) -> None:
         """Gather an event; waits while a full batch is already waiting."""
@@ -58,25 +63,31 @@ class Cycle(Service):  # type: ignore[misc]
     async def settle(self) -> None:
         """Return when no batch is under way; what has only been gathered is given back to the log."""
         self._take_gathered()
-        await self._idle.wait()
+        async with self.at_rest:
+            self._kept.clear()
+
+    def wake(self, partition: int) -> None:
+        """What was kept of this partition is fetched again. To be called at rest."""
+        for tp in [one for one in self._kept if one.partition == partition]:
+            self._app.consumer.go_on(tp, self._kept.pop(tp))
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
         while not self.should_stop:
             await self._arrived.wait()
             self._arrived.clear()
-            batch = [one for one in self._take_gathered() if self._is_current(one[0])]
-            if batch:
-                await self._carry_out(batch)
+            async with self.at_rest:
+                batch = [one for one in self._take_gathered() if self._is_current(one[0])]
+                if batch:
+                    await self._carry_out(batch)
 
     def _is_current(self, event: HandEvent) -> bool:
         """Whether the event was fetched under the present assignment; others will be fetched again."""
         return bool(event.message.generation_id == self._app.consumer_generation_id)
 
     async def _carry_out(self, batch: list[tuple[HandEvent, Portion]]) -> None:
-        self._idle.clear()
         try:
-            await self._work([portion for _, portion in batch])
+            kept = await self._work([portion for _, portion in batch])
         except asyncio.CancelledError as error:
             if not self.should_stop:
                 # Nobody would be told otherwise: the process would go on and do nothing.
@@ -87,7 +98,15 @@ class Cycle(Service):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - the one place where a bug stops the process
             stop_bug(f"{self._name} agent", error)
         else:
-            for event, _ in batch:
-                event.ack_durable()
-        finally:
-            self._idle.set()
+            for event, portion in batch:
+                if portion.partition in kept:
+                    self._keep(event)
+                else:
+                    event.ack_durable()
+
+    def _keep(self, event: HandEvent) -> None:
+        # Not the message's own `tp`, which is aiokafka's class: Faust asserts on resuming that it is given its own.
+        tp = TP(event.message.topic, event.message.partition)
+        if tp not in self._kept and self._is_current(event):
+            self._kept[tp] = start_of(event.message)
+            self._app.consumer.stop_taking(tp)

@@ -24,6 +24,10 @@ class Progress:
         self.wanted = end
         return True
 
+    def go_back(self, start: int) -> None:
+        """The next set to deliver is the one that begins here, delivered before or not."""
+        self.wanted = start
+
     def acknowledge(self, start: int, end: int) -> None:
         """All outputs of a set are durable; it may be of an earlier fetch, cut in another way."""
         self._ahead[start] = max(end, self._ahead.get(start, end))

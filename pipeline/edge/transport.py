@@ -1,6 +1,7 @@
-"""Faust's Kafka transport for topics that are fetched as record sets.
+"""Faust's Kafka transport: partitions that stop and go on, and topics that are fetched as record sets.
 
-In: record sets from the seam (`record_sets`). Out: one Faust message a set; commits along acknowledged sets.
+In: record sets from the seam (`record_sets`), or records. Out: one Faust message a set or record; commits along what
+is acknowledged.
 Never: commit past a set whose outputs are not durable. Faust's own book-keeping counts single offsets and takes what
 lies between two messages for nothing, so it is not asked about these topics.
 """
@@ -18,7 +19,45 @@ from pipeline.edge.record_sets import RecordSet, fetch_as_sets
 log = logging.getLogger(__name__)
 
 
-class SetConsumer(Consumer):  # type: ignore[misc]
+class StoppableConsumer(Consumer):  # type: ignore[misc]
+    """A partition can be stopped, and later go on from an offset where nothing behind it has been committed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._going_back: dict[TP, int] = {}
+
+    def stop_taking(self, tp: TP) -> None:
+        """Take no more of a partition. Faust passes over what it has fetched of it already, hence `go_on` goes back."""
+        self.pause_partitions({tp})
+
+    def go_on(self, tp: TP, offset: int) -> None:
+        """Take the partition again, from this offset on."""
+        self._going_back[tp] = offset
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """As Faust's. Going back happens here, since between two calls nothing that was fetched is under way."""
+        for tp in list(self._going_back):
+            await self._go_back(tp)
+        async for one in super().getmany(timeout):
+            yield one
+
+    async def _go_back(self, tp: TP) -> None:
+        offset = self._going_back.pop(tp)
+        if self.flow_active and tp in self.assignment():
+            self._expect(tp, offset)
+            await self.seek_wait({tp: offset})
+            self.resume_partitions({tp})
+
+    def _expect(self, tp: TP, offset: int) -> None:
+        """What comes next of this partition begins at the offset."""
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Under the new assignment fetching begins at what is committed, which lies before any stop."""
+        self._going_back.clear()
+        await super().on_partitions_revoked(revoked)
+
+
+class SetConsumer(StoppableConsumer):
     """Delivers and commits whole sets; other topics go Faust's way."""
 
     #: The topics whose sets go to agents; those of changelogs are recovered from, not committed.
@@ -62,6 +101,10 @@ class SetConsumer(Consumer):  # type: ignore[misc]
         self._acked[tp].clear()
         return progress.advance()
 
+    def _expect(self, tp: TP, offset: int) -> None:
+        if tp in self._progress:
+            self._progress[tp].go_back(offset)
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp not in self._progress:
             await super()._add_gap(tp, offset_from, offset_to)
@@ -82,6 +125,14 @@ class SetConsumer(Consumer):  # type: ignore[misc]
 def use_record_sets(app: Any, delivered: Iterable[str], recovered: Iterable[str]) -> None:
     """Let the app fetch these topics as record sets: those that agents read, and those behind tables."""
     fetch_as_sets([*delivered, *recovered])
-    consumer = type("SetConsumer", (SetConsumer,), {"delivered_topics": frozenset(delivered)})
-    transport = type("SetTransport", (Transport,), {"Consumer": consumer})
+    _use(app, type("SetConsumer", (SetConsumer,), {"delivered_topics": frozenset(delivered)}))
+
+
+def use_records(app: Any) -> None:
+    """Let the app fetch every topic record by record."""
+    _use(app, StoppableConsumer)
+
+
+def _use(app: Any, consumer: type) -> None:
+    transport = type("AllianceTransport", (Transport,), {"Consumer": consumer})
     app.transport = transport(app.conf.broker_consumer, app)

@@ -95,6 +95,8 @@ RULE_FAILURES = 'prometheus_rule_evaluation_failures_total{rule_group="x"}'
 LIMIT_HITS = "prometheus_target_scrapes_exceeded_sample_limit_total{}"
 UNDELIVERED = 'alliance_notifier_undelivered_since_timestamp_seconds{alertmanager="1",instance="1"}'
 WAITING = 'alliance_process_waiting_seconds{job="store",part="database"}'
+WAITING_STOPPED = 'alliance_process_waiting_seconds{job="worker",part="partition-3"}'
+STOPPED, STOPPED_TOO = (f'alliance_stopped_partitions{{job="worker",instance="{one}"}}' for one in (1, 2))
 COLLAPSED = {"team": "north", "severity": "warning", "audience": "quality"}
 
 CASES: dict[str, Case] = {
@@ -127,9 +129,14 @@ CASES: dict[str, Case] = {
         missing=[{**CRITICAL, "job": job} for job in UP],
     ),
     "AllianceProcessWaiting": Case(
-        below=Moment(constant({WAITING: 300}), 60),
+        below=Moment(constant({WAITING: 300, WAITING_STOPPED: 9000}), 60),
         above=Moment(constant({WAITING: 301}), 60, [{**CRITICAL, "job": "store", "part": "database"}]),
         resolved=Moment({WAITING: "301x24 stale"}, 120),
+    ),
+    "AlliancePartitionStopped": Case(
+        below=Moment(constant({STOPPED: 0, STOPPED_TOO: 0}), 60),
+        above=Moment(constant({STOPPED: 0, STOPPED_TOO: 1}), 60, [CRITICAL]),
+        resolved=Moment({STOPPED: turns("1", "0"), STOPPED_TOO: "0x50"}, 120),
     ),
     "AllianceEventsLate": Case(
         below=Moment(rising({LATENCY % "60.0": "0+100", LATENCY % "300.0": "0+100", LATENCY % "+Inf": "0+100"}), 60),

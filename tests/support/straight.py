@@ -21,6 +21,8 @@ from pipeline.core.prior import DEFAULT_PRIOR
 from pipeline.edge.outbox import Out
 from pipeline.edge.portions import FetchedRecord, Portion
 from pipeline.edge.states import States
+from pipeline.edge.stops import Stops
+from pipeline.health import Health
 from pipeline.meters import Meters
 from pipeline.therapists import Therapists
 from schemas.instruments.definition import Instrument
@@ -102,6 +104,7 @@ class Straight:
             self.instruments,
             codec.yardsticks,
             meters,
+            Stops(Health("test"), meters),
         )
         self._therapists = Therapists(
             self.therapist_states,

@@ -15,6 +15,7 @@ from faust.transport.drivers.aiokafka import Producer
 from pipeline.app import create_app
 from pipeline.core.prior import DEFAULT_PRIOR
 from pipeline.edge.acks import HandEvent, events_of
+from pipeline.edge.resume import ResumeDesk
 from pipeline.health import Health
 from pipeline.meters import Meters
 from pipeline.settings import Settings
@@ -79,7 +80,7 @@ def test_a_fetched_set_is_one_message_and_moves_commits_by_its_ends() -> None:
 
 
 def test_the_app_is_set_up_to_be_exact() -> None:
-    app = create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"))
+    app = create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"), ResumeDesk())
     assert app.conf.Event is HandEvent
     assert app.conf.web_enabled is False
     assert app.conf.processing_guarantee.value == "at_least_once"
