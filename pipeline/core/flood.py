@@ -47,44 +47,39 @@ class Flood:
     partition: int
     #: Records before this offset may pass, whatever becomes of them.
     passes_before: int = 0
-    _latest: deque[Reason | None] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    _reasons: Counter[Reason] = field(default_factory=Counter)
+    _taken: int = 0
+    #: Place among those taken, and reason; of the latest `WINDOW` records only. Good ones, the many, leave no trace.
+    _refused: deque[tuple[int, Reason]] = field(default_factory=deque)
     _in_a_row: int = 0
 
     def take(self, offset: int, refusal: Reason | None) -> Stop | None:
         """Note what became of a record (None: it was accepted); the stop when it was one too many."""
         if offset < self.passes_before:
             return None
-        counted = None if refusal is Reason.ERASED else refusal
-        self._note(counted)
-        if counted is None:
+        self._taken += 1
+        if refusal is None or refusal is Reason.ERASED:
+            self._in_a_row = 0
             return None
+        self._note(refusal)
         if self._in_a_row >= MOST_IN_A_ROW:
             return self._stop(offset, self._in_a_row)
-        if len(self._latest) == WINDOW and self._reasons.total() > MOST_SHARE * WINDOW:
+        if self._taken >= WINDOW and len(self._refused) > MOST_SHARE * WINDOW:
             return self._stop(offset, WINDOW)
         return None
 
     def let_pass(self, before: int) -> None:
         """Somebody has looked: what lies before this offset may pass, and counting begins anew after it."""
         self.passes_before = before
-        self._latest.clear()
-        self._reasons.clear()
-        self._in_a_row = 0
+        self._taken = self._in_a_row = 0
+        self._refused.clear()
 
-    def _note(self, refusal: Reason | None) -> None:
-        if len(self._latest) == WINDOW:
-            leaving = self._latest[0]
-            if leaving is not None:
-                self._reasons[leaving] -= 1
-        self._latest.append(refusal)
-        if refusal is None:
-            self._in_a_row = 0
-        else:
-            self._reasons[refusal] += 1
-            self._in_a_row += 1
+    def _note(self, refusal: Reason) -> None:
+        self._in_a_row += 1
+        self._refused.append((self._taken, refusal))
+        while self._refused[0][0] <= self._taken - WINDOW:
+            self._refused.popleft()
 
     def _stop(self, offset: int, of: int) -> Stop:
-        among = Counter(one for one in list(self._latest)[-of:] if one is not None)
+        among = Counter(reason for place, reason in self._refused if place > self._taken - of)
         (reason, _), *_ = among.most_common(1)
         return Stop(self.partition, offset, among.total(), of, reason)

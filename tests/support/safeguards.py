@@ -57,6 +57,19 @@ def _acknowledge_by_hand() -> None:
     Cycle.add = acknowledging  # type: ignore[method-assign]
 
 
+def _stopped_is_kept() -> None:
+    """What a stopped partition brought is acknowledged, taken or not."""
+    from pipeline.edge.cycle import Cycle
+
+    keep = Cycle._keep
+
+    def acknowledging(self: Cycle, event: Any) -> None:
+        keep(self, event)
+        event.ack_durable()
+
+    Cycle._keep = acknowledging  # type: ignore[method-assign]
+
+
 def _events_are_a_set() -> None:
     """An event that comes twice counts twice."""
     from pipeline.core import case
@@ -202,6 +215,7 @@ def _store_from_the_beginning() -> None:
 SAFEGUARDS: dict[str, Callable[[], None]] = {
     "outputs-before-states": _outputs_before_states,
     "acknowledge-by-hand": _acknowledge_by_hand,
+    "stopped-is-kept": _stopped_is_kept,
     "events-are-a-set": _events_are_a_set,
     "changelog": _changelog,
     "rows-with-position": _rows_with_position,

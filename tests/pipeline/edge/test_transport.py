@@ -84,6 +84,35 @@ def test_before_the_seek_that_follows_an_assignment_nothing_is_committed() -> No
     assert outcome_of([(9, 12)], position=None) == {"delivered": [(9, 12)], "sought": [], "committed": {}}
 
 
+def test_a_stopped_partition_goes_on_from_where_it_is_told_although_more_was_delivered() -> None:
+    async def run() -> None:
+        async with a_consumer([(5, 9), (9, 12)], position=5) as consumer:
+            consumer.assignment = lambda: {PLACE}
+            delivered = [message.value.start async for _, message in consumer.getmany(1.0)]
+            consumer.stop_taking(PLACE)
+            assert PLACE in consumer._paused_partitions
+            consumer.go_on(PLACE, 5)
+            assert PLACE in consumer._paused_partitions, "not while something may still be under way"
+            delivered += [message.value.start async for _, message in consumer.getmany(1.0)]
+            assert delivered == [5, 9, 5, 9]
+            assert consumer.sought == [5]
+            assert PLACE not in consumer._paused_partitions
+
+    asyncio.run(run())
+
+
+def test_a_partition_that_went_to_another_worker_does_not_go_on_here() -> None:
+    async def run() -> None:
+        async with a_consumer([], position=5) as consumer:
+            consumer.assignment = set
+            consumer.go_on(PLACE, 5)
+            assert [one async for one in consumer.getmany(1.0)] == []
+            assert consumer.sought == []
+            assert PLACE not in consumer._active_partitions
+
+    asyncio.run(run())
+
+
 def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now() -> None:
     places = [TP(PLACE.topic, number) for number in range(3)]
     committed = {places[0]: 7, places[1]: 7, places[2]: None}
