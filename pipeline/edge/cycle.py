@@ -43,6 +43,8 @@ class Cycle(Service):  # type: ignore[misc]
         self.at_rest = asyncio.Lock()
         #: Where the partitions that are kept go on.
         self._kept: dict[TP, int] = {}
+        #: Where those that were woken begin again; what was under way before comes once more after it.
+        self._awaited: dict[TP, int] = {}
 
     async def add(self, event: HandEvent) -> None:
         """Gather an event; waits while a full batch is already waiting."""
@@ -65,11 +67,13 @@ class Cycle(Service):  # type: ignore[misc]
         self._take_gathered()
         async with self.at_rest:
             self._kept.clear()
+            self._awaited.clear()
 
     def wake(self, partition: int) -> None:
         """What was kept of this partition is fetched again. To be called at rest."""
         for tp in [one for one in self._kept if one.partition == partition]:
-            self._app.consumer.go_on(tp, self._kept.pop(tp))
+            self._awaited[tp] = self._kept.pop(tp)
+            self._app.consumer.go_on(tp, self._awaited[tp])
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
@@ -77,13 +81,24 @@ class Cycle(Service):  # type: ignore[misc]
             await self._arrived.wait()
             self._arrived.clear()
             async with self.at_rest:
-                batch = [one for one in self._take_gathered() if self._is_current(one[0])]
+                batch = [one for one in self._take_gathered() if self._is_in_turn(one[0])]
                 if batch:
                     await self._carry_out(batch)
 
     def _is_current(self, event: HandEvent) -> bool:
         """Whether the event was fetched under the present assignment; others will be fetched again."""
         return bool(event.message.generation_id == self._app.consumer_generation_id)
+
+    def _is_in_turn(self, event: HandEvent) -> bool:
+        """Whether nothing before the event was left out; others will be fetched again. To be asked in order, once."""
+        if not self._is_current(event):
+            return False
+        tp = _place_of(event)
+        if tp in self._awaited:
+            if start_of(event.message) != self._awaited[tp]:
+                return False
+            del self._awaited[tp]
+        return True
 
     async def _carry_out(self, batch: list[tuple[HandEvent, Portion]]) -> None:
         try:
@@ -105,8 +120,12 @@ class Cycle(Service):  # type: ignore[misc]
                     event.ack_durable()
 
     def _keep(self, event: HandEvent) -> None:
-        # Not the message's own `tp`, which is aiokafka's class: Faust asserts on resuming that it is given its own.
-        tp = TP(event.message.topic, event.message.partition)
+        tp = _place_of(event)
         if tp not in self._kept and self._is_current(event):
             self._kept[tp] = start_of(event.message)
             self._app.consumer.stop_taking(tp)
+
+
+def _place_of(event: HandEvent) -> TP:
+    """Not the message's own `tp`, which is aiokafka's class: Faust insists on its own where partitions are resumed."""
+    return TP(event.message.topic, event.message.partition)

@@ -95,6 +95,20 @@ def test_a_woken_partition_goes_on_from_the_first_event_that_was_kept() -> None:
     asyncio.run(run())
 
 
+def test_what_was_under_way_before_waking_is_left_out_until_the_partition_begins_again() -> None:
+    async def run() -> None:
+        bench, stale, again = Bench(), Event(3, 9), [Event(3, 7), Event(3, 8)]
+        bench.keeps = {3}
+        await bench.carry_out(Event(3, 7), Event(3, 8))
+        bench.keeps = frozenset()
+        bench.cycle.wake(3)
+        await bench.carry_out(stale, *again)
+        assert bench.worked[1:] == [[(3, 7), (3, 8)]]
+        assert [event.acknowledged for event in (stale, *again)] == [False, True, True]
+
+    asyncio.run(run())
+
+
 def test_after_a_rebalance_nothing_is_kept() -> None:
     async def run() -> None:
         bench = Bench()
