@@ -151,13 +151,14 @@ def test_a_stopped_partition_stays_stopped_while_workers_come_and_go(system: Sys
     send_bad(system, 1_000)
     system.start("worker", "store").wait_until_well("store")
     wait_until_stopped(system)
-    with system.another().second_worker(system) as second:
-        holder = wait_until_stopped(system, second)
-        wait_until(lambda: len(stops_of(system)) + len(stops_of(second)) == 1, 30, "one holder of the partition")
-        system.send(good(2))
-        wait_until_through(system, sessions=2)
-        code, said = resume(processes, second if holder is system else system, FLOODED)
-        assert (code, "does not have" in said) == (2, True), said
+    second = system.another().start("worker")
+    wait_until(lambda: second.health("worker").get("status") in ("ok", "waiting"), 60, second.logs)
+    wait_until(lambda: len(stops_of(system)) + len(stops_of(second)) == 1, 60, "one holder of the partition")
+    system.send(good(2))
+    wait_until_through(system, sessions=2)
+    code, said = resume(processes, system if stops_of(second) else second, FLOODED)
+    assert (code, "does not have" in said) == (2, True), said
+    second.kill("worker")
     wait_until_stopped(system)
     system.send(good(3))
     wait_until_through(system, sessions=3)
