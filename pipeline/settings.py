@@ -53,7 +53,8 @@ class Settings:
         10, "after this long without a heartbeat a dead worker's or store's partitions go to another"
     )
     engine: str = _setting(  # type: ignore[assignment]
-        "sets", "how a worker takes records: sets (all that was fetched of a partition at once) or events (one by one)"
+        "sets",
+        "how a worker takes records: sets (all that was fetched at once); events (one by one) only to compare with",
     )
     log_level: str = _setting("warning", "debug, info, warning or error")  # type: ignore[assignment]
 

@@ -11,6 +11,7 @@ import faust
 from benchmarks.peers.task import given
 from pipeline.app import create_app
 from pipeline.core.prior import DEFAULT_PRIOR
+from pipeline.edge.resume import ResumeDesk
 from pipeline.health import Health
 from pipeline.meters import Meters
 from pipeline.settings import Settings
@@ -33,6 +34,7 @@ def main() -> None:
         DEFAULT_PRIOR,
         Health("worker"),
         Meters("benchmark"),
+        ResumeDesk(),
         events=task.source,
         only_cases=not is_whole,
     )

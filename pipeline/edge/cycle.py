@@ -8,6 +8,7 @@ Never: acknowledge an event whose outputs are not durable, or go on after a bug:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Set
+from contextlib import suppress
 from typing import Any
 
 from faust.types import TP
@@ -20,6 +21,12 @@ from pipeline.edge.portions import Portion
 
 #: From so many gathered records on a batch is full and the stream waits.
 MOST_RECORDS = 5_000
+
+#: After a batch of at least so many records the next one waits for as many as `FEW_RECORDS`, but no longer than this:
+#: small sets would else be told of, and kept, one by one. At rest nobody waits.
+BUSY_RECORDS = 100
+FEW_RECORDS = 2_000
+GATHER_SECONDS = 0.05
 
 #: Returns the partitions of the batch that are kept: of these nothing is to be acknowledged.
 Work = Callable[[list[Portion]], Awaitable[Set[int]]]
@@ -36,7 +43,9 @@ class Cycle(Service):  # type: ignore[misc]
         self._most_records = most_records
         self._gathered: list[tuple[HandEvent, Portion]] = []
         self._gathered_records = 0
+        self._is_busy = False
         self._arrived = asyncio.Event()
+        self._has_many = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
         #: Held while a batch is under way; whoever else holds it acts between two batches.
@@ -53,14 +62,22 @@ class Cycle(Service):  # type: ignore[misc]
         self._gathered.append((event, portion))
         self._gathered_records += len(portion.records)
         self._arrived.set()
+        if self._gathered_records >= FEW_RECORDS:
+            self._has_many.set()
         if self._gathered_records >= self._most_records:
             self._has_room.clear()
 
     def _take_gathered(self) -> list[tuple[HandEvent, Portion]]:
         gathered, self._gathered = self._gathered, []
+        self._is_busy = self._gathered_records >= BUSY_RECORDS
         self._gathered_records = 0
+        self._has_many.clear()
         self._has_room.set()
         return gathered
+
+    async def _gather_more(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_many.wait(), GATHER_SECONDS)
 
     async def settle(self) -> None:
         """Return when no batch is under way; what has only been gathered is given back to the log."""
@@ -79,6 +96,8 @@ class Cycle(Service):  # type: ignore[misc]
     async def _run(self) -> None:
         while not self.should_stop:
             await self._arrived.wait()
+            if self._is_busy:
+                await self._gather_more()
             self._arrived.clear()
             async with self.at_rest:
                 batch = [one for one in self._take_gathered() if self._is_in_turn(one[0])]

@@ -105,12 +105,11 @@ def resume(processes: Processes, system: System, partition: int) -> tuple[int | 
     return asked.wait(60), asked.output()
 
 
-@pytest.mark.parametrize("engine", ["sets", "events"])
 def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_says_so(
-    engine: str, lasting_broker: Kafka, processes: Processes, tmp_path: Path
+    lasting_broker: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     database = f"sqlite:///{tmp_path}/store.sqlite"
-    system = fresh_system(lasting_broker, processes, database, ALLIANCE_ENGINE=engine)
+    system = fresh_system(lasting_broker, processes, database)
     system.send(good(1))
     send_bad(system)
     system.send(good(2))

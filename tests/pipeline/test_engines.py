@@ -1,4 +1,8 @@
-"""One contract for both ways of taking records: sets (the fast one) and events (the plain one, the reference)."""
+"""One contract for both ways of taking records: sets (the fast one) and events (the plain one, the reference).
+
+Crashes and rebalances are no part of it: over those the plain one is as exact as Faust's own commits, which may pass
+over an event (docs/decisions/0008). tests/faults holds the fast one to more.
+"""
 
 from pathlib import Path
 
@@ -24,8 +28,6 @@ def test_whatever_the_engine_the_store_equals_the_reference(
     system.send_records([(b"key", b"not JSON"), (b"key", None), (None, b"{}")])
     system.start("worker", "store")
     wait_for_events(system, half / 4)
-    system.kill("worker")
-    system.start("worker").wait_until_well("worker")
     system.send(events[half:])
     assert_equals_the_reference(system)
     assert system.counts()["rejected"] == 3

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 
 from deploy.local.kafka import Kafka
 from tests.support.waiting import wait_until
@@ -111,7 +112,11 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
 def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """For each partition the offset that the group would go on from; without those that it never committed."""
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
-        found = admin.list_group_offsets(group)[group]
+        try:
+            found = admin.list_group_offsets(group)[group]
+        except CoordinatorNotAvailableError:
+            # The first group ever on a broker: its topic of offsets is just being made.
+            return {}
         return {place.partition: one.offset for place, one in found.items() if place.topic == topic and one.offset >= 0}
 
 
