@@ -26,7 +26,7 @@ PROOFS: tuple[tuple[str, str], ...] = (
     ("stop-on-a-bug", f"{FAULTS}/test_raising.py"),
     ("wait-for-database", f"{FAULTS}/test_database_faults.py"),
     ("refusals-are-kept", f"{FAULTS}/test_poison.py"),
-    ("stopped-is-kept", f"{FAULTS}/test_flood.py"),
+    ("stopped-is-kept", f"{FAULTS}/test_stopped_partition.py"),
     ("store-from-the-beginning", f"{FAULTS}/test_rebuild.py"),
     ("group-is-told", f"{FAULTS}/test_slow_sink.py"),
     ("greater-content-wins", "tests/consumers/test_store_laws.py -k which_of_two"),

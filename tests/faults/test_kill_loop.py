@@ -23,7 +23,7 @@ from tests.support.waiting import pace, wait_until
 pytestmark = pytest.mark.kafka
 
 KILLS = sized(15, 30)
-MOST_SECONDS_BETWEEN = sized(3.0, 40.0)
+MOST_SECONDS_BETWEEN = sized(3.0, 24.0)
 #: By night a million.
 EVENTS = sized(10_000, 1_000_000)
 DRAIN_SECONDS = sized(reference.DRAIN_SECONDS, 1800.0)

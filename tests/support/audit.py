@@ -23,6 +23,7 @@ from tests.oracle.shapes import ERASED
 from tests.support.system import System
 
 POLL_MS = 200
+INSTRUMENTS = load()
 
 
 class Place(NamedTuple):
@@ -96,13 +97,13 @@ class Audit:
                     yield from (one for one in batch if one.offset < ends[partition])
 
     def _note_erasures(self, by_topic: dict[str, list[Any]]) -> None:
-        accepted = accept(_as_oracle(by_topic[EVENTS]), load()).accepted
+        accepted = accept(_as_oracle(by_topic[EVENTS]), INSTRUMENTS).accepted
         self._erased |= {event.case_id for event in accepted if event.type == ERASED}
         self._deleted_flags |= {one.key.decode() for one in by_topic[FLAGS] if one.value is None}
 
     def _events(self, rows: Rows, records: list[Any]) -> Iterator[Any]:
         for record in records:
-            for event in accept(_as_oracle([record]), load()).accepted:
+            for event in accept(_as_oracle([record]), INSTRUMENTS).accepted:
                 if event.case_id not in self._erased and event.key not in rows.events:
                     yield record
 
