@@ -4,10 +4,12 @@ In: the archive of one store; the settings of an empty installation. Out: the ar
 summary; exit code 0 the archives are equal, 1 they differ, 2 not finished.
 """
 
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -63,20 +65,39 @@ def _go_through(settings: Settings, archive: Engine, target: Engine, total: int,
     from pipeline.doors.replay import send_archive
     from pipeline.doors.send_report import progress_bar
 
-    with progress_bar(Console(stderr=True)) as bar:
+    with progress_bar(Console(stderr=True)) as bar, _noticing_interrupts() as interrupted:
         sending = bar.add_task("sent", total=total)
         producer = with_broker(settings, lambda: log.producer(settings))
         sent = send_archive(archive, producer, lambda done: bar.update(sending, completed=done))
-        close(producer, 5.0)
-        if sent.why_stopped:
-            return f"{sent.why_stopped}; {sent.acknowledged} of {total} events are sent. {BEGIN_ANEW}."
         try:
-            return _wait_until_processed(settings, target, bar, patience)
+            close(producer, 5.0)
+            if sent.why_stopped:
+                return f"{sent.why_stopped}; {sent.acknowledged} of {total} events are sent. {BEGIN_ANEW}."
+            return _wait_until_processed(settings, target, bar, patience, interrupted)
         except KeyboardInterrupt:
             return f"Stopped by hand; all {total} events are sent, but nothing was compared. {BEGIN_ANEW}."
 
 
-def _wait_until_processed(settings: Settings, target: Engine, bar: Progress, patience: int) -> str | None:
+@contextmanager
+def _noticing_interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, besides interrupting: a library on the way may swallow the exception."""
+    noticed = threading.Event()
+    usual = signal.getsignal(signal.SIGINT)
+
+    def notice(_: int, __: object) -> None:
+        noticed.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, notice)
+    try:
+        yield noticed
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+def _wait_until_processed(
+    settings: Settings, target: Engine, bar: Progress, patience: int, interrupted: threading.Event
+) -> str | None:
     from pipeline.doors.installation import left
 
     processing = bar.add_task("processed", total=None)
@@ -94,7 +115,8 @@ def _wait_until_processed(settings: Settings, target: Engine, bar: Progress, pat
                 f"{now.by_store} for the store. See whether `alliance worker` and `alliance store` of the target run, "
                 f"and what their /health says. {BEGIN_ANEW}."
             )
-        threading.Event().wait(LOOK_SECONDS)
+        if interrupted.wait(LOOK_SECONDS):
+            raise KeyboardInterrupt
 
 
 def _told(archive: Engine, target: Engine, seconds: float) -> bool:

@@ -30,6 +30,8 @@ SHAPE = {Reason.NOT_A_CLOUDEVENT, Reason.UNKNOWN_TYPE, Reason.INVALID_DATA}
 #: Refused although the shape is right as JSON Schema sees it: JSON Schema takes 2.0 for a whole number, knows no
 #: ends of a calendar, and says nothing here about characters.
 BEYOND_JSON_SCHEMA = {
+    # Read as infinity here, which is a number; JSON has no largest one.
+    "alliance.checkin.submitted.v1/invalid-invalid-data--number-too-large-for-a-double",
     "alliance.checkin.submitted.v1/invalid-invalid-data--revision-with-a-point",
     "alliance.checkin.submitted.v1/invalid-invalid-data--nul-character",
     "alliance.checkin.submitted.v1/invalid-invalid-data--nul-character-in-an-extra-field",
