@@ -5,8 +5,8 @@ Never: an expectation that comes from the pipeline itself.
 """
 
 from datetime import UTC, datetime
+from typing import cast
 
-from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import select
 
 from consumers.store import tables
@@ -17,9 +17,12 @@ from tests.oracle.reference import expected_store
 from tests.support import safeguards
 from tests.support.alertmanager import Alertmanager
 from tests.support.builders import Json
+from tests.support.kafka import records_of
 from tests.support.system import System
 from tests.support.waiting import wait_until
 
+#: For reading a log of a million records.
+LOG_SECONDS = 600.0
 #: After the last restart everything must have gone through in this time.
 DRAIN_SECONDS = 30.0 if safeguards.is_broken() else 120.0
 
@@ -49,17 +52,8 @@ def distinct_of(events: list[Json]) -> int:
 
 def log_of(bootstrap: str) -> list[tuple[bytes | None, bytes | None, int]]:
     """Key, value and timestamp of every record on the events topic."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
-    partitions = [TopicPartition(EVENTS, one) for one in consumer.partitions_for_topic(EVENTS)]
-    consumer.assign(partitions)
-    consumer.seek_to_beginning(*partitions)
-    ends = consumer.end_offsets(partitions)
-    records: list[tuple[bytes | None, bytes | None, int]] = []
-    while any(consumer.position(one) < end for one, end in ends.items()):
-        for batch in consumer.poll(timeout_ms=500).values():
-            records.extend((one.key, one.value, one.timestamp) for one in batch)
-    consumer.close()
-    return records
+    records = records_of(bootstrap, EVENTS, LOG_SECONDS)
+    return [(one.key, one.value, cast(int, one.timestamp)) for one in records]
 
 
 def wait_for_events(system: System, wanted: float) -> None:
