@@ -47,6 +47,11 @@ def start_of(message: Any) -> int:
     return int(message.value.start if isinstance(message.value, RecordSet) else message.offset)
 
 
+def end_of(message: Any) -> int:
+    """From which offset on nothing of this message comes again."""
+    return int(message.value.end if isinstance(message.value, RecordSet) else message.offset + 1)
+
+
 def portion_of(message: Any) -> Portion:
     """What a Faust message holds: a whole record set, or one record (its timestamp in seconds)."""
     if isinstance(message.value, RecordSet):

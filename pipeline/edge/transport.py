@@ -7,9 +7,11 @@ lies between two messages for nothing, so it is not asked about these topics.
 """
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
@@ -58,28 +60,65 @@ class StoppableConsumer(Consumer):  # type: ignore[misc]
 
 
 class SetConsumer(StoppableConsumer):
-    """Delivers and commits whole sets; other topics go Faust's way."""
+    """Delivers whole sets, in the order of their partition and without a hole; other topics go Faust's way.
+
+    Faust loses a set in two ways that would not be noticed here otherwise. It passes over what it has fetched of a
+    partition that is paused at that moment: what the next fetch would pass over is sought again. And when it resumes
+    after a rebalance it empties the agents' queues, of what it has already let through too: nothing goes to an agent
+    before that.
+    """
 
     #: The topics whose sets go to agents; those of changelogs are recovered from, not committed.
     delivered_topics: frozenset[str] = frozenset()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        #: Of the partitions whose sets may be delivered now.
         self._progress: dict[TP, Progress] = {}
+        #: What agents may be given once Faust resumes, and in which rebalance that was found.
+        self._sought: tuple[int, dict[TP, Progress]] = (0, {})
+        #: Up to where each partition was fetched: there the next fetch begins, unless somebody seeks.
+        self._fetched: dict[TP, int] = {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """Messages in the order of their partition and without a hole; what came out of turn is fetched again.
-
-        After a rebalance Faust resumes partitions before it has sought back to the committed offsets, and it passes
-        over what it has fetched of a partition that is paused at that moment.
-        """
+        """As Faust's. Between two calls nothing that was fetched is under way."""
+        await self._seek_what_was_passed_over()
         async for tp, message in super().getmany(timeout):
-            progress, fetched = self._progress.get(tp), message.value
-            if progress is None or progress.deliver(fetched.start, fetched.end):
+            if not isinstance(message.value, RecordSet):
                 yield tp, message
-            else:
-                log.info("%s came from %d on, wanted from %d: fetching again.", tp, fetched.start, progress.wanted)
-                await self.seek_wait({tp: progress.wanted})
+                continue
+            progress = self._progress.get(tp)
+            if progress is not None and progress.deliver(message.value.start, message.value.end):
+                # Faust drops what ends before the last that it has seen, which may be of the old assignment.
+                self._read_offset.pop(tp, None)
+                yield tp, message
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        found = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
+        for tp, records in found.items():
+            if isinstance(records[-1], RecordSet):
+                self._fetched[tp] = records[-1].end
+        return found
+
+    async def _seek_what_was_passed_over(self) -> None:
+        wanted = {
+            tp: progress.wanted
+            for tp, progress in self._progress.items()
+            if tp not in self._paused_partitions and self._fetched.get(tp, progress.wanted) != progress.wanted
+        }
+        if wanted and self.flow_active:
+            log.info("Fetching again what was passed over: %s.", wanted)
+            self._fetched.update(wanted)
+            # The partitions may go at any moment: then somebody else fetches from what is committed.
+            with suppress(IllegalStateError):
+                await super().seek_wait(wanted)
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """As Faust's, which begins a recovery so."""
+        for tp, offset in partitions.items():
+            if tp.topic not in self.delivered_topics:
+                self._progress[tp] = Progress(offset)
+        await super().seek_wait(partitions)
 
     def ack(self, message: Any) -> bool:
         """All outputs of a message, one set, are durable."""
@@ -104,6 +143,7 @@ class SetConsumer(StoppableConsumer):
     def _expect(self, tp: TP, offset: int) -> None:
         if tp in self._progress:
             self._progress[tp].go_back(offset)
+            self._fetched[tp] = offset
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp not in self._progress:
@@ -113,13 +153,26 @@ class SetConsumer(StoppableConsumer):
         """What was delivered under the old assignment is fetched again under the new one."""
         await super().on_partitions_revoked(revoked)
         self._progress.clear()
+        self._fetched.clear()
 
     async def perform_seek(self) -> None:
         """Fetching begins anew at what is committed, or where the log begins now."""
+        rebalance = self.app.rebalancing_count
         await super().perform_seek()
         places = [tp for tp in self.assignment() if tp.topic in self.delivered_topics]
         beginnings = await self.earliest_offsets(*places) if places else {}
-        self._progress = {tp: Progress(max(self._committed_offset[tp] or 0, beginnings[tp])) for tp in places}
+        self._sought = (
+            rebalance,
+            {tp: Progress(max(self._committed_offset[tp] or 0, beginnings[tp])) for tp in places},
+        )
+
+    def resume_flow(self) -> None:
+        """Faust has just emptied the agents' queues: from now on what is delivered arrives."""
+        super().resume_flow()
+        rebalance, sought = self._sought
+        if rebalance == self.app.rebalancing_count and not self.app.in_recovery:
+            self._progress.update(sought)
+            self._sought = (rebalance, {})
 
 
 def use_record_sets(app: Any, delivered: Iterable[str], recovered: Iterable[str]) -> None:

@@ -33,6 +33,7 @@ PROOFS: tuple[tuple[str, str], ...] = (
     ("wait-for-broker", f"{FAULTS}/test_broker_bounces.py"),
     ("wait-for-broker", f"{FAULTS}/test_network.py"),
     ("changelog", f"{FAULTS}/test_rebalance_storm.py"),
+    ("nothing-before-queues-are-emptied", f"{FAULTS}/test_rebalance_storm.py"),
     ("changelog", f"{FAULTS}/test_kill_loop.py"),
 )
 

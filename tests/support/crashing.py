@@ -200,7 +200,7 @@ POINTS: dict[tuple[str, str], Bind] = {
     ("worker", "after-states"): _on_delivery(_is_changelog, "after"),
     ("worker", "after-therapists"): _on_delivery(_is_of_therapists, "after"),
     ("worker", "after-work"): _around(_cases, "work", "after"),
-    ("worker", "in-recovery"): _around(_table, "apply_changelog_batch", "after"),
+    ("worker", "in-recovery"): _around(_table, "on_changelog_event", "after"),
     ("worker", "in-rebalance"): _in_rebalance,
     ("worker", "in-gathering"): _around(_cycle, "add", "before"),
     ("store", "before-take"): _around(_sink, "take", "before"),

@@ -6,12 +6,13 @@ that another test may use, an answer before the broker gave it.
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CoordinatorNotAvailableError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from deploy.local.kafka import Kafka
 from tests.support.waiting import wait_until
@@ -109,14 +110,20 @@ def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
         return {place.partition: offset for place, offset in ends.items()}
 
 
+#: What a broker answers while it makes, or loads, its topic of offsets: the first group ever, or a broker just started.
+MAKING_OFFSETS = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
+
+
 def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """For each partition the offset that the group would go on from; without those that it never committed."""
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
-        try:
-            found = admin.list_group_offsets(group)[group]
-        except CoordinatorNotAvailableError:
-            # The first group ever on a broker: its topic of offsets is just being made.
-            return {}
+
+        def ask() -> list[Any]:
+            with suppress(*MAKING_OFFSETS):
+                return [admin.list_group_offsets(group)[group]]
+            return []
+
+        found = wait_until(ask, 30, "the group's coordinator")[0]
         return {place.partition: one.offset for place, one in found.items() if place.topic == topic and one.offset >= 0}
 
 

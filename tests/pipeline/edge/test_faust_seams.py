@@ -11,6 +11,7 @@ from faust.tables.recovery import Recovery
 from faust.tables.table import Table
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers.aiokafka import Producer
+from mode.utils.queues import FlowControlEvent
 
 from pipeline.app import create_app
 from pipeline.core.prior import DEFAULT_PRIOR
@@ -59,10 +60,23 @@ def test_streams_acknowledge_through_the_event_and_in_no_other_way() -> None:
     assert "self.ack()" in inspect.getsource(Event.__aexit__)
 
 
-def test_recovery_hands_batches_to_the_table_and_tells_it_which_partitions_are_its_own() -> None:
-    assert "table.apply_changelog_batch(buf)" in inspect.getsource(sys.modules[Recovery.__module__])
+def test_recovery_asks_the_table_where_it_stands_hands_it_events_and_tells_it_which_partitions_are_its_own() -> None:
+    source = inspect.getsource(sys.modules[Recovery.__module__])
+    assert "offsets[tp] = persisted_offset" in source
+    assert source.index("offsets[tp] = offset") < source.index("await table.on_changelog_event(event)")
     assert "table.on_recovery_completed(" in inspect.getsource(Recovery.on_recovery_completed)
     assert hasattr(Table, "changelog_topic_name")
+
+
+def test_faust_empties_the_queues_just_before_it_resumes_after_it_has_sought() -> None:
+    source = inspect.getsource(Recovery.on_recovery_completed)
+    steps = [
+        "_set_recovery_ended()",
+        "consumer.perform_seek()",
+        "flow_control.resume()\n        consumer.resume_flow()",
+    ]
+    assert [source.index(step) for step in steps] == sorted(source.index(step) for step in steps)
+    assert "self.clear()" in inspect.getsource(FlowControlEvent.resume)
 
 
 def test_the_producer_takes_whole_batches() -> None:

@@ -1,7 +1,7 @@
-"""The consumer of record sets: what comes out of turn is fetched again, and no commit passes over it."""
+"""The consumer of record sets: what was passed over is fetched again, and no commit passes over it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,89 +13,175 @@ from pipeline.edge.record_sets import RecordSet
 from pipeline.edge.transport import SetConsumer, use_record_sets
 
 PLACE = TP("in-sets", 0)
+OTHER = TP("in-sets", 1)
+CHANGELOG = TP("a-changelog", 0)
+
+
+class Log:
+    """A partition of which the fetches that begin at 5 and at 9 end at 9 and at 12; where it was sought."""
+
+    FETCHES: Mapping[int, int] = {5: 9, 9: 12}
+
+    def __init__(self, place: TP, position: int) -> None:
+        self.place = place
+        self.position = position
+        self.sought: list[int] = []
+
+    async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[RecordSet]]:
+        start, end = self.position, self.FETCHES.get(self.position)
+        if end is None:
+            return {}
+        self.position = end
+        return {self.place: [RecordSet(self.place.topic, self.place.partition, [], start, end)]}
+
+    async def seek_wait(self, places: Mapping[TP, int]) -> None:
+        self.position = places[self.place]
+        self.sought.append(self.position)
 
 
 @asynccontextmanager
-async def a_consumer(fetched: list[tuple[int, int]], position: int | None = None) -> AsyncIterator[Any]:
-    """A consumer that fetches these sets whatever it seeks to; `position` is what is committed."""
+async def a_consumer(log: Log, position: int | None = None) -> AsyncIterator[Any]:
+    """A consumer of this log; `position` is what is committed, None before the seek that follows an assignment."""
     app = faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
-    use_record_sets(app, delivered=[PLACE.topic], recovered=[])
+    use_record_sets(app, delivered=[PLACE.topic], recovered=[CHANGELOG.topic])
     consumer: Any = app.consumer
     assert isinstance(consumer, SetConsumer)
-    consumer.sought = []
-
-    async def records(timeout: float) -> tuple[dict[TP, list[RecordSet]], set[TP]]:
-        return {PLACE: [RecordSet(PLACE.topic, PLACE.partition, [], start, end) for start, end in fetched]}, {PLACE}
-
-    async def seek_wait(places: dict[TP, int]) -> None:
-        consumer.sought.extend(places.values())
-
-    consumer._wait_next_records = records
+    consumer._thread.getmany = log.getmany
+    consumer._thread.seek_wait = log.seek_wait
     consumer.highwater = lambda place: 0
-    consumer.seek_wait = seek_wait
-    consumer.flow_active = True
+    consumer.assignment = lambda: {log.place}
+    # Without any that is active Faust would wait for a second.
+    consumer._active_partitions = {log.place, OTHER}
     if position is not None:
-        consumer._progress[PLACE] = Progress(position)
+        consumer._progress[log.place] = Progress(position)
     yield consumer
     # Never started, so nobody else closes it.
     consumer._thread.thread_loop.close()
 
 
-def outcome_of(fetched: list[tuple[int, int]], position: int | None) -> dict[str, object]:
-    """The sets that reach agents, all of them acknowledged, what was sought, what is committed."""
+async def delivered_by(consumer: Any, rounds: int) -> list[tuple[int, int]]:
+    """The sets that reach agents in so many rounds of fetching, all of them acknowledged."""
+    delivered = []
+    for _ in range(rounds):
+        async for _, message in consumer.getmany(1.0):
+            delivered.append((message.value.start, message.value.end))
+            consumer.ack(message)
+    return delivered
 
-    async def run() -> dict[str, object]:
-        async with a_consumer(fetched, position) as consumer:
-            delivered = []
-            async for _, message in consumer.getmany(1.0):
-                delivered.append((message.value.start, message.value.end))
-                consumer.ack(message)
-            committed = consumer._filter_committable_offsets([PLACE])
-            return {"delivered": delivered, "sought": consumer.sought, "committed": committed}
 
-    return asyncio.run(run())
+def committed_by(consumer: Any) -> Any:
+    """What would be committed now."""
+    return consumer._filter_committable_offsets([PLACE])
 
 
 def test_sets_in_turn_are_delivered_and_committed() -> None:
-    assert outcome_of([(5, 9), (9, 12)], position=5) == {
-        "delivered": [(5, 9), (9, 12)],
-        "sought": [],
-        "committed": {PLACE: 12},
-    }
+    async def run() -> None:
+        log = Log(PLACE, 5)
+        async with a_consumer(log, position=5) as consumer:
+            assert await delivered_by(consumer, rounds=3) == [(5, 9), (9, 12)]
+            assert committed_by(consumer) == {PLACE: 12}
+            assert log.sought == []
+
+    asyncio.run(run())
 
 
-def test_after_a_seek_a_set_beyond_the_committed_offset_is_not_delivered() -> None:
-    assert outcome_of([(9, 12), (5, 9), (9, 12)], position=5) == {
-        "delivered": [(5, 9), (9, 12)],
-        "sought": [5],
-        "committed": {PLACE: 12},
-    }
+def test_a_set_beyond_the_committed_offset_is_not_delivered_but_the_one_before_it_is_fetched() -> None:
+    async def run() -> None:
+        log = Log(PLACE, 9)
+        async with a_consumer(log, position=5) as consumer:
+            assert await delivered_by(consumer, rounds=1) == []
+            assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
+            assert committed_by(consumer) == {PLACE: 12}
+            assert log.sought == [5]
+
+    asyncio.run(run())
 
 
-def test_a_set_that_was_passed_over_is_fetched_again_before_the_next() -> None:
-    assert outcome_of([(5, 9), (12, 20), (9, 12)], position=5) == {
-        "delivered": [(5, 9), (9, 12)],
-        "sought": [9],
-        "committed": {PLACE: 12},
-    }
+def test_the_last_set_before_a_silence_is_fetched_again_when_faust_has_passed_over_it() -> None:
+    async def run() -> None:
+        log = Log(PLACE, 5)
+        async with a_consumer(log, position=5) as consumer:
+            assert await delivered_by(consumer, rounds=1) == [(5, 9)]
+            consumer.pause_partitions({PLACE})
+            assert await delivered_by(consumer, rounds=1) == []
+            assert log.position == 12, "fetched"
+            assert await delivered_by(consumer, rounds=1) == []
+            assert log.sought == [], "whoever has paused it does not want it yet"
+            consumer.resume_partitions({PLACE})
+            assert await delivered_by(consumer, rounds=1) == [(9, 12)]
+            assert committed_by(consumer) == {PLACE: 12}
+
+    asyncio.run(run())
 
 
-def test_before_the_seek_that_follows_an_assignment_nothing_is_committed() -> None:
-    assert outcome_of([(9, 12)], position=None) == {"delivered": [(9, 12)], "sought": [], "committed": {}}
+def begin_anew(consumer: Any, committed: int) -> None:
+    """Let the broker answer with this offset when Faust seeks to what is committed."""
+
+    async def seek_to_committed() -> dict[TP, int]:
+        await consumer._thread.seek_wait({PLACE: committed})
+        return {PLACE: committed}
+
+    async def earliest_offsets(*places: TP) -> dict[TP, int]:
+        return dict.fromkeys(places, 0)
+
+    consumer.seek_to_committed = seek_to_committed
+    consumer.earliest_offsets = earliest_offsets
+
+
+def test_after_an_assignment_agents_are_given_nothing_before_faust_has_emptied_their_queues() -> None:
+    async def run() -> None:
+        log = Log(PLACE, 9)
+        async with a_consumer(log) as consumer:
+            begin_anew(consumer, committed=5)
+            consumer.app.in_recovery = True
+            consumer.resume_flow()
+            assert await delivered_by(consumer, rounds=1) == [], "while changelogs are read"
+            consumer.app.in_recovery = False
+            await consumer.perform_seek()
+            assert await delivered_by(consumer, rounds=1) == []
+            assert log.position == 9, "fetched"
+            consumer.resume_flow()
+            assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
+            assert committed_by(consumer) == {PLACE: 12}
+
+    asyncio.run(run())
+
+
+def test_what_was_committed_before_the_next_rebalance_began_is_not_gone_by() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 5)) as consumer:
+            begin_anew(consumer, committed=5)
+            await consumer.perform_seek()
+            consumer.app.rebalancing_count += 1
+            consumer.resume_flow()
+            assert await delivered_by(consumer, rounds=1) == []
+
+    asyncio.run(run())
+
+
+def test_a_recovery_is_given_a_changelog_without_a_hole_from_where_it_sought() -> None:
+    async def run() -> None:
+        log = Log(CHANGELOG, 9)
+        async with a_consumer(log) as consumer:
+            assert await delivered_by(consumer, rounds=1) == [], "nobody recovers yet"
+            await consumer.seek_wait({CHANGELOG: 5})
+            log.position = 9
+            assert await delivered_by(consumer, rounds=3) == [(5, 9), (9, 12)]
+
+    asyncio.run(run())
 
 
 def test_a_stopped_partition_goes_on_from_where_it_is_told_although_more_was_delivered() -> None:
     async def run() -> None:
-        async with a_consumer([(5, 9), (9, 12)], position=5) as consumer:
-            consumer.assignment = lambda: {PLACE}
-            delivered = [message.value.start async for _, message in consumer.getmany(1.0)]
+        log = Log(PLACE, 5)
+        async with a_consumer(log, position=5) as consumer:
+            assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
             consumer.stop_taking(PLACE)
             assert PLACE in consumer._paused_partitions
             consumer.go_on(PLACE, 5)
             assert PLACE in consumer._paused_partitions, "not while something may still be under way"
-            delivered += [message.value.start async for _, message in consumer.getmany(1.0)]
-            assert delivered == [5, 9, 5, 9]
-            assert consumer.sought == [5]
+            assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
+            assert log.sought == [5]
             assert PLACE not in consumer._paused_partitions
 
     asyncio.run(run())
@@ -103,11 +189,13 @@ def test_a_stopped_partition_goes_on_from_where_it_is_told_although_more_was_del
 
 def test_a_partition_that_went_to_another_worker_does_not_go_on_here() -> None:
     async def run() -> None:
-        async with a_consumer([], position=5) as consumer:
+        log = Log(PLACE, 12)
+        async with a_consumer(log, position=5) as consumer:
             consumer.assignment = set
+            consumer._active_partitions.discard(PLACE)
             consumer.go_on(PLACE, 5)
-            assert [one async for one in consumer.getmany(1.0)] == []
-            assert consumer.sought == []
+            assert await delivered_by(consumer, rounds=1) == []
+            assert log.sought == []
             assert PLACE not in consumer._active_partitions
 
     asyncio.run(run())
@@ -125,11 +213,12 @@ def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now() -> N
         return {place: beginnings[place] for place in asked}
 
     async def run() -> dict[TP, int]:
-        async with a_consumer([]) as consumer:
+        async with a_consumer(Log(PLACE, 0)) as consumer:
             consumer.seek_to_committed = seek_to_committed
             consumer.earliest_offsets = earliest_offsets
-            consumer.assignment = lambda: {*places, TP("a-changelog", 0)}
+            consumer.assignment = lambda: {*places, CHANGELOG}
             await consumer.perform_seek()
+            consumer.resume_flow()
             return {place: one.wanted for place, one in consumer._progress.items()}
 
     assert asyncio.run(run()) == {places[0]: 7, places[1]: 9, places[2]: 4}
