@@ -84,7 +84,9 @@ def create_app(
             stop_stale()
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
-    async def keep_stops(_: Any, assigned: Any, **__: Any) -> None:
+    async def begin(_: Any, assigned: Any, **__: Any) -> None:
+        for one in cycles:
+            one.open()
         stops.keep_only(tp.partition for tp in assigned if tp.topic == EVENTS)
         desk.open(lambda partition: _resume(app, cycles[0], stops, partition))
 

@@ -48,6 +48,8 @@ class Cycle(Service):  # type: ignore[misc]
         self._has_many = asyncio.Event()
         self._has_room = asyncio.Event()
         self._has_room.set()
+        #: From the moment in which partitions go until the next assignment.
+        self._is_settled = False
         #: Held while a batch is under way; whoever else holds it acts between two batches.
         self.at_rest = asyncio.Lock()
         #: Where the partitions that are kept go on.
@@ -80,11 +82,17 @@ class Cycle(Service):  # type: ignore[misc]
             await asyncio.wait_for(self._has_many.wait(), GATHER_SECONDS)
 
     async def settle(self) -> None:
-        """Return when no batch is under way; what has only been gathered is given back to the log."""
+        """Return when no batch is under way; no other one begins before `open`. What has only been gathered is given
+        back to the log."""
+        self._is_settled = True
         self._take_gathered()
         async with self.at_rest:
             self._kept.clear()
             self._awaited.clear()
+
+    def open(self) -> None:
+        """Partitions have been assigned: their events are taken."""
+        self._is_settled = False
 
     def wake(self, partition: int) -> None:
         """What was kept of this partition is fetched again. To be called at rest."""
@@ -106,7 +114,7 @@ class Cycle(Service):  # type: ignore[misc]
 
     def _is_current(self, event: HandEvent) -> bool:
         """Whether the event was fetched under the present assignment; others will be fetched again."""
-        return bool(event.message.generation_id == self._app.consumer_generation_id)
+        return not self._is_settled and bool(event.message.generation_id == self._app.consumer_generation_id)
 
     def _is_in_turn(self, event: HandEvent) -> bool:
         """Whether nothing before the event was left out; others will be fetched again. To be asked in order, once."""

@@ -60,15 +60,19 @@ class Outbox:
         """Return once the broker has acknowledged every record; raises `Stale` when the partitions went meanwhile."""
         generation = self._app.consumer_generation_id
         while records:
-            if self._app.consumer_generation_id != generation:
-                raise Stale
             failure = await self._attempt(records)
+            self._raise_if_stale(generation)
             if failure is None:
                 self._health.has("broker")
                 return
             self._health.waits_for("broker", "the broker does not acknowledge what is sent")
             log.warning("The broker did not acknowledge (%s); sending again.", type(failure).__name__)
             await asyncio.sleep(PAUSE_SECONDS)
+            self._raise_if_stale(generation)
+
+    def _raise_if_stale(self, generation: int) -> None:
+        if self._app.consumer_generation_id != generation:
+            raise Stale
 
     async def _attempt(self, records: Sequence[Out]) -> KafkaError | None:
         """Send all once; the first failure that may pass, or None. Any other failure is raised."""

@@ -119,3 +119,22 @@ def test_after_a_rebalance_nothing_is_kept() -> None:
         assert bench.consumer.gone_on == []
 
     asyncio.run(run())
+
+
+def test_between_two_assignments_nothing_is_begun() -> None:
+    async def run() -> None:
+        bench = Bench()
+        late: Any = Event(3, 7)
+        await bench.cycle.settle()
+        await bench.cycle.add(late)
+        running = asyncio.ensure_future(bench.cycle._run(bench.cycle))
+        while bench.cycle._gathered:
+            await asyncio.sleep(0)
+        async with bench.cycle.at_rest:
+            assert (bench.worked, late.acknowledged) == ([], False)
+        running.cancel()
+        bench.cycle.open()
+        await bench.carry_out(Event(3, 7))
+        assert bench.worked == [[(3, 7)]]
+
+    asyncio.run(run())

@@ -74,6 +74,22 @@ def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: py
     assert producer.values == VALUES
 
 
+def test_a_batch_is_stale_although_delivered_when_the_partitions_went_meanwhile() -> None:
+    producer = Producer()
+    app = App(producer)
+    outbox = Outbox(app, Health("test"))
+
+    async def run() -> None:
+        delivering = asyncio.ensure_future(outbox.deliver(RECORDS))
+        while not producer.sent:
+            await asyncio.sleep(0)
+        app.consumer_generation_id = 2
+        await delivering
+
+    with pytest.raises(Stale):
+        asyncio.run(run())
+
+
 def deliver(producer: Producer, health: Health) -> None:
     asyncio.run(Outbox(App(producer), health).deliver(RECORDS))
 
