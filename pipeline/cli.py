@@ -120,7 +120,7 @@ def notifier() -> None:
     settings = effective_settings()
     run_notifier(
         connection(settings),
-        alertmanagers=[one.strip() for one in settings.alertmanager.split(",")],
+        alertmanagers=settings.alertmanagers,
         worklist_url=settings.worklist_url,
         address=(settings.host, settings.notifier_port),
         version=version(),

@@ -43,7 +43,9 @@ class Settings:
     store_port: int = _setting(9110, "port of the store's /metrics and /health")  # type: ignore[assignment]
     notifier_port: int = _setting(9111, "port of the notifier's /metrics and /health")  # type: ignore[assignment]
     alertmanager: str = _setting(  # type: ignore[assignment]
-        "http://127.0.0.1:9093", "where the notifier sends open flags (several Alertmanagers: separated by commas)"
+        "http://127.0.0.1:9093",
+        "where the notifier sends open flags (several Alertmanagers: separated by commas)",
+        secret=True,
     )
     worklist_url: str = _setting(  # type: ignore[assignment]
         "", "the supervisors' worklist; with a slash and the flag_id after it, an alert's link; empty: no link"
@@ -69,6 +71,11 @@ class Settings:
         if not self.kafka_api_version:
             return None
         return tuple(int(part) for part in self.kafka_api_version.split("."))
+
+    @property
+    def alertmanagers(self) -> list[str]:
+        """Each Alertmanager's address."""
+        return [one.strip() for one in self.alertmanager.split(",")]
 
     def masked(self) -> dict[str, str]:
         """Every setting as text, passwords hidden."""

@@ -24,6 +24,12 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
+def is_missing_file(engine: Engine) -> bool:
+    """Whether connecting would make a file."""
+    path = engine.url.database
+    return engine.dialect.name == "sqlite" and bool(path) and path != ":memory:" and not Path(str(path)).exists()
+
+
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")

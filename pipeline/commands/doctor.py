@@ -1,7 +1,8 @@
 """`alliance doctor`.
 
 In: the environment. Out: effective settings (secrets masked), what answers and what does not, versions; exit code 1
-when something is missing.
+when something is missing that every process needs.
+Never: make anything, not even the file of a database.
 """
 
 import platform
@@ -16,6 +17,8 @@ from pipeline.commands.setup import Mendable, effective_settings, known_instrume
 from pipeline.settings import Settings, documentation
 from schemas.instruments.registry import fingerprint
 
+#: What a finding is: well, in need of mending, or nothing that everybody needs.
+_WORDS = {True: "ok", False: "[bold red]not ok[/bold red]", None: "not there"}
 LIBRARIES = ("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy", "msgspec", "pandas", "prometheus-client")
 
 
@@ -42,12 +45,13 @@ def doctor() -> None:
         ("instruments", True, f"{', '.join(sorted(instruments))}; fingerprint {fingerprint(instruments)}"),
         _broker(settings),
         _database(settings),
+        *(_alertmanager(address) for address in settings.alertmanagers),
     ]
     table = Table("part", "", "finding")
     for part, is_well, finding in findings:
-        table.add_row(part, "ok" if is_well else "[bold red]not ok[/bold red]", finding)
+        table.add_row(part, _WORDS[is_well], finding)
     console.print(table)
-    sys.exit(0 if all(is_well for _, is_well, _ in findings) else 1)
+    sys.exit(1 if any(is_well is False for _, is_well, _ in findings) else 0)
 
 
 def _broker(settings: Settings) -> tuple[str, bool, str]:
@@ -66,13 +70,27 @@ def _database(settings: Settings) -> tuple[str, bool, str]:
     from sqlalchemy import inspect
     from sqlalchemy.exc import SQLAlchemyError
 
-    from consumers.store.database import open_engine
+    from consumers.store.database import is_missing_file, open_engine
 
     try:
         engine = open_engine(settings.database)
+        if is_missing_file(engine):
+            return "database", True, "sqlite; no file yet, `alliance store` will make it"
         tables = inspect(engine).get_table_names()
     except (SQLAlchemyError, ImportError) as error:
         return "database", False, f"no answer ({type(error).__name__}); check ALLIANCE_DATABASE"
     if "positions" not in tables:
         return "database", True, f"{engine.dialect.name}; empty, `alliance store` will make its tables"
     return "database", True, f"{engine.dialect.name}; {len(tables)} tables"
+
+
+def _alertmanager(address: str) -> tuple[str, bool | None, str]:
+    from consumers.notifier.alertmanager import Alertmanager, Away
+
+    alertmanager = Alertmanager(address)
+    part = f"Alertmanager {alertmanager.place}"
+    try:
+        held = alertmanager.held()
+    except Away as error:
+        return part, None, f"{error}; only `alliance notifier` needs it: ALLIANCE_ALERTMANAGER says where"
+    return part, True, f"answers; holds {len(held)} open flags"
