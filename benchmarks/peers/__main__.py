@@ -1,6 +1,7 @@
 """The worker beside other ways to do its job, in one interleaved run on a real Kafka: `make bench-peers`.
 
-In: sizes. Out: a table for each load, start-up costs, recovery times; with --write in docs/benchmarks/engine.md.
+In: sizes. Out: a table for each load, start-up costs, recovery times; with --write in docs/benchmarks/engine.md; exit
+code 1 when an outcome was wrong.
 Never: a test; machines are noisy, so runners take turns and ratios are of one round.
 """
 
@@ -30,7 +31,7 @@ from benchmarks.peers.loads import (
     practice,
     produce,
 )
-from benchmarks.peers.outcome import Outcome, expected
+from benchmarks.peers.outcome import RIGHT, Outcome, expected
 from benchmarks.peers.recovery import recovery_seconds
 from benchmarks.peers.runners import RUNNERS, Runner
 from benchmarks.peers.topics import make
@@ -202,6 +203,11 @@ def main() -> None:
     print(f"\n{measured}")
     if options.write:
         page.write(measured)
+    wrong = sorted({one.runner for one in (*bench.start, *bench.figures) if one.verdict != RIGHT})
+    if wrong:
+        raise SystemExit(
+            f"Not right, so no figure of it is worth anything: {', '.join(wrong)}; see the outcomes above."
+        )
 
 
 if __name__ == "__main__":
