@@ -6,6 +6,7 @@ Never: logic; everything that decides is in `pipeline.core`, everything that kno
 
 import asyncio
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import faust
@@ -19,6 +20,7 @@ from pipeline.edge.acks import HandEvent, events_of
 from pipeline.edge.cycle import Cycle, Work
 from pipeline.edge.endings import stop_stale
 from pipeline.edge.outbox import BATCH_BYTES, Outbox
+from pipeline.edge.progress import Standstill
 from pipeline.edge.resume import ResumeDesk
 from pipeline.edge.stops import Stops
 from pipeline.edge.table import StateTable
@@ -90,8 +92,11 @@ def create_app(
         stops.keep_only(tp.partition for tp in assigned if tp.topic == EVENTS)
         desk.open(lambda partition: _resume(app, cycles[0], stops, partition))
 
+    standstill = Standstill()
+
     @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
     async def probe() -> None:
+        meters.standstill.set(standstill.look(app.consumer.behind(), monotonic()))
         await asyncio.to_thread(probe_broker, settings.kafka, health)
         if not app.rebalancing and not app.in_recovery:
             health.is_ready()

@@ -44,6 +44,11 @@ class Meters:
             "Partitions that bring bad records and are not taken until somebody lets them pass.",
             registry=self.registry,
         )
+        self.standstill = Gauge(
+            "alliance_partition_standstill_seconds",
+            "For how long a partition of the worker has not moved although records lie ahead of it; 0: all move.",
+            registry=self.registry,
+        )
         self.latency = ManyAtOnce(
             "alliance_event_latency_seconds",
             "From the record's Kafka timestamp to the end of a stage.",

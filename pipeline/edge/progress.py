@@ -2,8 +2,11 @@
 
 In: where fetching began; the sets fetched (from offset, to offset); those acknowledged. Out: which set may be
 delivered, and the offset up to which there is no hole.
+And for how long partitions have stood still.
 Never: let a set be delivered that does not begin where the one before ended, or pass over one not acknowledged.
 """
+
+from collections.abc import Hashable, Mapping
 
 
 class Progress:
@@ -41,3 +44,20 @@ class Progress:
             position = max(position, self._ahead.pop(start))
         moved, self.position = position != self.position, position
         return position if moved else None
+
+
+class Standstill:
+    """For how long partitions have not moved although something lies ahead of them."""
+
+    def __init__(self) -> None:
+        #: Partition -> position, and when it was first seen there (seconds, monotonic).
+        self._since: dict[Hashable, tuple[int, float]] = {}
+
+    def look(self, behind: Mapping[Hashable, int], now: float) -> float:
+        """Take note of the position of each partition that is behind; the seconds of the one that has stood longest."""
+        known = self._since
+        self._since = {
+            place: known[place] if place in known and known[place][0] == position else (position, now)
+            for place, position in behind.items()
+        }
+        return max((now - since for _, since in self._since.values()), default=0.0)

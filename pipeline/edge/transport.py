@@ -36,6 +36,10 @@ class StoppableConsumer(Consumer):  # type: ignore[misc]
         """Take the partition again, from this offset on."""
         self._going_back[tp] = offset
 
+    def behind(self) -> dict[TP, int]:
+        """Where partitions stand that have something ahead of them and are not stopped; known of sets only."""
+        return {}
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """As Faust's. Going back happens here, since between two calls nothing that was fetched is under way."""
         for tp in list(self._going_back):
@@ -119,6 +123,16 @@ class SetConsumer(StoppableConsumer):
             if tp.topic not in self.delivered_topics:
                 self._progress[tp] = Progress(offset)
         await super().seek_wait(partitions)
+
+    def behind(self) -> dict[TP, int]:
+        """By what was acknowledged, and by what the broker said at the last fetch."""
+        return {
+            tp: progress.position
+            for tp, progress in self._progress.items()
+            if tp.topic in self.delivered_topics
+            and tp not in self._paused_partitions
+            and progress.position < (self.highwater(tp) or 0)
+        }
 
     def ack(self, message: Any) -> bool:
         """All outputs of a message, one set, are durable."""

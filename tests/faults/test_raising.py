@@ -9,7 +9,7 @@ from tests.support.kafka import committed_offsets
 from tests.support.reference import assert_equals_the_reference
 from tests.support.sizes import sized
 from tests.support.system import System
-from tests.support.waiting import pace
+from tests.support.waiting import pace, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -56,3 +56,19 @@ def test_a_store_that_raises_has_written_nothing_of_it_and_a_new_one_does_it(sys
             assert raising.wait(60) == EXIT_TRACEBACK, raising.output()
     system.start("store")
     assert_equals_the_reference(system)
+
+
+def test_a_worker_that_hangs_and_waits_for_nothing_is_seen_by_its_standstill(system: System) -> None:
+    def standstill() -> float:
+        return system.metric("worker", "alliance_partition_standstill_seconds").get("", -1.0)
+
+    system.start("store")
+    send_check_ins(system, "hang")
+    hanging = system.start_crashing("worker", "before-outputs", act="hang")
+    hanging.wait_for_line(REACHED_LINE)
+    wait_until(lambda: standstill() > 3.0, 60, lambda: f"a standstill; {standstill()}\n{hanging.output()}")
+    assert system.health("worker")["status"] == "ok", "nothing else would tell"
+    hanging.kill()
+    system.start("worker")
+    assert_equals_the_reference(system)
+    wait_until(lambda: standstill() == 0.0, 30, lambda: f"no standstill; {standstill()}")

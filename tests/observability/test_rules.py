@@ -97,6 +97,7 @@ UNDELIVERED = 'alliance_notifier_undelivered_since_timestamp_seconds{alertmanage
 WAITING = 'alliance_process_waiting_seconds{job="store",part="database"}'
 WAITING_STOPPED = 'alliance_process_waiting_seconds{job="worker",part="partition-3"}'
 STOPPED, STOPPED_TOO = (f'alliance_stopped_partitions{{job="worker",instance="{one}"}}' for one in (1, 2))
+STILL, STILL_TOO = (f'alliance_partition_standstill_seconds{{job="worker",instance="{one}"}}' for one in (1, 2))
 COLLAPSED = {"team": "north", "severity": "warning", "audience": "quality"}
 
 CASES: dict[str, Case] = {
@@ -137,6 +138,11 @@ CASES: dict[str, Case] = {
         below=Moment(constant({STOPPED: 0, STOPPED_TOO: 0}), 60),
         above=Moment(constant({STOPPED: 0, STOPPED_TOO: 1}), 60, [CRITICAL]),
         resolved=Moment({STOPPED: turns("1", "0"), STOPPED_TOO: "0x50"}, 120),
+    ),
+    "AlliancePartitionStandsStill": Case(
+        below=Moment(constant({STILL: 0, STILL_TOO: 120}), 60),
+        above=Moment(constant({STILL: 0, STILL_TOO: 121}), 60, [CRITICAL]),
+        resolved=Moment({STILL: turns("121", "0"), STILL_TOO: "0x50"}, 120),
     ),
     "AllianceEventsLate": Case(
         below=Moment(rising({LATENCY % "60.0": "0+100", LATENCY % "300.0": "0+100", LATENCY % "+Inf": "0+100"}), 60),

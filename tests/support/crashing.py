@@ -46,6 +46,14 @@ class Point:
             sys.stdout.write(f"{REACHED_LINE}\n")
             self.happen()
 
+    async def reached(self) -> None:
+        """As a call, where it may also hang: for ever, while the rest of the process goes on."""
+        if self._act != "hang":
+            self()
+        elif self.is_due():
+            sys.stdout.write(f"{REACHED_LINE}\n")
+            await asyncio.Event().wait()
+
     def happen(self) -> None:
         """End, or raise."""
         if self._act == "bug":
@@ -73,7 +81,7 @@ def _on_delivery(is_meant: Callable[[str], bool], where: str) -> Bind:
                 return
             if where == "before":
                 await asyncio.sleep(LINGER_SECONDS)
-                point()
+                await point.reached()
             if where == "amid" and len(records) > 1:
                 await deliver(self, records[: len(records) // 2])
                 point()
@@ -224,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.support.crashing")
     parser.add_argument("--at", choices=sorted({point for _, point in POINTS}))
     parser.add_argument("--passes", type=int, default=0, help="how often the point may be passed before")
-    parser.add_argument("--act", choices=("exit", "bug", "cancel"), default="exit")
+    parser.add_argument("--act", choices=("exit", "bug", "cancel", "hang"), default="exit")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     choices = parser.parse_args()
     if choices.at is not None:

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.edge.progress import Progress
+from pipeline.edge.progress import Progress, Standstill
 
 
 def test_nothing_moves_before_something_is_acknowledged() -> None:
@@ -74,3 +74,14 @@ def test_the_position_is_the_start_of_the_first_set_that_is_not_acknowledged(siz
         waiting.discard(one)
         progress.advance()
         assert progress.position == min((start for start, _ in waiting), default=ends[-1])
+
+
+def test_a_partition_stands_still_from_when_it_was_first_seen_where_it_is() -> None:
+    standstill = Standstill()
+    assert standstill.look({}, 0.0) == 0.0
+    assert standstill.look({"a": 5}, 10.0) == 0.0
+    assert standstill.look({"a": 5, "b": 1}, 14.0) == 4.0
+    assert standstill.look({"a": 6, "b": 1}, 20.0) == 6.0
+    assert standstill.look({"a": 6}, 21.0) == 1.0, "b is through"
+    assert standstill.look({"a": 6, "b": 1}, 30.0) == 10.0
+    assert standstill.look({}, 31.0) == 0.0

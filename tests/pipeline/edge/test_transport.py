@@ -201,6 +201,26 @@ def test_a_partition_that_went_to_another_worker_does_not_go_on_here() -> None:
     asyncio.run(run())
 
 
+def test_a_partition_is_behind_until_all_is_acknowledged_and_not_while_it_is_stopped() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 5), position=5) as consumer:
+            consumer.highwater = lambda place: 12
+            assert consumer.behind() == {PLACE: 5}
+            async for _, message in consumer.getmany(1.0):
+                assert consumer.behind() == {PLACE: 5}, "delivered is not done"
+                consumer.ack(message)
+            committed_by(consumer)
+            assert consumer.behind() == {PLACE: 9}
+            consumer.stop_taking(PLACE)
+            assert consumer.behind() == {}
+            consumer.resume_partitions({PLACE})
+            await delivered_by(consumer, rounds=1)
+            committed_by(consumer)
+            assert consumer.behind() == {}
+
+    asyncio.run(run())
+
+
 def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now() -> None:
     places = [TP(PLACE.topic, number) for number in range(3)]
     committed = {places[0]: 7, places[1]: 7, places[2]: None}
