@@ -19,7 +19,15 @@ from pipeline.commands.rejected import rejected
 from pipeline.commands.replay import replay
 from pipeline.commands.resume import resume
 from pipeline.commands.send import send
-from pipeline.commands.setup import Mendable, effective_settings, known_instruments, known_prior, version, with_broker
+from pipeline.commands.setup import (
+    Mendable,
+    effective_settings,
+    engine_of,
+    known_instruments,
+    known_prior,
+    version,
+    with_broker,
+)
 from pipeline.commands.simulate import simulate
 from pipeline.demo.command import demo
 from pipeline.health import Health
@@ -80,6 +88,7 @@ def store(accept_gap: bool) -> None:
     from pipeline.doors.log import connection
 
     settings = effective_settings()
+    engine_of("ALLIANCE_DATABASE", settings.database).dispose()
     try:
         run_store(
             settings.database,

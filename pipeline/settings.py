@@ -16,15 +16,22 @@ class SettingsError(Exception):
     """A setting is wrong; the message says which and what to do."""
 
 
-def _setting(default: object, doc: str, *, secret: bool = False) -> object:
-    return field(default=default, metadata={"doc": doc, "secret": secret})
+#: `must` of a setting: what its text looks like, and how a person is told.
+BROKERS = (r"\s*\S+:\d+\s*(,\s*\S+:\d+\s*)*", "host:port, or several separated by commas")
+ENGINES = (r"sets|events", "sets or events")
+
+
+def _setting(default: object, doc: str, *, secret: bool = False, must: tuple[str, str] | None = None) -> object:
+    return field(default=default, metadata={"doc": doc, "secret": secret, "must": must})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Effective settings; each field is the variable `ALLIANCE_<FIELD IN CAPITALS>`."""
 
-    kafka: str = _setting("127.0.0.1:9092", "broker, host:port (several: separated by commas)")  # type: ignore[assignment]
+    kafka: str = _setting(  # type: ignore[assignment]
+        "127.0.0.1:9092", "broker, host:port (several: separated by commas)", must=BROKERS
+    )
     kafka_api_version: str = _setting(  # type: ignore[assignment]
         "", "pin the broker's API version, such as 2.3; empty: ask the broker"
     )
@@ -57,6 +64,7 @@ class Settings:
     engine: str = _setting(  # type: ignore[assignment]
         "sets",
         "how a worker takes records: sets (all that was fetched at once); events (one by one) only to compare with",
+        must=ENGINES,
     )
     log_level: str = _setting("warning", "debug, info, warning or error")  # type: ignore[assignment]
 
@@ -98,11 +106,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             raise SettingsError(
                 f"{name} is no setting; `alliance doctor --help` lists them. Remove it or mend its name."
             )
-        values[known[name].name] = _read(name, text, known[name].default)
+        values[known[name].name] = _read(name, text, known[name].default, known[name].metadata["must"])
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _read(name: str, text: str, default: object) -> object:
+def _read(name: str, text: str, default: object, must: tuple[str, str] | None) -> object:
+    if must is not None and not re.fullmatch(must[0], text):
+        raise SettingsError(f"{name} must be {must[1]}; it is not. Set it so, such as {default}.")
     if not isinstance(default, int):
         return text
     try:

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.commands.setup import effective_settings, known_instruments, with_broker
+from pipeline.commands.setup import answered, effective_settings, known_instruments, store_of, with_broker
 from schemas.refusals import SENTENCES, Reason
 
 REASON = click.Choice([reason.value for reason in Reason])
@@ -26,11 +26,10 @@ def rejected() -> None:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 def list_them(reason: str | None, limit: int) -> None:
     """The latest refused records: when, where from, why; never their content."""
-    from consumers.store.database import open_engine
     from pipeline.doors.rejected import list_rejected
 
-    settings = effective_settings()
-    found = list_rejected(open_engine(settings.database), None if reason is None else Reason(reason), limit)
+    engine = store_of("ALLIANCE_DATABASE", effective_settings().database)
+    found = answered("ALLIANCE_DATABASE", lambda: list_rejected(engine, Reason(reason) if reason else None, limit))
     table = Table("received", "partition", "offset", "reason", "detail", "sent again")
     for row in found:
         again = "" if row.sent_again_at is None else f"{row.sent_again_at:%Y-%m-%d %H:%M}"
@@ -47,15 +46,15 @@ def list_them(reason: str | None, limit: int) -> None:
 @click.option("--force", is_flag=True, help="Send also what would be refused again.")
 def replay(reason: str | None, force: bool) -> None:
     """Send again, byte for byte, what would be accepted now; nothing of an erased case."""
-    from consumers.store.database import open_engine
     from pipeline.doors import log
     from pipeline.doors.producers import close
     from pipeline.doors.rejected import replay_rejected
 
     settings = effective_settings()
+    engine = store_of("ALLIANCE_DATABASE", settings.database)
     producer = with_broker(settings, lambda: log.producer(settings))
     outcome = replay_rejected(
-        open_engine(settings.database),
+        engine,
         producer,
         known_instruments(settings),
         reason=None if reason is None else Reason(reason),

@@ -8,19 +8,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from sqlalchemy import Engine, inspect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Engine
 
-from pipeline.commands.setup import Answer, Mendable, effective_settings, with_broker
+from pipeline.commands.setup import Mendable, answered, effective_settings, engine_of, store_of, with_broker
 from pipeline.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -39,18 +36,15 @@ BEGIN_ANEW = (
 )
 def replay(source: str, patience: int) -> None:
     """Send a store's archive through this installation, which must be empty; see docs/operations.md."""
-    from consumers.store.database import open_engine
     from pipeline.doors.installation import obstacle
     from pipeline.doors.replay import archived
 
     settings = effective_settings()
-    archive, target = _archive(source), open_engine(settings.database)
-    stands_in_the_way = with_broker(
-        settings, lambda: _answered("ALLIANCE_DATABASE", lambda: obstacle(settings, target))
-    )
+    archive, target = store_of("--from", source), engine_of("ALLIANCE_DATABASE", settings.database)
+    stands_in_the_way = with_broker(settings, lambda: answered("ALLIANCE_DATABASE", lambda: obstacle(settings, target)))
     if stands_in_the_way is not None:
         raise Mendable(stands_in_the_way)
-    total = _answered("--from", lambda: archived(archive))
+    total = answered("--from", lambda: archived(archive))
     began = time.monotonic()
     problem = _go_through(settings, archive, target, total, patience)
     if problem is not None:
@@ -139,35 +133,3 @@ def _told(archive: Engine, target: Engine, seconds: float) -> bool:
         "meanwhile."
     )
     return False
-
-
-def _archive(url: str) -> Engine:
-    """The engine of the store to read; nothing is made there."""
-    from consumers.store.database import open_engine
-
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise Mendable(
-            "--from is no SQLAlchemy URL. Name the store with the archive, as in ALLIANCE_DATABASE."
-        ) from None
-    if parsed.get_backend_name() == "sqlite" and not _is_there(parsed.database):
-        raise Mendable("--from names a file that is not there. Name the store with the archive.")
-    engine = open_engine(url)
-    if not _answered("--from", lambda: inspect(engine).has_table("events")):
-        raise Mendable("--from names a database without an archive. Name the store with the archive.")
-    return engine
-
-
-def _is_there(file: str | None) -> bool:
-    return file is not None and Path(file).is_file()
-
-
-def _answered(name: str, ask: Callable[[], Answer]) -> Answer:
-    """What a database answers, or one sentence that says which one does not; its own words may hold a password."""
-    try:
-        return ask()
-    except SQLAlchemyError as error:
-        raise Mendable(
-            f"The database of {name} does not answer ({type(error).__name__}). Start it or name another."
-        ) from None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -19,6 +19,9 @@ from pipeline.health import answers
 from pipeline.settings import Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import InstrumentError, load_instruments
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 Answer = TypeVar("Answer")
 
@@ -86,6 +89,48 @@ def known_prior(settings: Settings) -> Prior:
         raise Mendable(f"The prior {settings.prior} cannot be read ({error.strerror}). {way_out}") from None
     except ValueError as error:
         raise Mendable(f"The prior {settings.prior} is none. {error} {way_out}") from None
+
+
+def engine_of(name: str, url: str) -> "Engine":
+    """The engine of the database that this setting or option names; nothing is asked or made yet."""
+    from sqlalchemy.exc import ArgumentError
+
+    from consumers.store.database import open_engine
+
+    try:
+        return open_engine(url)
+    except ArgumentError:
+        way_out = "Write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+        raise Mendable(f"{name} is no SQLAlchemy URL. {way_out}.") from None
+    except ImportError as error:
+        way_out = "Install it with `pip install 'alliance-monitor[postgres]'`"
+        raise Mendable(f"{name} needs {error.name}. {way_out}.") from None
+
+
+def store_of(name: str, url: str) -> "Engine":
+    """The engine of a store that is there; nothing is made."""
+    from sqlalchemy import inspect
+
+    from consumers.store.database import is_missing_file
+
+    engine = engine_of(name, url)
+    if is_missing_file(engine):
+        raise Mendable(f"{name} names a file that is not there. Name a store; `alliance store` makes one.")
+    if not answered(name, lambda: inspect(engine).has_table("events")):
+        raise Mendable(f"{name} names a database without an archive. Name a store; `alliance store` makes one.")
+    return engine
+
+
+def answered(name: str, ask: Callable[[], Answer]) -> Answer:
+    """What a database answers, or one sentence that says which one does not; its own words may hold a password."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return ask()
+    except SQLAlchemyError as error:
+        raise Mendable(
+            f"The database of {name} does not answer ({type(error).__name__}). Start it or name another."
+        ) from None
 
 
 def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
