@@ -92,6 +92,10 @@ class Sink(Protocol):
         """Make the records and the new positions durable, both or neither. Raises `Unavailable`, `Overtaken`."""
         ...
 
+    def pass_over(self, partition: TopicPartition, position: int, beginning: int) -> None:
+        """Make it durable that what lies between is not wanted. Raises as `take`."""
+        ...
+
 
 class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
     """Runs one sink until told to stop."""
@@ -222,10 +226,27 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.seek_to_beginning(partition)
             elif position > ends[partition]:
                 raise LogIsShorter(partition, position, ends[partition])
-            elif position < beginnings[partition] and not self._accepts_gap:
-                raise LogStartsLater(partition, position, beginnings[partition])
+            elif position < beginnings[partition]:
+                self._pass_over(partition, position, beginnings[partition])
             else:
                 self._consumer.seek(partition, position)
+
+    def _pass_over(self, partition: TopicPartition, position: int, beginning: int) -> None:
+        """Go on behind a gap that somebody accepts."""
+        if not self._accepts_gap:
+            raise LogStartsLater(partition, position, beginning)
+        log.warning(
+            "%s, partition %d: passing over %d records that have left the log unread, as told.",
+            partition.topic,
+            partition.partition,
+            beginning - position,
+        )
+        try:
+            self._when_available(lambda: self._sink.pass_over(partition, position, beginning))
+        except Overtaken:
+            self._seek([partition])
+        else:
+            self._consumer.seek(partition, beginning)
 
 
 class Prober:

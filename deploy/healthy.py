@@ -1,8 +1,9 @@
 """Whether the process in this container is well: the image's HEALTHCHECK.
 
 In: the command line of process 1 (`alliance worker`, perhaps below an init) and the settings. Out: exit code 0 when the
-process answers 200 on its /health, 1 when it waits for something, starts, or is not there.
-Never: a word of what the process answers; an address other than the loopback.
+process answers 200 on its /health, 1 when it waits for something, starts, or is not there; what it
+says, for people.
+Never: an address other than the loopback.
 """
 
 import os
@@ -18,20 +19,25 @@ SECONDS = 4.0
 
 
 def port_of(command_line: bytes, environment: Mapping[str, str]) -> int:
-    """The port of the process that this command line has started; its name is the last word."""
-    process = command_line.rstrip(b"\0").rpartition(b"\0")[2].decode()
+    """The port of the process that this command line has started; its name is the last word that is no option."""
+    words = command_line.decode().rstrip("\0").split("\0")
+    process = next(word for word in reversed(words) if not word.startswith("-"))
     port: int = getattr(from_environment(environment), f"{process}_port")
     return port
 
 
 def is_well(port: int) -> bool:
-    """Whether /health says that all is well."""
+    """Whether /health says that all is well; what it says goes to standard output."""
     connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
+        answer = connection.getresponse()
+        sys.stdout.write(f"{answer.read().decode()}\n")
+    except (OSError, HTTPException) as error:
+        sys.stdout.write(f"nobody answers on port {port} ({type(error).__name__})\n")
         return False
+    else:
+        return answer.status == 200
     finally:
         connection.close()
 

@@ -70,6 +70,14 @@ class StoreSink:
         except (OperationalError, InterfaceError) as error:
             raise _unavailable(error) from error
 
+    def pass_over(self, partition: TopicPartition, position: int, beginning: int) -> None:
+        """Stand behind a gap."""
+        try:
+            with self._engine.begin() as connection:
+                _compare_and_move(connection, (partition.topic, partition.partition), position, beginning)
+        except (OperationalError, InterfaceError) as error:
+            raise _unavailable(error) from error
+
     def _move(self, connection: Connection, records: Sequence[Record]) -> list[Record]:
         """Move the positions forward; the records that lie at or after where the store stood."""
         known = {(row.topic, row.partition): row.next_offset for row in connection.execute(select(tables.positions))}

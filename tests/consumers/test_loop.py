@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from consumers.loop import LogIsShorter, Loop, Overtaken, Record, Unavailable
+from consumers.loop import LogIsShorter, LogStartsLater, Loop, Overtaken, Record, Unavailable
 from pipeline.health import Health
 from tests.support.kafka import Kafka, create_topics, produce, unique_name
 from tests.support.kafka import Record as Sent
@@ -38,6 +38,10 @@ class MemorySink:
         self.offsets += fresh
         self.stands = (fresh or [self.stands or 0])[-1] + 1
 
+    def pass_over(self, partition: TopicPartition, position: int, beginning: int) -> None:
+        assert position == self.stands
+        self.stands = beginning
+
 
 @pytest.fixture
 def topic(kafka: Kafka) -> str:
@@ -47,9 +51,18 @@ def topic(kafka: Kafka) -> str:
     return name
 
 
-def a_loop(kafka: Kafka, topic: str, sink: MemorySink, health: Health, group: str = "") -> Loop:
-    connection = {"bootstrap_servers": kafka.bootstrap}
-    return Loop(sink, [topic], connection, health, group=group or unique_name("g"), session_timeout_seconds=6)
+def a_loop(
+    kafka: Kafka, topic: str, sink: MemorySink, health: Health, group: str = "", *, accepts_gap: bool = False
+) -> Loop:
+    return Loop(
+        sink,
+        [topic],
+        {"bootstrap_servers": kafka.bootstrap},
+        health,
+        group=group or unique_name("g"),
+        session_timeout_seconds=6,
+        accepts_gap=accepts_gap,
+    )
 
 
 @contextmanager
@@ -114,6 +127,28 @@ def test_when_another_has_moved_the_position_it_goes_on_from_there(kafka: Kafka,
 def test_a_log_that_is_shorter_than_the_position_stops_the_process(kafka: Kafka, topic: str) -> None:
     with pytest.raises(LogIsShorter, match="made anew"):
         a_loop(kafka, topic, MemorySink(stands=6), Health("t")).run()
+
+
+def let_records_leave(kafka: Kafka, topic: str, before: int) -> None:
+    """What retention does."""
+    with closing(KafkaAdminClient(bootstrap_servers=kafka.bootstrap)) as admin:
+        admin.delete_records({TopicPartition(topic, 0): before})
+
+
+def test_a_log_that_begins_after_the_position_stops_the_process(kafka: Kafka, topic: str) -> None:
+    let_records_leave(kafka, topic, before=4)
+    with pytest.raises(LogStartsLater, match="begins at 4, after the position 1: 3 records have left"):
+        a_loop(kafka, topic, MemorySink(stands=1), Health("t")).run()
+
+
+def test_a_gap_that_is_accepted_is_passed_over_for_good_though_nothing_follows_it(kafka: Kafka, topic: str) -> None:
+    let_records_leave(kafka, topic, before=5)
+    sink = MemorySink(stands=1)
+    with running(a_loop(kafka, topic, sink, Health("t"), accepts_gap=True)):
+        wait_until(lambda: sink.stands == 5, 30, lambda: f"position 5; {sink.stands}")
+    with running(a_loop(kafka, topic, sink, Health("t"))):
+        produce(kafka.bootstrap, topic, [Sent(b"k", b"5")])
+        wait_until(lambda: sink.offsets == [5], 30, lambda: f"offset 5; {sink.offsets}")
 
 
 def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: Kafka) -> None:

@@ -8,7 +8,7 @@ from deploy.local.ports import free_port
 from pipeline.health import Health, serve
 
 
-def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing() -> None:
+def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     health = Health("worker")
     server = serve("127.0.0.1", 0, health, CollectorRegistry())
     try:
@@ -16,14 +16,18 @@ def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing() -> None:
         health.is_ready()
         assert is_well(server.server_port)
         health.waits_for("broker", "no broker answers")
+        capsys.readouterr()
         assert not is_well(server.server_port)
+        assert "no broker answers" in capsys.readouterr().out
     finally:
         server.shutdown()
         server.server_close()
 
 
-def test_a_process_that_does_not_answer_is_not_well() -> None:
-    assert not is_well(free_port())
+def test_a_process_that_does_not_answer_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    assert not is_well(port)
+    assert f"nobody answers on port {port}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,7 @@ def test_a_process_that_does_not_answer_is_not_well() -> None:
     [
         b"/opt/alliance/bin/python\0/opt/alliance/bin/alliance\0worker\0",
         b"/sbin/docker-init\0--\0alliance\0worker\0",
+        b"alliance\0worker\0--option\0",
     ],
 )
 def test_the_port_is_that_of_the_command_which_the_container_runs(command_line: bytes) -> None:

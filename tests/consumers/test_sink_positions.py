@@ -1,0 +1,39 @@
+"""Where the store's sink stands in the log, and that it moves only from where it stood."""
+
+from pathlib import Path
+
+import pytest
+from kafka import TopicPartition
+from sqlalchemy import insert
+
+from consumers.loop import Overtaken
+from consumers.store import tables
+from consumers.store.database import migrate, open_engine
+from consumers.store.sink import StoreSink
+from schemas.instruments.registry import load_instruments
+from schemas.topics import EVENTS
+
+PLACE, OTHER = TopicPartition(EVENTS, 0), TopicPartition(EVENTS, 1)
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> StoreSink:
+    """Stands at 7 in both."""
+    engine = open_engine(f"sqlite:///{tmp_path}/store.sqlite")
+    migrate(engine)
+    with engine.begin() as connection:
+        for place in (PLACE, OTHER):
+            row = {"topic": place.topic, "partition": place.partition, "next_offset": 7}
+            connection.execute(insert(tables.positions).values(row))
+    return StoreSink(engine, load_instruments(None))
+
+
+def test_behind_a_gap_it_stands_at_the_beginning_of_the_log_in_that_partition_alone(sink: StoreSink) -> None:
+    sink.pass_over(PLACE, 7, 20)
+    assert sink.positions([PLACE, OTHER]) == {PLACE: 20, OTHER: 7}
+
+
+def test_a_gap_is_not_passed_over_from_where_another_store_has_moved_on(sink: StoreSink) -> None:
+    with pytest.raises(Overtaken):
+        sink.pass_over(PLACE, 6, 20)
+    assert sink.positions([PLACE]) == {PLACE: 7}
