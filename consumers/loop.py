@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from pipeline.health import Health, probe_broker
@@ -137,7 +137,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             **self._connection,
             group_id=self._group,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # What left the log unread must not be passed over in silence.
+            auto_offset_reset="none",
             max_poll_records=MOST_RECORDS,
             fetch_max_bytes=MOST_FETCHED_BYTES,
             max_poll_interval_ms=3_600_000,
@@ -157,7 +158,11 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
             self._consumer.close(timeout_ms=CLOSE_MS)
 
     def _turn(self) -> None:
-        polled = self._consumer.poll(timeout_ms=POLL_MS)
+        try:
+            polled = self._consumer.poll(timeout_ms=POLL_MS)
+        except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+            # Nobody has read here yet, or retention was faster: where the sink stands decides.
+            polled, self._assigned = {}, self._assigned or list(self._consumer.assignment())
         if self._assigned:
             # What was just polled may lie elsewhere than where the sink stands; it will be polled again.
             assigned, self._assigned = self._assigned, []

@@ -23,7 +23,7 @@ from pipeline.edge.outbox import BATCH_BYTES, Outbox
 from pipeline.edge.progress import Standstill
 from pipeline.edge.resume import ResumeDesk
 from pipeline.edge.stops import Stops
-from pipeline.edge.table import StateTable
+from pipeline.edge.table import StateTable, recover_patiently
 from pipeline.edge.transport import use_record_sets, use_records
 from pipeline.health import Health, Reply, probe_broker
 from pipeline.meters import Meters
@@ -63,6 +63,7 @@ def create_app(
     Another topic of events, or the agent `cases` alone, is for measuring.
     """
     app = _bare_app(settings)
+    recover_patiently(app)
     if settings.engine == "sets":
         use_record_sets(app, delivered=[events, CASES], recovered=changelog_topics(settings.app_id))
     else:
@@ -80,6 +81,8 @@ def create_app(
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def settle(_: Any, revoked: Any, **__: Any) -> None:
+        if revoked and app.consumer.has_lost_membership() and any(one.at_rest.locked() for one in cycles):
+            stop_stale()
         settling = [asyncio.ensure_future(one.settle()) for one in cycles]
         _, unsettled = await asyncio.wait(settling, timeout=SETTLE_SECONDS)
         if unsettled:

@@ -25,6 +25,9 @@ from schemas.refusals import Reason
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED
 
 _MARK = b"erased:"
+#: A refused record larger than this goes without its content: the rejected topic would not take it. A sender's client
+#: may have compressed it, so that the events topic did.
+LARGEST_REFUSED = 2_000_000
 
 
 def mark_key(case_id: bytes) -> bytes:
@@ -189,15 +192,15 @@ def refusal(
     timestamp_ms: int,
 ) -> Out:
     """The refused record as it came, with why and where from. Of an erased case nothing is carried on."""
-    is_erased = refused.reason is Reason.ERASED
+    size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
+    is_kept = refused.reason is not Reason.ERASED and size <= LARGEST_REFUSED
+    detail = refused.detail if size <= LARGEST_REFUSED else f"{refused.detail}; with {size} bytes too large to be kept"
     ours = [
         (refusals.HEADER_REASON, refused.reason.value.encode()),
-        (refusals.HEADER_DETAIL, refused.detail.encode()),
+        (refusals.HEADER_DETAIL, detail.encode()),
         (refusals.HEADER_TOPIC, EVENTS.encode()),
         (refusals.HEADER_PARTITION, str(partition).encode()),
         (refusals.HEADER_OFFSET, str(offset).encode()),
         (refusals.HEADER_TIMESTAMP, str(timestamp_ms).encode()),
     ]
-    if is_erased:
-        return Out(REJECTED, None, None, None, ours)
-    return Out(REJECTED, key, value, None, [*headers, *ours])
+    return Out(REJECTED, key, value, None, [*headers, *ours]) if is_kept else Out(REJECTED, None, None, None, ours)

@@ -149,7 +149,9 @@ def therapist_row(summary: TherapistSummary) -> Row:
 
 def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Row:
     """The row of a refused record, from the record on the rejected topic; its own headers may hold anything."""
-    ours = {name: text.decode() for name, text in headers if name in refusals.HEADERS and text is not None}
+    ours = {
+        name: text.decode(errors="replace") for name, text in headers if name in refusals.HEADERS and text is not None
+    }
     theirs = [[name, _text(value)] for name, value in headers if name not in refusals.HEADERS]
     subject = _subject(value)
     return {

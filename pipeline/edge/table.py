@@ -16,6 +16,21 @@ from pipeline.edge.record_sets import RecordSet
 from pipeline.edge.states import States
 
 
+def recover_patiently(app: Any) -> None:
+    """Let a step of recovery take as long as it takes.
+
+    Faust gives each the time of a request; when that is over it ends recovery in silence, for the life of the process.
+    aiokafka's own time limits raise, and that ends the process.
+    """
+    recovery = app.tables.recovery
+    wait = recovery._wait
+
+    async def patiently(step: Any, timeout: Any = None) -> None:
+        await wait(step)
+
+    recovery._wait = patiently
+
+
 class StateTable(Table):  # type: ignore[misc]
     """A Faust table whose contents are ours; Faust keeps assignment and recovery."""
 
@@ -29,7 +44,17 @@ class StateTable(Table):  # type: ignore[misc]
         encode: Callable[[Any], bytes],
         most_live: int,
     ) -> None:
-        super().__init__(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes, store="memory://")
+        super().__init__(
+            app,
+            name=name,
+            partitions=partitions,
+            key_type=bytes,
+            value_type=bytes,
+            store="memory://",
+            # Faust keeps so many events, each a whole set, before it lets them go; with 1 it would go on reading the
+            # changelog after recovery.
+            recovery_buffer_size=2,
+        )
         self.states = States(self.changelog_topic_name, decode, encode, most_live)
         #: Partition -> up to which offset of the changelog we hold everything.
         self._recovered: dict[int, int] = {}

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
@@ -19,6 +20,9 @@ from pipeline.edge.progress import Progress
 from pipeline.edge.record_sets import RecordSet, fetch_as_sets
 
 log = logging.getLogger(__name__)
+
+#: Where a partition stands of which nothing has been asked for yet.
+NOT_BEGUN = -1
 
 
 class StoppableConsumer(Consumer):  # type: ignore[misc]
@@ -40,12 +44,23 @@ class StoppableConsumer(Consumer):  # type: ignore[misc]
         """Where partitions stand that have something ahead of them and are not stopped; known of sets only."""
         return {}
 
+    def has_lost_membership(self) -> bool:
+        """Whether the group has gone on without us, so that others may have our partitions already."""
+        return bool(self._thread._ensure_consumer()._coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """As Faust's. Going back happens here, since between two calls nothing that was fetched is under way."""
+        if not self._get_active_partitions():
+            await self._thread.call_thread(self._stay_a_member)
         for tp in list(self._going_back):
             await self._go_back(tp)
         async for one in super().getmany(timeout):
             yield one
+
+    async def _stay_a_member(self) -> None:
+        """Faust fetches nothing for a worker without partitions; aiokafka would leave the group then, for good."""
+        with self._thread._ensure_consumer()._fetcher._subscriptions.fetch_context():
+            pass
 
     async def _go_back(self, tp: TP) -> None:
         offset = self._going_back.pop(tp)
@@ -81,6 +96,8 @@ class SetConsumer(StoppableConsumer):
         self._progress: dict[TP, Progress] = {}
         #: What agents may be given once Faust resumes, and in which rebalance that was found.
         self._sought: tuple[int, dict[TP, Progress]] = (0, {})
+        #: The rebalance that has ended last, by Faust's count of those begun.
+        self._assigned_in = 0
         #: Up to where each partition was fetched: there the next fetch begins, unless somebody seeks.
         self._fetched: dict[TP, int] = {}
 
@@ -111,10 +128,16 @@ class SetConsumer(StoppableConsumer):
             if tp not in self._paused_partitions and self._fetched.get(tp, progress.wanted) != progress.wanted
         }
         if wanted and self.flow_active:
-            log.info("Fetching again what was passed over: %s.", wanted)
-            self._fetched.update(wanted)
-            # The partitions may go at any moment: then somebody else fetches from what is committed.
-            with suppress(IllegalStateError):
+            # The partitions may go at any moment: then somebody else fetches from what is committed. The broker may not
+            # answer: then this is done at the next call.
+            with suppress(IllegalStateError, KafkaError):
+                beginnings = await self.earliest_offsets(*wanted)
+                for tp in [tp for tp, offset in wanted.items() if beginnings[tp] > offset]:
+                    _tell_of_a_gap(tp, wanted[tp], beginnings[tp])
+                    self._progress[tp] = Progress(beginnings[tp])
+                    wanted[tp] = beginnings[tp]
+                log.info("Fetching again what was passed over: %s.", wanted)
+                self._fetched.update(wanted)
                 await super().seek_wait(wanted)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
@@ -125,14 +148,24 @@ class SetConsumer(StoppableConsumer):
         await super().seek_wait(partitions)
 
     def behind(self) -> dict[TP, int]:
-        """By what was acknowledged, and by what the broker said at the last fetch."""
-        return {
-            tp: progress.position
-            for tp, progress in self._progress.items()
-            if tp.topic in self.delivered_topics
-            and tp not in self._paused_partitions
-            and progress.position < (self.highwater(tp) or 0)
-        }
+        """By what was acknowledged, and by what the broker said at the last fetch; `NOT_BEGUN` after an assignment."""
+        if not self._assigned_in:
+            return {}
+        found = {}
+        for tp in [tp for tp in self.assignment() if tp.topic in self.delivered_topics]:
+            progress = self._progress.get(tp)
+            if progress is None:
+                found[tp] = NOT_BEGUN
+            elif tp not in self._paused_partitions and progress.position < self._end_of(tp):
+                found[tp] = progress.position
+        return found
+
+    def _end_of(self, tp: TP) -> int:
+        try:
+            return self.highwater(tp) or 0
+        except AssertionError:
+            # So aiokafka says that the partition has gone to another worker just now.
+            return 0
 
     def ack(self, message: Any) -> bool:
         """All outputs of a message, one set, are durable."""
@@ -169,24 +202,46 @@ class SetConsumer(StoppableConsumer):
         self._progress.clear()
         self._fetched.clear()
 
+    async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
+        """Recovery begins; what agents may be given is known at its end."""
+        self._assigned_in = self.app.rebalancing_count
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def perform_seek(self) -> None:
         """Fetching begins anew at what is committed, or where the log begins now."""
         rebalance = self.app.rebalancing_count
         await super().perform_seek()
         places = [tp for tp in self.assignment() if tp.topic in self.delivered_topics]
         beginnings = await self.earliest_offsets(*places) if places else {}
-        self._sought = (
-            rebalance,
-            {tp: Progress(max(self._committed_offset[tp] or 0, beginnings[tp])) for tp in places},
-        )
+        found = {}
+        for tp in places:
+            committed = self._committed_offset[tp]
+            if committed is not None and committed < beginnings[tp]:
+                _tell_of_a_gap(tp, committed, beginnings[tp])
+            found[tp] = Progress(max(committed or 0, beginnings[tp]))
+        self._sought = (rebalance, found)
 
     def resume_flow(self) -> None:
         """Faust has just emptied the agents' queues: from now on what is delivered arrives."""
         super().resume_flow()
         rebalance, sought = self._sought
-        if rebalance == self.app.rebalancing_count and not self.app.in_recovery:
-            self._progress.update(sought)
+        is_of_now = rebalance == self.app.rebalancing_count == self._assigned_in
+        if is_of_now and sought and not self.app.in_recovery:
+            recovered = {tp: one for tp, one in self._progress.items() if tp.topic not in self.delivered_topics}
+            self._progress = recovered | sought
             self._sought = (rebalance, {})
+
+
+def _tell_of_a_gap(tp: TP, wanted: int, beginning: int) -> None:
+    log.error(
+        "%s, partition %d begins at %d, after the position %d: %d records have left the log unread. "
+        "Send them again from where they came.",
+        tp.topic,
+        tp.partition,
+        beginning,
+        wanted,
+        beginning - wanted,
+    )
 
 
 def use_record_sets(app: Any, delivered: Iterable[str], recovered: Iterable[str]) -> None:

@@ -151,6 +151,30 @@ def test_a_gap_that_is_accepted_is_passed_over_for_good_though_nothing_follows_i
         wait_until(lambda: sink.offsets == [5], 30, lambda: f"offset 5; {sink.offsets}")
 
 
+def test_what_leaves_the_log_while_it_runs_is_not_passed_over_in_silence(kafka: Kafka, topic: str) -> None:
+    sink = MemorySink()
+    loop = a_loop(kafka, topic, sink, Health("t"))
+    ended: list[Exception] = []
+
+    def run() -> None:
+        try:
+            loop.run()
+        except LogStartsLater as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: sink.stands == 5, 30, "the first five")
+    place = TopicPartition(topic, 0)
+    loop._consumer.pause(place)
+    produce(kafka.bootstrap, topic, [Sent(b"k", b"%d" % number) for number in range(5, 9)])
+    let_records_leave(kafka, topic, before=8)
+    loop._consumer.seek(place, 5)
+    loop._consumer.resume(place)
+    thread.join(30)
+    assert "begins at 8, after the position 5: 3 records have left" in str(ended)
+
+
 def test_a_topic_that_does_not_exist_yet_is_waited_for(kafka: Kafka) -> None:
     topic, sink, health = unique_name("later"), MemorySink(), Health("t")
     with running(a_loop(kafka, topic, sink, health)):

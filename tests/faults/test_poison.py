@@ -147,6 +147,7 @@ def test_headers_of_a_refused_record_are_kept(system: System) -> None:
     # Not kafka-python: it sends no header without a value, but other clients do.
     producer = Producer({"bootstrap.servers": system.bootstrap})
     odd = [("traceparent", b"00-abc"), ("x", b"\xff"), ("alliance-note", b"\xfe"), ("none", None)]
+    odd.append(("alliance-detail", b"\xff"))
     producer.produce("alliance.events.v1", key=KEY, value=b"{", headers=odd)
     assert producer.flush(30) == 0
     wait_until(lambda: system.counts().get("rejected") == 1, 60, lambda: system.logs())
@@ -154,3 +155,21 @@ def test_headers_of_a_refused_record_are_kept(system: System) -> None:
         (row,) = connection.execute(select(tables.rejected)).all()
     assert row.headers == [["traceparent", "MDAtYWJj"], ["x", "/w=="], ["alliance-note", "/g=="], ["none", None]]
     assert (row.reason, row.detail) == ("not-json", "not JSON")
+
+
+def test_a_refused_record_that_the_rejected_topic_would_not_take_goes_without_its_content(system: System) -> None:
+    system.start("worker", "store")
+    producer = Producer(
+        {"bootstrap.servers": system.bootstrap, "compression.type": "gzip", "message.max.bytes": 8_000_000}
+    )
+    producer.produce("alliance.events.v1", key=KEY, value=b"{" * 3_000_000)
+    producer.produce("alliance.events.v1", key=KEY, value=b"{" * 1_000_000)
+    assert producer.flush(30) == 0
+    wait_until(lambda: system.counts().get("rejected") == 2, 60, lambda: system.logs())
+    with system.engine().connect() as connection:
+        rows = connection.execute(select(tables.rejected).order_by(tables.rejected.c.offset)).all()
+    assert [(row.reason, row.key and bytes(row.key), row.value and len(row.value)) for row in rows] == [
+        ("too-large", None, None),
+        ("too-large", KEY, 1_000_000),
+    ]
+    assert "too large to be kept" in rows[0].detail

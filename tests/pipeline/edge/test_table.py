@@ -1,19 +1,22 @@
 """The state table: what Faust recovers reaches the states, and a broken changelog stops the process loudly."""
 
 import asyncio
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import faust
 import pytest
+from faust.tables.recovery import Recovery, ServiceStopped
 from faust.types import TP
 
 from pipeline.edge.endings import EXIT_BUG
 from pipeline.edge.portions import FetchedRecord
 from pipeline.edge.record_sets import RecordSet
-from pipeline.edge.table import StateTable
+from pipeline.edge.table import StateTable, recover_patiently
 
 VERSION_1 = (1).to_bytes(8, "big")
 
@@ -128,3 +131,20 @@ def end_of(program: str) -> str:
     assert ended.returncode == EXIT_BUG
     assert "recovery of t met a bug (ValueError)" in ended.stderr
     return ended.stderr
+
+
+def test_a_slow_step_of_recovery_does_not_end_it() -> None:
+    async def run(prepare: Callable[[faust.App], None]) -> None:
+        app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+        app.tables.recovery.loop = asyncio.get_running_loop()
+        prepare(app)
+        await app.tables.recovery._wait(asyncio.sleep(0.05), timeout=0.01)
+
+    with pytest.raises(ServiceStopped):
+        asyncio.run(run(lambda app: None))
+    asyncio.run(run(recover_patiently))
+
+
+def test_a_recovery_holds_two_sets_at_most_besides_what_it_has_taken(table: StateTable) -> None:
+    assert table.recovery_buffer_size == 2
+    assert "recovery_buffer_size == 1" in inspect.getsource(sys.modules[Recovery.__module__]), "goes on afterwards"

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import faust
+import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP
 
 from pipeline.edge.progress import Progress
 from pipeline.edge.record_sets import RecordSet
-from pipeline.edge.transport import SetConsumer, use_record_sets
+from pipeline.edge.transport import NOT_BEGUN, SetConsumer, use_record_sets
 
 PLACE = TP("in-sets", 0)
 OTHER = TP("in-sets", 1)
@@ -18,7 +22,10 @@ CHANGELOG = TP("a-changelog", 0)
 
 
 class Log:
-    """A partition of which the fetches that begin at 5 and at 9 end at 9 and at 12; where it was sought."""
+    """A partition of which the fetches that begin at 5 and at 9 end at 9 and at 12; where it was sought.
+
+    What lies before `beginning` has left; as with aiokafka, a fetch from there begins anew at the beginning.
+    """
 
     FETCHES: Mapping[int, int] = {5: 9, 9: 12}
 
@@ -26,8 +33,13 @@ class Log:
         self.place = place
         self.position = position
         self.sought: list[int] = []
+        self.beginning = 0
+
+    async def earliest_offsets(self, *places: TP) -> dict[TP, int]:
+        return dict.fromkeys(places, self.beginning)
 
     async def getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[RecordSet]]:
+        self.position = max(self.position, self.beginning)
         start, end = self.position, self.FETCHES.get(self.position)
         if end is None:
             return {}
@@ -48,6 +60,8 @@ async def a_consumer(log: Log, position: int | None = None) -> AsyncIterator[Any
     assert isinstance(consumer, SetConsumer)
     consumer._thread.getmany = log.getmany
     consumer._thread.seek_wait = log.seek_wait
+    consumer._thread.earliest_offsets = log.earliest_offsets
+    app.rebalancing_count = consumer._assigned_in = 1
     consumer.highwater = lambda place: 0
     consumer.assignment = lambda: {log.place}
     # Without any that is active Faust would wait for a second.
@@ -121,11 +135,7 @@ def begin_anew(consumer: Any, committed: int) -> None:
         await consumer._thread.seek_wait({PLACE: committed})
         return {PLACE: committed}
 
-    async def earliest_offsets(*places: TP) -> dict[TP, int]:
-        return dict.fromkeys(places, 0)
-
     consumer.seek_to_committed = seek_to_committed
-    consumer.earliest_offsets = earliest_offsets
 
 
 def test_after_an_assignment_agents_are_given_nothing_before_faust_has_emptied_their_queues() -> None:
@@ -155,6 +165,81 @@ def test_what_was_committed_before_the_next_rebalance_began_is_not_gone_by() -> 
             consumer.app.rebalancing_count += 1
             consumer.resume_flow()
             assert await delivered_by(consumer, rounds=1) == []
+
+    asyncio.run(run())
+
+
+def test_a_recovery_that_ends_when_the_next_rebalance_has_begun_gives_agents_nothing() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 5)) as consumer:
+            begin_anew(consumer, committed=5)
+            consumer.app.rebalancing_count += 1
+            await consumer.perform_seek()
+            consumer.resume_flow()
+            assert await delivered_by(consumer, rounds=1) == []
+
+    asyncio.run(run())
+
+
+def test_of_an_assignment_that_is_over_nothing_stays() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 5)) as consumer:
+            consumer._progress[OTHER] = Progress(3)
+            begin_anew(consumer, committed=5)
+            await consumer.perform_seek()
+            consumer.resume_flow()
+            assert consumer._progress.keys() == {PLACE}
+
+    asyncio.run(run())
+
+
+def test_what_has_left_the_log_unread_is_told_of_and_the_rest_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        log = Log(PLACE, 5)
+        log.beginning = 9
+        async with a_consumer(log, position=5) as consumer:
+            assert await delivered_by(consumer, rounds=2) == [(9, 12)]
+            assert committed_by(consumer) == {PLACE: 12}
+
+    asyncio.run(run())
+    assert "begins at 9, after the position 5: 4 records have left the log unread" in caplog.text
+
+
+def test_a_worker_without_partitions_stays_in_the_group() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 12), position=12) as consumer:
+            asked: list[Any] = []
+
+            async def call_thread(act: Any) -> None:
+                asked.append(act)
+
+            async def sleep(seconds: float) -> None:
+                """Faust's pause when it has nothing to fetch."""
+
+            consumer._thread.call_thread, consumer.sleep = call_thread, sleep
+            await delivered_by(consumer, rounds=1)
+            assert asked == []
+            consumer._active_partitions.clear()
+            await delivered_by(consumer, rounds=1)
+            assert asked == [consumer._stay_a_member]
+            subscriptions = SubscriptionState()
+            subscriptions._last_fetch_ended = -1e9
+            fetcher = SimpleNamespace(_subscriptions=subscriptions)
+            consumer._thread._ensure_consumer = lambda: SimpleNamespace(_fetcher=fetcher)
+            await consumer._stay_a_member()
+            assert subscriptions.fetcher_idle_time < 1e9
+
+    asyncio.run(run())
+
+
+def test_who_was_thrown_out_of_the_group_knows_it() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 12)) as consumer:
+            coordinator = SimpleNamespace(member_id="m-1", generation=4, request_rejoin=lambda: None)
+            consumer._thread._ensure_consumer = lambda: SimpleNamespace(_coordinator=coordinator)
+            assert not consumer.has_lost_membership()
+            GroupCoordinator.reset_generation(coordinator)
+            assert consumer.has_lost_membership()
 
     asyncio.run(run())
 
@@ -221,7 +306,32 @@ def test_a_partition_is_behind_until_all_is_acknowledged_and_not_while_it_is_sto
     asyncio.run(run())
 
 
-def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now() -> None:
+def test_a_partition_is_behind_from_its_assignment_on_until_it_is_fetched() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 5)) as consumer:
+            assert consumer.behind() == {PLACE: NOT_BEGUN}
+            begin_anew(consumer, committed=5)
+            await consumer.perform_seek()
+            consumer.resume_flow()
+            assert consumer.behind() == {}
+
+    asyncio.run(run())
+
+
+def test_a_partition_that_goes_at_this_moment_is_not_behind() -> None:
+    async def run() -> None:
+        async with a_consumer(Log(PLACE, 5), position=5) as consumer:
+
+            def highwater(place: TP) -> int:
+                raise AssertionError("Partition is not assigned")
+
+            consumer.highwater = highwater
+            assert consumer.behind() == {}
+
+    asyncio.run(run())
+
+
+def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now(caplog: pytest.LogCaptureFixture) -> None:
     places = [TP(PLACE.topic, number) for number in range(3)]
     committed = {places[0]: 7, places[1]: 7, places[2]: None}
     beginnings = {places[0]: 3, places[1]: 9, places[2]: 4}
@@ -242,3 +352,5 @@ def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now() -> N
             return {place: one.wanted for place, one in consumer._progress.items()}
 
     assert asyncio.run(run()) == {places[0]: 7, places[1]: 9, places[2]: 4}
+    assert "partition 1 begins at 9, after the position 7: 2 records have left the log unread" in caplog.text
+    assert caplog.text.count("unread") == 1
