@@ -58,6 +58,26 @@ def send_share(system: System, share: Sequence[Json], gives_up: threading.Event)
             return
 
 
+@contextmanager
+def started_again(system: System, room: str, code: int) -> Iterator[None]:
+    """Meanwhile a process that ends with this code is started again, as compose does; any other end stays one."""
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(PAUSE_SECONDS):
+            process = system.running[room]
+            if process.exit_code == code:
+                system.start(room)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+
+
 def has_moved_on(system: System, seconds: float) -> None:
     """Until what comes in from now on is in the store; fails when it takes longer."""
     before = system.counts()["events"]
