@@ -30,10 +30,7 @@ PROOFS: tuple[tuple[str, str], ...] = (
     ("store-from-the-beginning", f"{FAULTS}/test_rebuild.py"),
     ("group-is-told", f"{FAULTS}/test_slow_sink.py"),
     ("greater-content-wins", "tests/consumers/test_store_laws.py -k which_of_two"),
-    ("wait-for-broker", f"{FAULTS}/test_broker_bounces.py"),
-    ("wait-for-broker", f"{FAULTS}/test_network.py"),
     ("changelog", f"{FAULTS}/test_rebalance_storm.py"),
-    ("nothing-before-queues-are-emptied", f"{FAULTS}/test_rebalance_storm.py"),
     ("changelog", f"{FAULTS}/test_kill_loop.py"),
 )
 

@@ -91,20 +91,6 @@ def _changelog() -> None:
     StateTable._take = lambda self, message: None  # type: ignore[method-assign]
 
 
-def _nothing_before_queues_are_emptied() -> None:
-    """After a rebalance agents are given sets half a second before Faust empties their queues."""
-    from pipeline.edge.transport import SetConsumer
-
-    perform_seek = SetConsumer.perform_seek
-
-    async def too_soon(self: Any) -> None:
-        await perform_seek(self)
-        self._progress.update(self._sought[1])
-        await asyncio.sleep(0.5)
-
-    SetConsumer.perform_seek = too_soon  # type: ignore[method-assign]
-
-
 def _rows_with_position() -> None:
     """The position is committed by itself, then the rows."""
     from consumers.store.sink import StoreSink
@@ -232,7 +218,6 @@ SAFEGUARDS: dict[str, Callable[[], None]] = {
     "stopped-is-kept": _stopped_is_kept,
     "events-are-a-set": _events_are_a_set,
     "changelog": _changelog,
-    "nothing-before-queues-are-emptied": _nothing_before_queues_are_emptied,
     "rows-with-position": _rows_with_position,
     "wait-for-database": _wait_for_database,
     "wait-for-broker": _wait_for_broker,
