@@ -1,8 +1,8 @@
 """Whether the process in this container is well: the image's HEALTHCHECK.
 
 In: the command line of process 1 (`alliance worker`, perhaps below an init) and the settings. Out: exit code 0 when the
-process answers 200 on its /health, 1 when it waits for something, starts, or is not there; what it
-says, for people.
+process answers 200 on its /health, 1 when it waits for something, starts, or is not there; what it says,
+for people.
 Never: an address other than the loopback.
 """
 

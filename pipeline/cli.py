@@ -88,10 +88,9 @@ def store(accept_gap: bool) -> None:
     from pipeline.doors.log import connection
 
     settings = effective_settings()
-    engine_of("ALLIANCE_DATABASE", settings.database).dispose()
     try:
         run_store(
-            settings.database,
+            engine_of("ALLIANCE_DATABASE", settings.database),
             connection(settings),
             known_instruments(settings),
             address=(settings.host, settings.store_port),

@@ -1,6 +1,6 @@
 """The store process.
 
-In: connection, database URL, instruments. Out: a running loop over a `StoreSink`, health and metrics.
+In: connection, the database's engine, instruments. Out: a running loop over a `StoreSink`, health and metrics.
 Never: decide what is kept (that is `consumers.store.sink`).
 """
 
@@ -10,10 +10,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from consumers.loop import PAUSE_SECONDS, Loop, Record
-from consumers.store.database import migrate, open_engine
+from consumers.store.database import migrate
 from consumers.store.sink import TOPICS, StoreSink
 from pipeline.health import Health, serve
 from pipeline.meters import Meters
@@ -45,7 +46,7 @@ def collect_seldom() -> None:
 
 
 def run_store(
-    database: str,
+    engine: Engine,
     connection: Mapping[str, Any],
     instruments: Mapping[str, Instrument],
     *,
@@ -59,7 +60,6 @@ def run_store(
     """Run until stopped."""
     health, meters = Health("store"), Meters(version)
     serve(*address, health, meters.registry)
-    engine = open_engine(database)
     stopped = threading.Event()
     sink = MeteredSink(engine, instruments)
     sink.meters = meters

@@ -9,7 +9,8 @@ identity the greater digest wins and the case's derived rows are made again from
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from kafka import TopicPartition
@@ -50,11 +51,8 @@ class StoreSink:
     def positions(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where the store stands in each of these partitions."""
         wanted = {(one.topic, one.partition) for one in partitions}
-        try:
-            with self._engine.connect() as connection:
-                known = connection.execute(select(tables.positions)).all()
-        except (OperationalError, InterfaceError) as error:
-            raise _unavailable(error) from error
+        with _telling_an_outage(), self._engine.connect() as connection:
+            known = connection.execute(select(tables.positions)).all()
         return {
             TopicPartition(row.topic, row.partition): row.next_offset
             for row in known
@@ -63,20 +61,14 @@ class StoreSink:
 
     def take(self, records: Sequence[Record]) -> None:
         """All of it or nothing."""
-        try:
-            with self._engine.begin() as connection:
-                fresh = self._move(connection, records)
-                _Batch(connection, self._instruments).write(fresh)
-        except (OperationalError, InterfaceError) as error:
-            raise _unavailable(error) from error
+        with _telling_an_outage(), self._engine.begin() as connection:
+            fresh = self._move(connection, records)
+            _Batch(connection, self._instruments).write(fresh)
 
     def pass_over(self, partition: TopicPartition, position: int, beginning: int) -> None:
         """Stand behind a gap."""
-        try:
-            with self._engine.begin() as connection:
-                _compare_and_move(connection, (partition.topic, partition.partition), position, beginning)
-        except (OperationalError, InterfaceError) as error:
-            raise _unavailable(error) from error
+        with _telling_an_outage(), self._engine.begin() as connection:
+            _compare_and_move(connection, (partition.topic, partition.partition), position, beginning)
 
     def _move(self, connection: Connection, records: Sequence[Record]) -> list[Record]:
         """Move the positions forward; the records that lie at or after where the store stood."""
@@ -258,6 +250,15 @@ class _Batch:
             if any(row[name] in erased for name in DIGESTS):
                 row.update(dict.fromkeys(("key", "value", *DIGESTS)), headers=[])
         upsert(self._connection, tables.rejected, refused)
+
+
+@contextmanager
+def _telling_an_outage() -> Iterator[None]:
+    """Raises `Unavailable` for what waiting may mend."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise _unavailable(error) from error
 
 
 def _unavailable(error: OperationalError | InterfaceError) -> Unavailable:

@@ -65,12 +65,8 @@ class StoppableConsumer(Consumer):  # type: ignore[misc]
     async def _go_back(self, tp: TP) -> None:
         offset = self._going_back.pop(tp)
         if self.flow_active and tp in self.assignment():
-            self._expect(tp, offset)
             await self.seek_wait({tp: offset})
             self.resume_partitions({tp})
-
-    def _expect(self, tp: TP, offset: int) -> None:
-        """What comes next of this partition begins at the offset."""
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Under the new assignment fetching begins at what is committed, which lies before any stop."""
@@ -137,14 +133,16 @@ class SetConsumer(StoppableConsumer):
                     self._progress[tp] = Progress(beginnings[tp])
                     wanted[tp] = beginnings[tp]
                 log.info("Fetching again what was passed over: %s.", wanted)
-                self._fetched.update(wanted)
-                await super().seek_wait(wanted)
+                await self.seek_wait(wanted)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """As Faust's, which begins a recovery so."""
+        """As Faust's, which begins a recovery so: what comes next of these partitions begins there."""
         for tp, offset in partitions.items():
             if tp.topic not in self.delivered_topics:
                 self._progress[tp] = Progress(offset)
+            elif tp in self._progress:
+                self._progress[tp].go_back(offset)
+            self._fetched[tp] = offset
         await super().seek_wait(partitions)
 
     def behind(self) -> dict[TP, int]:
@@ -186,11 +184,6 @@ class SetConsumer(StoppableConsumer):
             return offset
         self._acked[tp].clear()
         return progress.advance()
-
-    def _expect(self, tp: TP, offset: int) -> None:
-        if tp in self._progress:
-            self._progress[tp].go_back(offset)
-            self._fetched[tp] = offset
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if tp not in self._progress:

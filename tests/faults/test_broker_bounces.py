@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.edge.endings import EXIT_STALE
 from tests.support.kafka import Kafka
-from tests.support.load import coming_in, has_moved_on, started_again
+from tests.support.load import coming_in, has_moved_on, stale_worker_started_again
 from tests.support.processes import Processes
 from tests.support.reference import assert_equals_the_reference, practice
 from tests.support.sizes import sized
@@ -30,8 +29,7 @@ def test_the_store_equals_the_reference_though_the_broker_is_bounced(
     system.create_topics().start(*ROOMS).wait_until_well(*ROOMS)
     events = practice(weeks=12, seed=51, therapists=sized(8, 150))[:EVENTS]
     assert len(events) == EVENTS
-    # Thrown out of the group with a batch under way, a worker ends itself: others may have its partitions.
-    with started_again(system, "worker", EXIT_STALE):
+    with stale_worker_started_again(system):
         with coming_in(system, events, EVENTS_A_SECOND):
             for bounce in [broker_of_my_own.stop, broker_of_my_own.kill] * BOUNCES:
                 pace(chance.uniform(0.5, 2.0))

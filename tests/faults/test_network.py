@@ -8,8 +8,7 @@ import pytest
 
 from deploy.local.kafka import Kafka
 from deploy.local.ports import LOOPBACK, free_port
-from pipeline.edge.endings import EXIT_STALE
-from tests.support.load import coming_in, has_moved_on, started_again
+from tests.support.load import coming_in, has_moved_on, stale_worker_started_again
 from tests.support.processes import Processes
 from tests.support.proxy import FAIR, Proxy, Weather
 from tests.support.reference import assert_equals_the_reference, practice
@@ -66,8 +65,7 @@ def test_the_store_equals_the_reference_though_the_network_is_bad_in_every_way(
         system.create_topics().start("worker", "store", "exporter").wait_until_well("worker", "store", "exporter")
         events = practice(weeks=12, seed=91, therapists=sized(10, 900))[:EVENTS]
         assert len(events) == EVENTS
-        # Thrown out of the group with a batch under way, a worker ends itself: others may have its partitions.
-        with started_again(system, "worker", EXIT_STALE):
+        with stale_worker_started_again(system):
             with coming_in(system, events, EVENTS_A_SECOND):
                 for name, weather in SPELLS.items():
                     proxy.weather = weather

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from kafka.errors import KafkaError
 
+from pipeline.edge.endings import EXIT_STALE
 from tests.support.builders import Json
 from tests.support.system import System
 from tests.support.waiting import pace, wait_until
@@ -59,15 +60,17 @@ def send_share(system: System, share: Sequence[Json], gives_up: threading.Event)
 
 
 @contextmanager
-def started_again(system: System, room: str, code: int) -> Iterator[None]:
-    """Meanwhile a process that ends with this code is started again, as compose does; any other end stays one."""
+def stale_worker_started_again(system: System) -> Iterator[None]:
+    """Meanwhile a worker that ends as stale is started again, as compose does; any other end stays one.
+
+    Thrown out of the group with a batch under way, it ends itself: others may have its partitions.
+    """
     is_over = threading.Event()
 
     def watch() -> None:
         while not is_over.wait(PAUSE_SECONDS):
-            process = system.running[room]
-            if process.exit_code == code:
-                system.start(room)
+            if system.running["worker"].exit_code == EXIT_STALE:
+                system.start("worker")
 
     watcher = threading.Thread(target=watch)
     watcher.start()

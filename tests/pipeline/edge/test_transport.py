@@ -157,24 +157,14 @@ def test_after_an_assignment_agents_are_given_nothing_before_faust_has_emptied_t
     asyncio.run(run())
 
 
-def test_what_was_committed_before_the_next_rebalance_began_is_not_gone_by() -> None:
+@pytest.mark.parametrize("begins", ["before the seek", "after the seek"])
+def test_a_recovery_that_ends_when_the_next_rebalance_has_begun_gives_agents_nothing(begins: str) -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5)) as consumer:
             begin_anew(consumer, committed=5)
+            consumer.app.rebalancing_count += begins == "before the seek"
             await consumer.perform_seek()
-            consumer.app.rebalancing_count += 1
-            consumer.resume_flow()
-            assert await delivered_by(consumer, rounds=1) == []
-
-    asyncio.run(run())
-
-
-def test_a_recovery_that_ends_when_the_next_rebalance_has_begun_gives_agents_nothing() -> None:
-    async def run() -> None:
-        async with a_consumer(Log(PLACE, 5)) as consumer:
-            begin_anew(consumer, committed=5)
-            consumer.app.rebalancing_count += 1
-            await consumer.perform_seek()
+            consumer.app.rebalancing_count += begins == "after the seek"
             consumer.resume_flow()
             assert await delivered_by(consumer, rounds=1) == []
 
