@@ -30,7 +30,7 @@ from pipeline.commands.setup import (
 )
 from pipeline.commands.simulate import simulate
 from pipeline.demo.command import demo
-from pipeline.health import Health
+from pipeline.health import Health, probe_broker
 from pipeline.settings import Settings
 
 
@@ -168,6 +168,8 @@ def _wait_for_topics(settings: Settings, health: Health) -> None:
     from pipeline.doors.log import missing_topics
 
     while True:
+        # Asked for topics, kafka-python waits for half a minute before it says that nobody answers.
+        probe_broker(settings.kafka, health)
         try:
             absent = missing_topics(settings)
         except KafkaError:
