@@ -16,6 +16,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
+from consumers.header_names import forgive_header_names
 from pipeline.health import Health, probe_broker
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def run(self) -> None:
         """Consume until `stop`."""
+        forgive_header_names()
         while_wanted(self._stop, self._connection, self._health, self._follow)
 
     def _follow(self) -> None:

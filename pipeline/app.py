@@ -23,7 +23,7 @@ from pipeline.edge.outbox import BATCH_BYTES, Outbox
 from pipeline.edge.progress import Standstill
 from pipeline.edge.resume import ResumeDesk
 from pipeline.edge.stops import Stops
-from pipeline.edge.table import StateTable, recover_patiently
+from pipeline.edge.table import StateTable, leave_no_folder, recover_patiently
 from pipeline.edge.transport import use_record_sets, use_records
 from pipeline.health import Health, Reply, probe_broker
 from pipeline.meters import Meters
@@ -64,6 +64,7 @@ def create_app(
     """
     app = _bare_app(settings)
     recover_patiently(app)
+    leave_no_folder(app)
     if settings.engine == "sets":
         use_record_sets(app, delivered=[events, CASES], recovered=changelog_topics(settings.app_id))
     else:

@@ -31,6 +31,11 @@ def recover_patiently(app: Any) -> None:
     recovery._wait = patiently
 
 
+def leave_no_folder(app: Any) -> None:
+    """Faust makes one for tables where the worker is started; ours are in memory, and that place may be read-only."""
+    app._create_directories = lambda: None
+
+
 class StateTable(Table):  # type: ignore[misc]
     """A Faust table whose contents are ours; Faust keeps assignment and recovery."""
 

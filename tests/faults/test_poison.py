@@ -1,15 +1,18 @@
 """Bad input among good: each bad record ends on the rejected topic with its own bytes, the rest goes on."""
 
 import random
+from contextlib import closing
 
 import pytest
 from confluent_kafka import Producer
+from kafka import KafkaProducer
 from sqlalchemy import select
 
 from consumers.store import tables
 from schemas.refusals import Reason
 from schemas.topics import EVENTS, REJECTED
 from tests.support.builders import a_checkin, a_held, an_event, value_of
+from tests.support.header_names import OddName
 from tests.support.kafka import records_of
 from tests.support.reference import assert_equals_the_reference
 from tests.support.sizes import sized
@@ -155,6 +158,18 @@ def test_headers_of_a_refused_record_are_kept(system: System) -> None:
         (row,) = connection.execute(select(tables.rejected)).all()
     assert row.headers == [["traceparent", "MDAtYWJj"], ["x", "/w=="], ["alliance-note", "/g=="], ["none", None]]
     assert (row.reason, row.detail) == ("not-json", "not JSON")
+
+
+def test_a_header_whose_name_is_not_utf8_ends_neither_worker_nor_store(system: System) -> None:
+    system.start("worker", "store")
+    with closing(KafkaProducer(bootstrap_servers=system.bootstrap)) as producer:
+        for value in (GOOD, b"{"):
+            producer.send(EVENTS, value, KEY, headers=[(OddName("xyz"), b"1")])
+    wait_until(lambda: system.counts().get("rejected") == 1, 60, lambda: system.logs())
+    wait_until(lambda: system.counts().get("events") == 1, 60, lambda: system.logs())
+    with system.engine().connect() as connection:
+        (row,) = connection.execute(select(tables.rejected)).all()
+    assert (row.headers, bytes(row.value)) == ([["x\\xff\\xfe", "MQ=="]], b"{")
 
 
 def test_a_refused_record_that_the_rejected_topic_would_not_take_goes_without_its_content(system: System) -> None:

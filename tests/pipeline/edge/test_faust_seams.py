@@ -1,9 +1,12 @@
 """What we rely on in Faust, so that a new version that moves it fails here and not in the night."""
 
+import asyncio
 import inspect
 import sys
+from pathlib import Path
 
 import faust
+import pytest
 from aiokafka import AIOKafkaProducer
 from faust.events import Event
 from faust.streams import Stream
@@ -93,8 +96,20 @@ def test_a_fetched_set_is_one_message_and_moves_commits_by_its_ends() -> None:
     assert "self._acked" in inspect.getsource(BaseConsumer._filter_tps_with_pending_acks)
 
 
+def our_app() -> faust.App:
+    return create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"), ResumeDesk())
+
+
+def test_a_worker_writes_nothing_where_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False).on_first_start())
+    assert [one.name for one in tmp_path.iterdir()] == ["seams-data"]
+    asyncio.run(our_app().on_first_start())
+    assert [one.name for one in tmp_path.iterdir()] == ["seams-data"]
+
+
 def test_the_app_is_set_up_to_be_exact() -> None:
-    app = create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"), ResumeDesk())
+    app = our_app()
     assert app.conf.Event is HandEvent
     assert app.conf.web_enabled is False
     assert app.conf.processing_guarantee.value == "at_least_once"

@@ -8,11 +8,11 @@ import pytest
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
 from pipeline.edge import record_sets
-from pipeline.edge.record_sets import RecordSet, SetOfPartitionRecords, fetch_as_sets
+from pipeline.edge.record_sets import KeptRecords, RecordSet, SetOfPartitionRecords, fetch_as_sets
+from tests.support.header_names import a_batch_with_a_name_that_is_no_utf8
 
 PARTITION = TopicPartition("in-sets", 3)
 SINGLY = fetcher.PartitionRecords
@@ -21,6 +21,7 @@ SINGLY = fetcher.PartitionRecords
 @pytest.fixture(autouse=True)
 def seam(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(fetcher, "PartitionRecords", SINGLY)
+    monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
     monkeypatch.setattr(record_sets, "_topics", set())
     fetch_as_sets([PARTITION.topic])
     yield
@@ -48,7 +49,7 @@ def a_batch(first: int, count: int, *, compression: int = 0, **settings: Any) ->
 
 def unpacked(kind: Any, data: bytes, fetch_offset: int, check_crcs: bool = False) -> tuple[list[Any], int]:
     """What is given for the bytes of an answer, and where the next fetch begins."""
-    records = kind(PARTITION, MemoryRecords(data), [], fetch_offset, None, None, check_crcs, 0)
+    records = kind(PARTITION, KeptRecords(data), [], fetch_offset, None, None, check_crcs, 0)
     return list(records), records.next_fetch_offset
 
 
@@ -82,6 +83,19 @@ def test_a_set_holds_what_aiokafka_gives_one_by_one(name: str) -> None:
         ] == [(record.offset, record.timestamp, record.key, record.value, record.headers) for record in one_by_one]
 
 
+@pytest.mark.parametrize("compression", [0, 1])
+def test_a_header_whose_name_is_not_utf8_is_read_with_the_rest(compression: int) -> None:
+    odd = a_batch_with_a_name_that_is_no_utf8(first=15, compression=compression)
+    data = a_batch(10, 5) + odd + a_batch(18, 1)
+    with pytest.raises(UnicodeDecodeError):
+        unpacked(SINGLY, data, 12)
+    (one,), end = unpacked(SetOfPartitionRecords, data, 12, check_crcs=True)
+    assert (one.start, one.end, end) == (12, 19, 19)
+    assert [record.offset for record in one.records] == [12, 13, 14, 15, 16, 17, 18]
+    assert [tuple(record.headers) for record in one.records[3:6]] == [(), (("x\\xff\\xfe", b"1"),), (("né", b"2"),)]
+    assert [(record.key, record.value) for record in one.records[3:6]] == [(b"k", b"\xff{")] * 3
+
+
 def test_a_broken_checksum_is_not_taken() -> None:
     data = bytearray(a_batch(10, 5))
     data[-1] ^= 1
@@ -90,15 +104,15 @@ def test_a_broken_checksum_is_not_taken() -> None:
 
 
 def test_other_topics_are_given_one_by_one() -> None:
-    records = SetOfPartitionRecords(
-        TopicPartition("other", 0), MemoryRecords(a_batch(0, 3)), [], 0, None, None, False, 0
-    )
+    records = SetOfPartitionRecords(TopicPartition("other", 0), KeptRecords(a_batch(0, 3)), [], 0, None, None, False, 0)
     assert not any(isinstance(record, RecordSet) for record in records)
 
 
 def test_the_fetcher_unpacks_with_the_class_that_is_replaced() -> None:
     assert fetcher.PartitionRecords is SetOfPartitionRecords
+    assert fetcher.MemoryRecords is KeptRecords
     source = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "MemoryRecords(part_data[-1])" in source
     assert "PartitionRecords(" in source
     assert "for msg in self._partition_records" in inspect.getsource(fetcher.FetchResult.getall)
     assert list(inspect.signature(SINGLY.__init__).parameters)[:5] == [
