@@ -417,6 +417,7 @@ def main() -> int:
     options.add_argument("--no-bound", action="store_true", help="without the classifier (needs scikit-learn)")
     options.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options.add_argument("--calibrated", action="store_true", help="each ceiling with the prior of another practice")
+    options.add_argument("--therapist-checkins", action="store_true", help="practices in which therapists answer too")
     given = options.parse_args()
     therapists = given.therapists or (6 if given.quick else 12)
     started = time.perf_counter()
@@ -426,7 +427,10 @@ def main() -> int:
     for regime in regimes(given.quick):
         YARDSTICKS.update(yardsticks_of(INSTRUMENTS, priors.get(regime[0], DEFAULT_PRIOR)))
         has_bound = not (given.quick or given.no_bound)
-        rows.append(measure(regime, range(1, given.seeds + 1), therapists, given.weeks, has_bound))
+        seeds = range(1, given.seeds + 1)
+        rows.append(
+            measure(regime, seeds, therapists, given.weeks, has_bound, therapist_checkins=given.therapist_checkins)
+        )
         print("\n".join(lines_of(rows[-1])), flush=True)
     seconds = time.perf_counter() - started
     print("\n".join(["", *summary(rows), f"{seconds:.0f} s"]))

@@ -224,6 +224,16 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         """Nothing to give back: positions are durable with the rows."""
 
     def _seek(self, partitions: list[TopicPartition]) -> None:
+        try:
+            self._seek_each(partitions)
+        except ValueError:
+            # So kafka-python says that a partition is not ours any more: the next rebalance has begun meanwhile.
+            assigned = list(self._consumer.assignment())
+            if set(partitions) <= set(assigned):
+                raise
+            self._assigned = assigned
+
+    def _seek_each(self, partitions: list[TopicPartition]) -> None:
         positions = self._when_available(lambda: self._sink.positions(partitions)) or {}
         ends = self._consumer.end_offsets(list(positions)) if positions else {}
         beginnings = self._consumer.beginning_offsets(list(positions)) if positions else {}
@@ -251,7 +261,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             self._when_available(lambda: self._sink.pass_over(partition, position, beginning))
         except Overtaken:
-            self._seek([partition])
+            self._seek_each([partition])
         else:
             self._consumer.seek(partition, beginning)
 

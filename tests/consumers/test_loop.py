@@ -109,6 +109,44 @@ def test_told_to_stop_while_what_it_writes_to_is_away_it_tells_the_group_of_noth
         assert consumer.committed(TopicPartition(topic, 0)) is None
 
 
+class Rebalanced:
+    """A consumer whose partition 0 went to another while its position was being looked up."""
+
+    def __init__(self) -> None:
+        self.sought: list[TopicPartition] = []
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition("t", 1)}
+
+    def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 9)
+
+    def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        if partition not in self.assignment():
+            raise ValueError("Unassigned partition")
+        self.sought.append(partition)
+
+
+def test_a_rebalance_while_it_seeks_is_no_end_but_another_beginning(kafka: Kafka) -> None:
+    loop, consumer = a_loop(kafka, "t", MemorySink(stands=3), Health("t")), Rebalanced()
+    loop._consumer = consumer
+    loop._seek([TopicPartition("t", 0), TopicPartition("t", 1)])
+    assert loop._assigned == [TopicPartition("t", 1)]
+    loop._seek(loop._assigned)
+    assert consumer.sought == [TopicPartition("t", 1)]
+
+
+def test_a_position_that_cannot_be_sought_is_told_of(kafka: Kafka) -> None:
+    loop = a_loop(kafka, "t", MemorySink(stands=3), Health("t"))
+    loop._consumer = Rebalanced()
+    loop._consumer.seek = lambda partition, offset: int("nonsense")
+    with pytest.raises(ValueError, match="nonsense"):
+        loop._seek([TopicPartition("t", 1)])
+
+
 def test_when_another_has_moved_the_position_it_goes_on_from_there(kafka: Kafka, topic: str) -> None:
     sink = MemorySink()
 
