@@ -21,6 +21,7 @@ from pipeline.commands.resume import resume
 from pipeline.commands.send import send
 from pipeline.commands.setup import (
     Mendable,
+    answered,
     effective_settings,
     engine_of,
     known_instruments,
@@ -46,7 +47,7 @@ for command in (backtest, calibrate, demo, doctor, key, rejected, replay, resume
 
 @main.command()
 @click.option("--for-replay", is_flag=True, help="For `alliance replay`: the events topic keeps records of any age.")
-@click.option("--after-replay", is_flag=True, help="Give the events topic the usual retention again.")
+@click.option("--after-replay", is_flag=True, help="Give the events topic its usual retention, once all of it is read.")
 def topics(for_replay: bool, after_replay: bool) -> None:
     """Create the topics that do not exist yet."""
     from pipeline.doors import log
@@ -54,8 +55,22 @@ def topics(for_replay: bool, after_replay: bool) -> None:
     settings = effective_settings()
     created = with_broker(settings, lambda: log.create_topics(settings, for_replay))
     if after_replay:
-        with_broker(settings, lambda: log.end_replay(settings))
+        _end_replay(settings)
     click.echo("\n".join(f"created {name}" for name in created) or "all topics exist")
+
+
+def _end_replay(settings: Settings) -> None:
+    from pipeline.doors import log
+    from pipeline.doors.installation import left
+
+    store = engine_of("ALLIANCE_DATABASE", settings.database)
+    now = with_broker(settings, lambda: answered("ALLIANCE_DATABASE", lambda: left(settings, store)))
+    if not now.is_nothing:
+        raise Mendable(
+            f"{now.by_worker} records are left for the worker and {now.by_store} for the store; old ones among them "
+            "would leave the log unread. Say this again when both are through."
+        )
+    with_broker(settings, lambda: log.end_replay(settings))
 
 
 @main.command()

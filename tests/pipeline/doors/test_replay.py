@@ -146,8 +146,10 @@ def archive_rows(engine: Engine) -> set[tuple[str, str, int, bytes]]:
         return {tuple(row) for row in connection.execute(query)}
 
 
-def test_topics_for_replay_keep_old_records_until_told_otherwise(eager_broker: Kafka, processes: Processes) -> None:
-    system = installation(processes, eager_broker, "sqlite://")
+def test_topics_for_replay_keep_old_records_until_all_is_read_and_they_are_told_otherwise(
+    eager_broker: Kafka, processes: Processes, tmp_path: Path
+) -> None:
+    system = installation(processes, eager_broker, f"sqlite:///{tmp_path}/target.sqlite")
     usual = unique_name("usual")
     configs = {usual: log.topic_table(settings_of(system))[EVENTS]}
     create_topics(eager_broker.bootstrap, {usual: 1}, configs=configs)
@@ -156,6 +158,10 @@ def test_topics_for_replay_keep_old_records_until_told_otherwise(eager_broker: K
         produce(eager_broker.bootstrap, topic, [old])
     wait_until(lambda: is_gone(eager_broker, usual), 60, "the usual retention to take an old record")
     assert not is_gone(eager_broker, EVENTS)
+    refusal = run(processes, system, "topics", "--after-replay", expecting=2)
+    assert "1 records are left for the worker and 1 for the store" in refusal
+    system.start("worker", "store")
+    wait_until(lambda: is_through(system), 60, lambda: system.logs())
     run(processes, system, "topics", "--after-replay")
     wait_until(lambda: is_gone(eager_broker, EVENTS), 60, "the usual retention to take the replayed record too")
 
