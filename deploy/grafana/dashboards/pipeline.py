@@ -196,6 +196,18 @@ def _flow() -> list[PanelBuilder]:
             ),
             [Query("{{job}}", f"max by (job) (scrape_duration_seconds{{{JOBS}}})", SECONDS, 3, colour=PURPLE)],
         ),
+        series(
+            About(
+                13,
+                "Standing still",
+                "For how long a partition of some worker has not moved although records lie ahead of it: the longest. "
+                "Partitions that were stopped on purpose do not count.",
+                "It climbs for minutes: a worker hangs and says nothing else.",
+                "End that worker; another one takes its partitions (runbook AlliancePartitionStandsStill).",
+                (0, 33, 24, 7),
+            ),
+            [Query("longest", 'max(alliance_partition_standstill_seconds{job="worker"})', SECONDS, 0)],
+        ),
     ]
 
 
@@ -208,7 +220,7 @@ def _tables() -> list[PanelBuilder]:
                 "Records refused in the time range shown. The reasons are a closed list; docs/events.md explains each.",
                 "A reason that was not there yesterday.",
                 "`alliance rejected list` shows them with the next step.",
-                (0, 33, 12, 7),
+                (0, 40, 12, 7),
             ),
             {"reason": "Reason"},
             [Query("Records", f"{REFUSED} > 0")],
@@ -221,7 +233,7 @@ def _tables() -> list[PanelBuilder]:
                 "Which version runs, by process.",
                 "Two versions of one process for longer than a deployment takes.",
                 "Finish or roll back the deployment.",
-                (12, 33, 12, 7),
+                (12, 40, 12, 7),
             ),
             {"job": "Process", "version": "Version"},
             [Query("Instances", f"count by (job, version) (alliance_build_info{{{JOBS}}})")],
