@@ -26,7 +26,7 @@ import msgspec
 
 from benchmarks.detection_bound import Bound, moments_of
 from pipeline.backtest import calibration_cases, histories_of, scored
-from pipeline.baselines import RULES, Reference, Scored, flagged, references
+from pipeline.baselines import RULES, Lines, Scored, flagged, references
 from pipeline.core.acceptance import Accepted
 from pipeline.core.calibration import calibrate
 from pipeline.core.course import Course, Item, effective
@@ -182,7 +182,7 @@ def field_curves(practices: Sequence[Practice]) -> dict[str, list[Tally]]:
     return curves
 
 
-def _flagged(one: Practice, against: Mapping[str, list[Reference]], limit: float) -> Openings:
+def _flagged(one: Practice, against: Mapping[str, list[Lines]], limit: float) -> Openings:
     return {case: list(flagged(scores, against[case], limit)) for case, scores in one.scores.items()}
 
 

@@ -3,16 +3,18 @@
 In: the scored client check-ins of one case, in order (0-1), and a limit. Out: where a rule would have flagged.
 Never: part of the product's own judgement; named by formula, not after an author.
 
-Each rule says, from the scores before, a reference and a unit; a score under reference - limit x unit is flagged. All
-of them share our lifecycle: an open flag is not raised again; two scores in a row at or over the line that was crossed
-repair it; `UNREPAIRED_AFTER` sessions without that end it; then a score over the line is needed before the next flag.
+Each rule says, from the scores before, a reference and a unit; a score under reference - limit x unit is flagged. Run
+rules add lines that count only if scores before lie under them too. At a greater limit every line lies lower, so what a
+limit leaves alone a greater one leaves alone as well. All share our lifecycle: an open flag is not raised again; two
+scores in a row at or over the line that was crossed repair it; `UNREPAIRED_AFTER` sessions without that end it; then a
+score over the line is needed before the next flag.
 docs/benchmarks/detection.md names the sources.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
+from math import inf, sqrt
 from types import MappingProxyType
 
 from pipeline.core.lifecycle import REPAIR_CHECKINS, UNREPAIRED_AFTER
@@ -21,23 +23,36 @@ from pipeline.core.lifecycle import REPAIR_CHECKINS, UNREPAIRED_AFTER
 Scored = tuple[int, float]
 #: Reference and unit; None: the rule has nothing to say yet.
 Reference = tuple[float, float] | None
+#: Reference, unit, and the score before that must lie under the line too (`ALONE`: none) for the line to count.
+Line = tuple[float, float, float]
+Lines = tuple[Line, ...]
+ALONE = -inf
 
 _RANGE = 40.0
 STANDARD_ERROR = 1.39 / _RANGE
 #: Within-case SD that stands in where a rule wants one for the practice.
 PRACTICE_SD = 1.6 / _RANGE
 FEWEST_OWN = 3
+#: A run is this many scores on one side of the mean, or this many falls one after the other; limits lie at 3 units.
+RUN, USUAL_UNITS = 7, 3.0
+FALLS = 6
+
+
+def no_runs(_: Sequence[float]) -> Lines:
+    """Most rules look at one score alone."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """A rule, the limit its users know, and the limits that tuning may try."""
+    """A rule, the limit its users know, and the limits that tuning may try, from lavish to sparing."""
 
     name: str
     formula: str
     reference: Callable[[Sequence[float]], Reference]
     usual: float
     limits: tuple[float, ...]
+    runs: Callable[[Sequence[float]], Lines] = no_runs
 
 
 def level(_: Sequence[float]) -> Reference:
@@ -95,6 +110,25 @@ def moving_range(before: Sequence[float]) -> Reference:
     return sum(before) / len(before), max(sum(ranges) / len(ranges), STANDARD_ERROR) / 1.128
 
 
+def run_rules(before: Sequence[float]) -> Lines:
+    """Beside `moving_range`: 2 of 3 under two thirds of its limit, 7 in a row under the mean, 6 falls in a row.
+
+    One-sided: only falling matters here. The mean is that of all scores before. To be tuned like any other rule, the
+    lines for runs move with the limit: at its usual 3 they are the mean and the previous score.
+    """
+    reference = moving_range(before)
+    if reference is None:
+        return ()
+    mean, unit = reference
+    lines = [(mean, unit * 2 / 3, min(before[-2:]))]
+    usual = USUAL_UNITS * unit - 1e-9
+    if len(before) >= RUN - 1:
+        lines.append((mean + usual, unit, max(before[1 - RUN :])))
+    if len(before) >= FALLS and all(b < a for a, b in pairwise(before[-FALLS:])):
+        lines.append((before[-1] + usual, unit, ALONE))
+    return tuple(lines)
+
+
 def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     mean = sum(values) / len(values)
     return mean, sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
@@ -118,23 +152,37 @@ RULES = MappingProxyType(
             FieldRule("drop-from-best", "score < best of last 3 - k SE sqrt 2", drop_from_best, 1.96, _SDS),
             FieldRule("own-sd", "score < own mean - k own SD", own_sd, 1.0, _SDS),
             FieldRule("own-sd-strict", "score < own mean - k max(own SD, practice SD)", own_sd_strict, 2.0, _SDS),
-            FieldRule("xmr", "score < own mean - k mean moving range / 1.128", moving_range, 3.0, _SDS),
+            FieldRule("xmr", "score < own mean - k mean moving range / 1.128", moving_range, USUAL_UNITS, _SDS),
+            FieldRule(
+                "xmr-runs",
+                "score < own mean - k u, 2 of 3 < own mean - 2k/3 u, 7 in a row < own mean - (k - 3) u, "
+                "or 6 falls, the last > (k - 3) u; u = mean moving range / 1.128",
+                moving_range,
+                USUAL_UNITS,
+                _SDS,
+                run_rules,
+            ),
         )
     }
 )
 
 
-def references(rule: FieldRule, scores: Sequence[Scored]) -> list[Reference]:
+def references(rule: FieldRule, scores: Sequence[Scored]) -> list[Lines]:
     """What each check-in is held against."""
     values = [score for _, score in scores]
-    return [rule.reference(values[:index]) for index in range(len(values))]
+    return [_lines(rule, values[:index]) for index in range(len(values))]
 
 
-def flagged(scores: Sequence[Scored], held_against: Sequence[Reference], limit: float) -> Iterator[int]:
+def _lines(rule: FieldRule, before: Sequence[float]) -> Lines:
+    reference = rule.reference(before)
+    return () if reference is None else ((*reference, ALONE), *rule.runs(before))
+
+
+def flagged(scores: Sequence[Scored], held_against: Sequence[Lines], limit: float) -> Iterator[int]:
     """Session numbers at which a flag opens."""
     target, opened, back, is_live, is_armed = 0.0, 0, 0, False, True
-    for (number, score), reference in zip(scores, held_against, strict=True):
-        line = -1.0 if reference is None else reference[0] - limit * reference[1]
+    for (number, score), lines in zip(scores, held_against, strict=True):
+        line = _highest(lines, limit)
         if is_live:
             back = back + 1 if score >= target else 0
             if back >= REPAIR_CHECKINS:
@@ -146,3 +194,13 @@ def flagged(scores: Sequence[Scored], held_against: Sequence[Reference], limit: 
             yield number
         else:
             is_armed = is_armed or score >= line
+
+
+def _highest(lines: Lines, limit: float) -> float:
+    """Under which a score is flagged at this limit."""
+    highest = -1.0
+    for reference, unit, company in lines:
+        line = reference - limit * unit
+        if line > highest and company < line:
+            highest = line
+    return highest
