@@ -5,8 +5,9 @@ In: a TOML file (docs/sending.md shows the form), the header of a CSV file, its 
 Never: a value of the file in an error (columns are named, cells are not); a guess; judge an event.
 """
 
-import codecs
+import math
 import re
+import string
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,9 @@ from schemas.refusals import Reason
 
 CHECKIN = str(CheckinSubmitted.__struct_config__.tag)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII)
+#: No whole number that means anything has more digits, and Python reads no more than 4300.
+_MOST_DIGITS = 15
 _FORM = "docs/sending.md shows the form"
 
 
@@ -115,12 +119,19 @@ def load_mapping(path: Path) -> CsvMapping:
     return mapping
 
 
+def plain_encoding(encoding: str) -> str:
+    """The encoding to write with: without a mark at the beginning."""
+    return "utf-8" if encoding.lower().replace("_", "-") in ("utf-8-sig", "utf8-sig") else encoding
+
+
 def _problems(mapping: CsvMapping) -> Iterator[str]:
-    if len(mapping.file.delimiter) != 1:
-        yield "file.delimiter: it must be one character"
+    if len(mapping.file.delimiter) != 1 or mapping.file.delimiter in '\r\n"':
+        yield "file.delimiter: it must be one character, and no quotation mark or line end"
     try:
-        codecs.lookup(mapping.file.encoding)
-    except LookupError:
+        # Rows are kept and mended as they stand in the file, with columns of ours in front.
+        if string.printable.encode(plain_encoding(mapping.file.encoding)) != string.printable.encode():
+            yield 'file.encoding: not made of ASCII and more; save the file as UTF-8 and write "utf-8"'
+    except (LookupError, ValueError):
         yield 'file.encoding: no encoding of that name; try "utf-8" or "cp1252"'
     yield from _source_problems(mapping)
     yield from _time_problems(mapping.event.time)
@@ -189,6 +200,8 @@ def _data_fields(event: type) -> _DataFields:
 
 _FIELDS = MappingProxyType({name: _data_fields(event) for name, event in EVENT_TYPES.items()})
 
+_SWAPPED = str.maketrans(".,", ",.")
+
 _Row = Sequence[str]
 _Taker = Callable[[_Row], str]
 
@@ -242,10 +255,15 @@ class RowMapper:
         if not text:
             return None
         if self._decimal == ",":
-            text = text.replace(",", ".") if "." not in text else "not a number"
+            text = text.translate(_SWAPPED)
         if not _NUMBER.fullmatch(text):
-            raise RowError(Reason.INVALID_DATA, f"column {column}: not a number")
-        return float(text) if "." in text else int(text)
+            has_other_sign = _NUMBER.fullmatch(text.translate(_SWAPPED))
+            hint = f', the mapping says decimal = "{self._decimal}"' if has_other_sign else ""
+            raise RowError(Reason.INVALID_DATA, f"column {column}: not a number{hint}")
+        number = float(text)
+        if not math.isfinite(number):
+            raise RowError(Reason.INVALID_DATA, f"column {column}: a number too large")
+        return number if "." in text else int(text)
 
     def _taker(self, source: Source) -> _Taker:
         if not isinstance(source, Cells):
@@ -272,7 +290,7 @@ def _cells_taker(cells: Cells, places: list[int]) -> _Taker:
 
 
 def _whole(text: str, name: str) -> int:
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
         raise RowError(Reason.INVALID_DATA, f"data.{name}: not a whole number")
     return int(text)
 
@@ -297,10 +315,14 @@ class _Clock:
             if self._zone is None:
                 raise RowError(Reason.NOT_A_CLOUDEVENT, f"{self._label}: no offset, and the mapping names no zone")
             moment = moment.replace(tzinfo=self._zone)
+            if moment.replace(fold=1).timestamp() < moment.timestamp():
+                raise RowError(Reason.NOT_A_CLOUDEVENT, f"{self._label}: a time that the change of clocks skips")
         return moment.isoformat()
 
     def _read(self, text: str) -> datetime:
         if self._format is None:
+            if not _ISO.fullmatch(text):
+                raise ValueError("not RFC 3339, nor a part of it")
             return datetime.fromisoformat(text)
         return datetime.strptime(text, self._format)  # noqa: DTZ007 (the zone is the caller's)
 

@@ -7,6 +7,7 @@ Never: lose a line silently; change a byte of a JSON line; go on after a line th
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -30,11 +31,21 @@ ACK_SECONDS = 45.0
 _PROGRESS_EVERY = 500
 
 
+class BadFileError(Exception):
+    """A file for bad lines cannot be made or written; says why, without a full stop."""
+
+
 class Report(Protocol):
     """Who is told what becomes of the lines, in their order."""
 
+    def header(self, raw: bytes) -> None:
+        """The line of a CSV file that names its columns, as it stands there; comes first."""
+
     def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
-        """A line that was not sent; `raw` is the line as it stands in the file, with its end."""
+        """A line that was not sent; `raw` is the line as it stands in the file, with its end.
+
+        Raises `BadFileError` when the line could not be kept: then nothing more is sent.
+        """
 
     def progress(self, bytes_done: int, outcome: "Outcome") -> None:
         """So much of the file is settled."""
@@ -94,7 +105,7 @@ def send_file(
     Raises OSError when the file cannot be read, `MappingError` when the mapping does not fit it.
     """
     sending = _Sending(producer, instruments, report, clock_ms, topic)
-    lines = json_lines(path) if mapping is None else csv_lines(path, mapping)
+    lines = json_lines(path) if mapping is None else csv_lines(path, mapping, report.header)
     try:
         for line in lines:
             if line.number >= from_line:
@@ -104,6 +115,8 @@ def send_file(
         sending.settle_all()
     except KafkaError as error:
         sending.stop(f"The broker does not confirm ({type(error).__name__})")
+    except BadFileError as error:
+        sending.stop(str(error))
     except KeyboardInterrupt:
         sending.stop("Stopped by hand")
     return sending.outcome
@@ -159,8 +172,9 @@ class _Sending:
 
     def stop(self, why: str) -> None:
         """Settle what needs no waiting; the rest is for another run."""
-        while self._under_way and _is_settled(self._under_way[0]):
-            self._settle_oldest()
+        with suppress(BadFileError):
+            while self._under_way and _is_settled(self._under_way[0]):
+                self._settle_oldest()
         self.outcome.next_line = self._under_way[0].line.number if self._under_way else self._reached
         self.outcome.why_stopped = why
         self._report.progress(self._bytes_done, self.outcome)

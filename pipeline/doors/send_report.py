@@ -1,49 +1,79 @@
 """What a person sees of `alliance send`, and the file of bad lines.
 
 In: refusals and progress, in the order of the file. Out: lines and a bar on the terminal, a file with every bad line.
-Never: a value of the file on the terminal (the file of bad lines holds them: only its owner may read it).
+Never: a value of the file on the terminal (the file of bad lines holds them: only its owner may read it); an end of the
+sending because nobody listens.
 """
 
 import base64
 import csv
 import io
+import os
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import IO, BinaryIO, Protocol, Self
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from pipeline.core.acceptance import Refused
-from pipeline.doors.lines import csv_header, plain_encoding
-from pipeline.doors.mapping import CsvMapping
-from pipeline.doors.send import Outcome
+from pipeline.doors.mapping import CsvMapping, plain_encoding
+from pipeline.doors.send import BadFileError, Outcome
 from schemas.refusals import SENTENCES, Reason
 
 MOST_TOLD = 20
 
 
-class BadFileError(Exception):
-    """The file for bad lines cannot be made; one sentence with the way out."""
-
-
 class BadFile(Protocol):
-    """Where bad lines go."""
+    """Where bad lines go: a file that is made for the first of them."""
+
+    def header(self, raw: bytes) -> None:
+        """The line of a CSV file that names its columns; comes before any bad line."""
 
     def add(self, line: int, raw: bytes, refusal: Refused) -> None:
-        """Keep a bad line with its number and the reason."""
+        """Keep a bad line with its number and the reason; raises `BadFileError`."""
 
     def close(self) -> None:
-        """All of it is on disk."""
+        """Nothing more comes."""
 
 
-class BadJson:
-    """One JSON object a line: `line`, `reason`, `detail`, `sentence`, and the line itself as `text`."""
+class _NewFile:
+    """A file that was not there before, for its owner only: it holds what clients said. Made at the first writing."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _new(path)
+        if os.path.lexists(path):
+            raise BadFileError(f"{path} is there already; name another file for the bad lines, or remove it")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise BadFileError(f"{path} cannot be made; name another file for the bad lines")
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def write(self, content: bytes) -> None:
+        """All of it is with the operating system when this returns; raises `BadFileError`."""
+        try:
+            if self._file is None:
+                self._path.touch(mode=0o600, exist_ok=False)
+                self._file = self._path.open("wb")
+            self._file.write(content)
+            self._file.flush()
+        except OSError as error:
+            raise BadFileError(f"The bad lines cannot be written to {self._path} ({error.strerror})") from None
+
+    def close(self) -> None:
+        """Nothing more comes; what could not be written has been said."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+
+class BadJson(_NewFile):
+    """One JSON object a line: `line`, `reason`, `detail`, `sentence`, and the line itself as `text`."""
+
+    def header(self, raw: bytes) -> None:
+        """There is none."""
 
     def add(self, line: int, raw: bytes, refusal: Refused) -> None:
         """Keep a bad line; what is not UTF-8 goes in as `base64`."""
@@ -53,47 +83,57 @@ class BadJson:
             content["text"] = text.decode()
         except UnicodeDecodeError:
             content["base64"] = base64.b64encode(text).decode()
-        self._file.write(msgspec.json.encode(content) + b"\n")
-
-    def close(self) -> None:
-        """All of it is on disk."""
-        self._file.close()
+        self.write(msgspec.json.encode(content) + b"\n")
 
 
-class BadCsv:
+class BadCsv(_NewFile):
     """The bad rows as they stand in the file, after four columns of ours; mended, the same mapping sends them."""
 
-    def __init__(self, path: Path, source: Path, mapping: CsvMapping) -> None:
+    def __init__(self, path: Path, mapping: CsvMapping) -> None:
+        super().__init__(path)
         self._form = mapping.file
-        header = csv_header(source, mapping)
-        self._file = _new(path)
-        self._write(["alliance_line", "alliance_reason", "alliance_detail", "alliance_sentence"], header)
+        self._header = b""
+
+    def header(self, raw: bytes) -> None:
+        """Stands before the first bad row."""
+        self._header = self._row(["alliance_line", "alliance_reason", "alliance_detail", "alliance_sentence"], raw)
 
     def add(self, line: int, raw: bytes, refusal: Refused) -> None:
         """Keep a bad row."""
-        self._write([str(line), *_words(refusal).values()], raw)
+        self.write(self._header + self._row([str(line), *_words(refusal).values()], raw))
+        self._header = b""
 
-    def close(self) -> None:
-        """All of it is on disk."""
-        self._file.close()
-
-    def _write(self, cells: list[str], raw: bytes) -> None:
+    def _row(self, cells: list[str], raw: bytes) -> bytes:
         text = io.StringIO()
         csv.writer(text, delimiter=self._form.delimiter, lineterminator=self._form.delimiter).writerow(cells)
         front = text.getvalue().encode(plain_encoding(self._form.encoding), errors="replace")
-        self._file.write(front + raw + (b"" if raw.endswith((b"\n", b"\r")) else b"\n"))
+        return front + raw + (b"" if raw.endswith((b"\n", b"\r")) else b"\n")
+
+
+class _Console(Console):
+    """On a broken pipe rich's own ends the process."""
+
+    def on_broken_pipe(self) -> None:
+        """An error as any other."""
+        raise BrokenPipeError
+
+
+def forget(stream: IO[str]) -> None:
+    """Nobody takes what is written here: what still is, and what Python flushes as it ends, goes nowhere."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class ConsoleReport:
     """Tells a person on stderr what becomes of the lines; the bar is there only on a terminal."""
 
     def __init__(self, path: Path, bad: BadFile | None = None, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or _Console(stderr=True)
         self._bad = bad
         self._told = 0
         self._untold: Counter[Reason] = Counter()
         self._bar = progress_bar(self._console)
-        self._task = self._bar.add_task("sending", total=path.stat().st_size)
+        self._task = self._bar.add_task("sending", total=path.stat().st_size or None)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -107,6 +147,11 @@ class ConsoleReport:
             self._bad.close()
         for reason, count in self._untold.most_common():
             self._say(f"and {count} more: {reason.value}. {SENTENCES[reason]}")
+
+    def header(self, raw: bytes) -> None:
+        """For the file of bad lines."""
+        if self._bad is not None:
+            self._bad.header(raw)
 
     def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
         """A bad line: into the file of bad lines; the first ones onto the terminal too, the others counted."""
@@ -125,7 +170,11 @@ class ConsoleReport:
         self._bar.update(self._task, completed=bytes_done, description=counts)
 
     def _say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        try:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        except OSError:  # nobody listens any longer, or the disk is full
+            self._console.quiet = True
+            forget(self._console.file)
 
 
 def progress_bar(console: Console) -> Progress:
@@ -140,21 +189,10 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
-def bad_file(path: Path, source: Path, mapping: CsvMapping | None) -> BadFile:
+def bad_file(path: Path, mapping: CsvMapping | None) -> BadFile:
     """A new file for bad lines, in the form of the file they come from; raises `BadFileError`."""
-    return BadJson(path) if mapping is None else BadCsv(path, source, mapping)
+    return BadJson(path) if mapping is None else BadCsv(path, mapping)
 
 
 def _words(refusal: Refused) -> dict[str, str]:
     return {"reason": refusal.reason.value, "detail": refusal.detail, "sentence": SENTENCES[refusal.reason]}
-
-
-def _new(path: Path) -> BinaryIO:
-    """A file that was not there before, for its owner only: it holds what clients said."""
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        raise BadFileError(f"{path} is there already; name another file for the bad lines, or remove it.") from None
-    except OSError as error:
-        raise BadFileError(f"{path} cannot be made ({error.strerror}); name another file for the bad lines.") from None
-    return path.open("wb")

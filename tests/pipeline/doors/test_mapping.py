@@ -113,6 +113,30 @@ def test_iso_times_carry_their_own_offset(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "wrong", ["2026-03-02x17:05Z", "2026-W10-1T17:05Z", "20260302T1705Z", "2026-03-02T17Z", "٢026-03-02"]
+)
+def test_what_only_looks_like_iso_is_refused(tmp_path: Path, wrong: str) -> None:
+    text = GERMAN.replace(
+        'columns = ["Datum", "Uhrzeit"], format = "%d.%m.%Y %H:%M", zone = "Europe/Berlin"',
+        'column = "Datum", zone = "Europe/Berlin"',
+    )
+    assert refusal(tmp_path, text, Datum=wrong).detail == "column Datum: not a time of the mapping's format"
+    for right in ("2026-03-02", "2026-03-02 17:05", "2026-03-02T17:05:00,5Z", "2026-03-02T17:05+0100"):
+        mapper(tmp_path, text).event(row(Datum=right))
+
+
+def test_with_a_decimal_point_a_comma_is_told(tmp_path: Path) -> None:
+    text = GERMAN.replace('decimal = ","', "")
+    assert refusal(tmp_path, text).detail == 'column F1: not a number, the mapping says decimal = "."'
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_the_ends_of_the_calendar_break_nothing(tmp_path: Path, year: str) -> None:
+    for day in ("01.01.", "31.12."):
+        mapper(tmp_path).event(row(Datum=day + year))
+
+
 def test_one_file_may_hold_several_types(tmp_path: Path) -> None:
     text = """
     [event]
@@ -142,7 +166,10 @@ def test_one_file_may_hold_several_types(tmp_path: Path) -> None:
     ("cells", "reason", "detail"),
     [
         ({"F1": "acht"}, Reason.INVALID_DATA, "column F1: not a number"),
-        ({"F1": "8.5"}, Reason.INVALID_DATA, "column F1: not a number"),
+        ({"F1": "8.5"}, Reason.INVALID_DATA, 'column F1: not a number, the mapping says decimal = ","'),
+        ({"F1": "8,5,1"}, Reason.INVALID_DATA, "column F1: not a number"),
+        ({"F1": "9" * 5000}, Reason.INVALID_DATA, "column F1: a number too large"),
+        ({"F1": "9" * 400 + ",5"}, Reason.INVALID_DATA, "column F1: a number too large"),
         ({"F1": "nan"}, Reason.INVALID_DATA, "column F1: not a number"),
         ({"F1": "1e3"}, Reason.INVALID_DATA, "column F1: not a number"),
         ({"F1": "1_0"}, Reason.INVALID_DATA, "column F1: not a number"),
@@ -151,6 +178,12 @@ def test_one_file_may_hold_several_types(tmp_path: Path) -> None:
         ({"Datum": "31.02.2026"}, Reason.NOT_A_CLOUDEVENT, "column Datum, Uhrzeit: not a time of the mapping's format"),
         ({"Wer": "X"}, Reason.INVALID_DATA, "column Wer: a value that the mapping does not name"),
         ({"Fassung": "zwei"}, Reason.INVALID_DATA, "data.revision: not a whole number"),
+        ({"Fassung": "9" * 5000}, Reason.INVALID_DATA, "data.revision: not a whole number"),
+        (
+            {"Datum": "29.03.2026", "Uhrzeit": "02:30"},
+            Reason.NOT_A_CLOUDEVENT,
+            "column Datum, Uhrzeit: a time that the change of clocks skips",
+        ),
         ({"Fall": "\udce9"}, Reason.NOT_JSON, "a cell is not in the encoding that the mapping names"),
     ],
 )
@@ -184,7 +217,13 @@ def test_an_empty_cell_leaves_its_field_out_and_is_never_made_up(tmp_path: Path)
         ('"Europe/Berlin"', '"Europe/Bonn"', "event.time.zone: no time zone of that name"),
         ('"Europe/Berlin"', '"../etc"', "event.time.zone: no time zone of that name"),
         ('"cp1252"', '"cp12520"', "file.encoding: no encoding of that name"),
+        ('"cp1252"', '"base64"', "file.encoding: no encoding of that name"),
+        ('"cp1252"', '"a\\u0000"', "file.encoding: no encoding of that name"),
+        ('"cp1252"', '"utf-16"', "file.encoding: not made of ASCII and more; save the file as UTF-8"),
+        ('"cp1252"', '"utf-7"', "file.encoding: not made of ASCII and more; save the file as UTF-8"),
         ('delimiter = ";"', 'delimiter = ";;"', "file.delimiter: it must be one character"),
+        ('delimiter = ";"', "delimiter = '\"'", "file.delimiter: it must be one character, and no quotation mark"),
+        ('delimiter = ";"', 'delimiter = "\\n"', "file.delimiter: it must be one character, and no quotation mark"),
         ("[answers]", "[answers", "docs/sending.md shows the form"),
         ('trust = "F1"\nempathy = "F2"\ngoals = "F3"\ncommunication = "F4"', "", "answers: there are none"),
     ],

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,11 @@ from rich.console import Console
 
 from pipeline.core.acceptance import Refused
 from pipeline.doors import log, send
-from pipeline.doors.lines import csv_lines, json_lines
+from pipeline.doors.lines import MOST_OF_A_LINE, csv_lines, json_lines
 from pipeline.doors.mapping import MappingError, load_mapping
 from pipeline.doors.producers import close
-from pipeline.doors.send import Outcome, send_file
-from pipeline.doors.send_report import BadFileError, ConsoleReport, bad_file
+from pipeline.doors.send import BadFileError, Outcome, send_file
+from pipeline.doors.send_report import ConsoleReport, bad_file
 from pipeline.settings import Settings
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import Reason
@@ -57,6 +59,9 @@ class Told:
         self.refusals: list[tuple[int, bytes, Refused]] = []
         self.bytes_done = 0
         self._at_progress = at_progress
+
+    def header(self, raw: bytes) -> None:
+        """Nothing to do."""
 
     def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
         """Remember it."""
@@ -225,7 +230,7 @@ def test_bad_rows_keep_their_line_numbers_and_can_be_mended_and_sent(
     file.write_text(text)
     mapping, instruments = load_mapping(tmp_path / "mapping.toml"), load_instruments(own_instruments)
     screen = io.StringIO()
-    with ConsoleReport(file, bad_file(bad, file, mapping), Console(file=screen)) as report:
+    with ConsoleReport(file, bad_file(bad, mapping), Console(file=screen)) as report:
         outcome = send_file(file, producer, instruments, mapping, report=report, clock_ms=now_ms, topic=topic)
     assert (outcome.closing_line, outcome.exit_code) == ("sent 2, refused 4", 1)
     assert [line.split(":")[0] for line in screen.getvalue().splitlines()] == ["line 3", "line 5", "line 6", "line 7"]
@@ -250,7 +255,7 @@ def test_a_quotation_mark_that_never_ends_is_told_with_all_its_lines(tmp_path: P
     (tmp_path / "mapping.toml").write_text(MAPPING)
     file = tmp_path / "export.csv"
     file.write_text(HEADER + '1,c-1,2026-03-02,s-1,t-1,5,4\n2,"c-2,2026-03-02\n3,c-3\n')
-    good, broken = csv_lines(file, load_mapping(tmp_path / "mapping.toml"))
+    good, broken = csv_lines(file, load_mapping(tmp_path / "mapping.toml"), Told().header)
     assert (good.number, broken.number, broken.raw) == (2, 3, b'2,"c-2,2026-03-02\n3,c-3\n')
     assert broken.event == Refused(Reason.INVALID_DATA, "lines to 4: not CSV, check the quotation marks")
 
@@ -260,7 +265,7 @@ def test_a_row_in_another_encoding_is_kept_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     row = "1,müller,2026-03-02,s-1,t-1,5,4\n".encode("latin-1")
     file.write_bytes(b"\xef\xbb\xbf" + HEADER.encode() + row)
-    (line,) = csv_lines(file, load_mapping(tmp_path / "mapping.toml"))
+    (line,) = csv_lines(file, load_mapping(tmp_path / "mapping.toml"), Told().header)
     assert isinstance(line.event, Refused)
     assert (line.event.reason, line.raw) == (Reason.NOT_JSON, row)
 
@@ -281,7 +286,7 @@ def test_a_file_that_the_mapping_does_not_fit_is_refused_before_anything_is_sent
 def test_bad_json_lines_go_into_a_file_for_its_owner_only(tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     source = json_file(tmp_path, b"{")
-    with ConsoleReport(source, bad_file(bad, source, None), Console(file=io.StringIO())) as report:
+    with ConsoleReport(source, bad_file(bad, None), Console(file=io.StringIO())) as report:
         report.refused(3, b'{"subject":"c-1"}\r\n', Refused(Reason.NOT_A_CLOUDEVENT, "type is missing"))
         report.refused(9, b"\xff\n", Refused(Reason.NOT_JSON, "not JSON"))
     first, second = (msgspec.json.decode(line) for line in bad.read_bytes().splitlines())
@@ -290,9 +295,45 @@ def test_bad_json_lines_go_into_a_file_for_its_owner_only(tmp_path: Path) -> Non
     assert base64.b64decode(second["base64"]) == b"\xff"
     assert stat.S_IMODE(bad.stat().st_mode) == 0o600
     with pytest.raises(BadFileError, match="there already"):
-        bad_file(bad, source, None)
+        bad_file(bad, None)
     with pytest.raises(BadFileError, match="cannot be made"):
-        bad_file(tmp_path / "none" / "bad.jsonl", source, None)
+        bad_file(tmp_path / "none" / "bad.jsonl", None)
+
+
+def test_without_a_bad_line_there_is_no_file_for_bad_lines(tmp_path: Path) -> None:
+    (tmp_path / "mapping.toml").write_text(MAPPING)
+    for mapping in (None, load_mapping(tmp_path / "mapping.toml")):
+        with ConsoleReport(json_file(tmp_path, b"{"), bad_file(tmp_path / "bad", mapping)) as report:
+            report.header(HEADER.encode())
+        assert not (tmp_path / "bad").exists()
+
+
+def test_a_bad_line_that_cannot_be_kept_ends_the_sending_with_the_place_where_to_go_on(
+    kafka: Kafka, producer: KafkaProducer, topic: str, tmp_path: Path
+) -> None:
+    file, bad = json_file(tmp_path, held(1), b"{", held(2), b"{"), tmp_path / "bad.jsonl"
+    with ConsoleReport(file, bad_file(bad, None), Console(file=io.StringIO())) as report:
+        bad.touch()  # another one makes it meanwhile
+        outcome = send_file(file, producer, load_instruments(None), report=report, clock_ms=now_ms, topic=topic)
+    assert (outcome.sent, outcome.next_line, outcome.exit_code) == (1, 2, 2)
+    assert f"cannot be written to {bad} (File exists): go on with --from-line 2" in outcome.closing_line
+    assert bad.read_bytes() == b""
+
+
+@pytest.mark.parametrize("stderr", ["a pipe that nobody reads", "a full disk"])
+def test_the_report_goes_on_when_nobody_takes_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stderr: str
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    bad = tmp_path / "bad.jsonl"
+    with os.fdopen(writer, "w") if stderr.startswith("a pipe") else Path("/dev/full").open("w") as nobody:
+        monkeypatch.setattr(sys, "stderr", nobody)
+        with ConsoleReport(json_file(tmp_path, b"{"), bad_file(bad, None)) as report:
+            for line in range(1, 31):
+                report.refused(line, b"{", Refused(Reason.NOT_JSON, "not JSON"))
+        monkeypatch.undo()
+    assert len(bad.read_bytes().splitlines()) == 30
 
 
 def test_a_person_sees_the_first_refusals_a_count_of_the_others_and_no_value(tmp_path: Path) -> None:
@@ -393,6 +434,24 @@ def test_stopped_by_hand_it_says_from_where_to_go_on(
         topic=topic,
     )
     assert values(records_of(kafka.bootstrap, topic)) == set(lines)
+
+
+@pytest.mark.parametrize("first", [b"1,c-1,2026-03-02,s-1,t-1,5,", b'1,c-1,2026-03-02,s-1,t-1,5,"', b"{"])
+def test_of_a_line_without_end_only_the_beginning_is_kept_and_the_next_line_is_read(
+    tmp_path: Path, first: bytes
+) -> None:
+    (tmp_path / "mapping.toml").write_text(MAPPING)
+    file, long = tmp_path / "export", first + b"4" * 5 * MOST_OF_A_LINE
+    if first == b"{":
+        file.write_bytes(long + b"\n" + held(1))
+        cut, good = json_lines(file)
+    else:
+        file.write_bytes(HEADER.encode() + long + b'"\n2,c-2,2026-03-02,s-1,t-1,5,4\n')
+        cut, good = csv_lines(file, load_mapping(tmp_path / "mapping.toml"), Told().header)
+    assert isinstance(cut.event, Refused)
+    assert (cut.event.reason, cut.raw) == (Reason.TOO_LARGE, long[:MOST_OF_A_LINE])
+    assert good.number == cut.number + 1
+    assert isinstance(good.event, bytes)
 
 
 def test_the_lines_of_a_file_are_all_its_bytes(tmp_path: Path) -> None:
