@@ -64,6 +64,8 @@ _FIELDS = (
     "missing_share",
     "missed_share",
 )
+#: Of the range, at each session; ten sessions of it already span the whole range.
+_MOST_GROWTH = 0.1
 
 
 def encode_prior(prior: Prior) -> bytes:
@@ -79,12 +81,18 @@ def decode_prior(value: bytes) -> Prior:
         raise ValueError("A prior is a JSON object of numbers; `alliance calibrate` writes one.") from error
     if set(figures) != set(_FIELDS):
         raise ValueError(f"A prior has exactly the figures {', '.join(_FIELDS)}.")
-    prior = Prior(**figures)
-    if not (0 < prior.within_variance < 1 and 0 < prior.between_variance < 1 and 0 <= prior.autocorrelation < 1):
-        raise ValueError("Variances of a prior lie between 0 and 1, its autocorrelation from 0 to below 1.")
-    if not (0 < prior.missing_share < 1 and 0 < prior.missed_share < 1 and abs(prior.first_mean) < 3):
-        raise ValueError("Shares of a prior lie between 0 and 1, and its mean is a share of the range.")
-    return prior
+    # Each of these is false for what is not a number, too.
+    if not (0 < figures["within_variance"] < 1 and 0 < figures["between_variance"] < 1):
+        raise ValueError("Both variances of a prior lie between 0 and 1.")
+    if not 0 <= figures["autocorrelation"] < 1:
+        raise ValueError("The autocorrelation of a prior is at least 0 and below 1.")
+    if not (0 < figures["missing_share"] < 1 and 0 < figures["missed_share"] < 1):
+        raise ValueError("Both shares of a prior lie between 0 and 1.")
+    if not abs(figures["first_mean"]) < 3:
+        raise ValueError("The first_mean of a prior is a share of the instrument's range, between -3 and 3.")
+    if not abs(figures["growth_per_session"]) <= _MOST_GROWTH:
+        raise ValueError(f"The growth_per_session of a prior lies between -{_MOST_GROWTH} and {_MOST_GROWTH}.")
+    return Prior(**figures)
 
 
 def yardsticks_of(instruments: Mapping[str, Instrument], prior: Prior = DEFAULT_PRIOR) -> dict[str, Yardstick]:
