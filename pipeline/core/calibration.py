@@ -7,6 +7,7 @@ Never: a figure of a single case or therapist leaves this module; a clock; a ran
 Method: maximum likelihood of the model in `pipeline.core.level` (random level, AR(1) residual, ceiling as censoring) by
 its one-step predictions. Each score is with probability 0.02 an outlier, uniform over the range, so that forms filled
 in from right to left and ruptures do not widen the estimate; a score moves the level by as much as it is no outlier.
+Data that such a model cannot say anything about, or does not describe, are refused: see `_too_little` and `_unfit`.
 The maximum is found by the simplex of Nelder and Mead (1965), Comput. J. 7:308; standard errors by a delete-a-group
 jackknife over cases; the part between therapists by one-way analysis of variance of the case levels. Units: shares of
 the range.
@@ -14,22 +15,31 @@ the range.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import atanh, exp, log, pi, sqrt, tanh
+from math import atanh, erfc, exp, isfinite, log, pi, sqrt, tanh
 
 from pipeline.core.level import CEILING, Level, upper_tail
-from pipeline.core.prior import DEFAULT_PRIOR, Prior
+from pipeline.core.prior import DEFAULT_PRIOR, Prior, decode_prior, encode_prior
 
 FEWEST_CHECKINS = 400
 #: Cases with at least two scored check-ins.
 FEWEST_CASES = 80
 FEWEST_THERAPISTS = 5
+#: Scored check-ins under the best possible score; the others only say "at least so much".
+FEWEST_BELOW_CEILING = 100
 #: Beyond this many cases every second, third ... is taken.
 MOST_CASES = 1500
 OUTLIER_SHARE = 0.02
+#: Where more of the scores than this are outliers to the estimate, it does not describe them.
+MOST_OUTLIERS = 0.1
+#: Scores that are even over the whole range have an SD of 0.29; a rupture could not be told from such a swing.
+MOST_WITHIN_SD = 0.25
 GROUPS = 8
-_LEAST_SD = 0.005
+_LEAST_SD, _MOST_AUTOCORRELATION = 0.005, 0.9
 _ROUNDS, _ROUNDS_AGAIN = 220, 60
 _INSTRUMENT_FLOOR = 0.01
+_INSTEAD = "No prior was made; without one of your own the shipped prior is used."
+MISFIT_ERRORS, MISFIT_SDS = 2.0, 0.5
+FEWEST_CASES_TO_JUDGE = 10
 
 Vector = tuple[float, ...]
 
@@ -65,28 +75,74 @@ class Calibration:
     refusal: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """The mean of a practice's scores, and what a prior expects of it, both under the ceiling."""
+
+    observed: float
+    expected: float
+    checkins: int
+
+
 def calibrate(cases: Iterable[CaseScores]) -> Calibration:
     """Estimate a practice's prior; the same cases in any order give the same figures."""
     known = sorted((case for case in cases if case.scores), key=lambda case: (case.therapist_id, case.scores))
     checkins = sum(len(case.scores) for case in known)
     therapists = len({case.therapist_id for case in known})
-    repeated = sum(len(case.scores) > 1 for case in known)
-    refusal = _refusal(checkins, repeated)
-    if refusal is not None:
-        return Calibration(DEFAULT_PRIOR, {}, len(known), checkins, therapists, refusal)
+
+    def refused(why: str) -> Calibration:
+        return Calibration(DEFAULT_PRIOR, {}, len(known), checkins, therapists, f"{why} {_INSTEAD}")
+
+    too_little = _too_little(known, checkins)
+    if too_little is not None:
+        return refused(too_little)
     used = known[:: -(-len(known) // MOST_CASES)]
-    best = _maximum(used, _vector(DEFAULT_PRIOR), 0.15, _ROUNDS)
+    start = _vector(DEFAULT_PRIOR)
+    best, is_settled = _maximum(used, start, 0.15, _ROUNDS)
+    if not is_settled or best == start:
+        return refused("The estimate did not settle: these scores do not say enough about the model.")
     groups = _without_each_group(used)
-    spread = _jackknife([_maximum(group, best, 0.05, _ROUNDS_AGAIN) for group in groups])
-    missing, missed = _share_missing(known), _share_missed(known)
-    prior = _prior(best, missing, missed)
+    spread = _jackknife([_maximum(group, best, 0.05, _ROUNDS_AGAIN)[0] for group in groups])
+    prior = _prior(best, _share_missing(known), _share_missed(known))
     components = _components(best, spread, known, prior)
+    unfit = _unfit(used, prior, components)
+    if unfit is not None:
+        return refused(unfit)
     return Calibration(prior, components, len(known), checkins, therapists)
+
+
+def misfit(cases: Iterable[CaseScores], prior: Prior) -> Misfit | None:
+    """How far the mean score is from what a prior expects, when that is no chance and matters; else None.
+
+    No chance: more than `MISFIT_ERRORS` standard errors, over cases. Matters: more than `MISFIT_SDS` SDs within a case.
+    """
+    known = [case.scores for case in cases if case.scores]
+    checkins = sum(len(scores) for scores in known)
+    if len(known) < FEWEST_CASES_TO_JUDGE:
+        return None
+    observed = sum(score for scores in known for _, score in scores) / checkins
+    expected = sum(_expected(number, prior) for scores in known for number, _ in scores) / checkins
+    difference = observed - expected
+    off = [sum(score - _expected(number, prior) - difference for number, score in scores) for scores in known]
+    error = sqrt(sum(one * one for one in off)) / checkins
+    if abs(difference) > max(MISFIT_ERRORS * error, MISFIT_SDS * prior.within_sd):
+        return Misfit(observed, expected, checkins)
+    return None
+
+
+def _expected(session_number: int, prior: Prior) -> float:
+    """Mean of a score that the ceiling cuts off at 1: E min(1, Y), Y ~ N(mean, Vb + Vw)."""
+    mean, sd = prior.mean(session_number), sqrt(prior.between_variance + prior.within_variance)
+    z = (mean - 1.0) / sd
+    return mean - sd * (exp(-0.5 * z * z) / sqrt(2 * pi) + z * 0.5 * erfc(-z * sqrt(0.5)))
 
 
 def calibration_text(found: Calibration) -> str:
     """What was found, for people; scores as shares of the range."""
-    rows = [f"{found.cases} cases with {found.checkins} scored check-ins of {found.therapists} therapists"]
+    rows = [
+        f"{_counted(found.cases, 'case')} with {_counted(found.checkins, 'scored check-in')}, "
+        f"{_counted(found.therapists, 'therapist')}"
+    ]
     if found.refusal is not None:
         return "\n".join([*rows, found.refusal])
     rows.append(f"{'':24}{'estimate':>10}{'SE':>10}{'shipped':>10}")
@@ -101,13 +157,52 @@ def calibration_text(found: Calibration) -> str:
     return "\n".join(rows)
 
 
-def _refusal(checkins: int, repeated: int) -> str | None:
-    if checkins >= FEWEST_CHECKINS and repeated >= FEWEST_CASES:
-        return None
-    return (
-        f"{checkins} scored check-ins and {repeated} cases with at least two are too few: {FEWEST_CHECKINS} and "
-        f"{FEWEST_CASES} are needed. The shipped working values are used instead."
-    )
+def _too_little(cases: Sequence[CaseScores], checkins: int) -> str | None:
+    """Why these scores are not enough to go by, in one sentence; None when they are."""
+    repeated = sum(len(case.scores) > 1 for case in cases)
+    if checkins < FEWEST_CHECKINS or repeated < FEWEST_CASES:
+        have = f"{_counted(checkins, 'scored check-in')} and {_counted(repeated, 'case')} with at least two"
+        return f"{have} are too few: {FEWEST_CHECKINS} and {FEWEST_CASES} are needed."
+    scores = [score for case in cases for _, score in case.scores]
+    if min(scores) == max(scores):
+        return "The scores do not vary: every check-in has the same one."
+    below = sum(score < CEILING for score in scores)
+    if below < FEWEST_BELOW_CEILING:
+        lie = "lies" if below == 1 else "lie"
+        return (
+            f"Only {below} of {checkins} scored check-ins {lie} below the best possible score: "
+            f"{FEWEST_BELOW_CEILING} are needed."
+        )
+    return None
+
+
+def _unfit(cases: Sequence[CaseScores], prior: Prior, components: dict[str, Estimate]) -> str | None:
+    """Why this estimate is not to be trusted, in one sentence; None when it is."""
+    outliers = sum(_likelihood(case, prior)[1] for case in cases) / sum(len(case.scores) for case in cases)
+    if outliers > MOST_OUTLIERS:
+        return f"The model does not describe these scores: to it {outliers:.0%} of them are outliers."
+    if components["between_sd"].value <= _LEAST_SD * 1.001:
+        return "The scores hardly differ from case to case, or the data are too few to tell."
+    if components["within_sd"].value <= _LEAST_SD * 1.001:
+        return "The scores hardly vary within a case."
+    if components["within_sd"].value > MOST_WITHIN_SD:
+        return (
+            f"Within a case the scores swing by {prior.within_sd:.0%} of the range (SD), as if they were drawn by lot."
+        )
+    if prior.autocorrelation >= _MOST_AUTOCORRELATION:
+        return "One score of a case tells the next one almost wholly: the autocorrelation cannot be estimated."
+    for name, estimate in components.items():
+        if not isfinite(estimate.standard_error) or estimate.standard_error <= 0:
+            return f"The standard error of {name} cannot be estimated from these scores."
+    try:
+        decode_prior(encode_prior(prior))
+    except ValueError as error:
+        return f"The estimate is not a prior that can be used. {error}"
+    return None
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _without_each_group(cases: Sequence[CaseScores]) -> list[list[CaseScores]]:
@@ -132,7 +227,7 @@ def _prior(vector: Vector, missing: float = DEFAULT_PRIOR.missing_share, missed:
         growth_per_session=growth / 10,
         between_variance=max(exp(between), _LEAST_SD) ** 2,
         within_variance=max(exp(within), _LEAST_SD) ** 2,
-        autocorrelation=min(max(tanh(correlation), 0.0), 0.9),
+        autocorrelation=min(max(tanh(correlation), 0.0), _MOST_AUTOCORRELATION),
         missing_share=missing,
         missed_share=missed,
     )
@@ -143,11 +238,12 @@ def _cost(cases: Sequence[CaseScores], vector: Vector) -> float:
     if not -1.0 < vector[0] < 3.0 or max(abs(one) for one in vector) > 8.0:
         return 1e12
     prior = _prior(vector)
-    return -sum(_log_likelihood(case, prior) for case in cases)
+    return -sum(_likelihood(case, prior)[0] for case in cases)
 
 
-def _log_likelihood(case: CaseScores, prior: Prior) -> float:
-    level, total = Level(prior), 0.0
+def _likelihood(case: CaseScores, prior: Prior) -> tuple[float, float]:
+    """Its logarithm, and how many of the scores are outliers."""
+    level, total, outliers = Level(prior), 0.0, 0.0
     for number, score in case.scores:
         expected, spread = level.predict(number, _INSTRUMENT_FLOOR)
         z = (score - expected) / spread
@@ -159,11 +255,12 @@ def _log_likelihood(case: CaseScores, prior: Prior) -> float:
             total += log(usual + OUTLIER_SHARE)
             weight = usual / (usual + OUTLIER_SHARE)
         level.take(score, expected, spread, weight)
-    return total
+        outliers += 1.0 - weight
+    return total, outliers
 
 
-def _maximum(cases: Sequence[CaseScores], start: Vector, step: float, rounds: int) -> Vector:
-    """Nelder and Mead's simplex from `start`."""
+def _maximum(cases: Sequence[CaseScores], start: Vector, step: float, rounds: int) -> tuple[Vector, bool]:
+    """Nelder and Mead's simplex from `start`: the best corner, and whether the corners have come together."""
 
     def cost(vector: Vector) -> float:
         return _cost(cases, vector)
@@ -175,9 +272,9 @@ def _maximum(cases: Sequence[CaseScores], start: Vector, step: float, rounds: in
     for _ in range(rounds):
         simplex.sort()
         if simplex[-1][0] - simplex[0][0] < 1e-3:
-            break
+            return simplex[0][1], True
         _move(simplex, cost)
-    return min(simplex)[1]
+    return min(simplex)[1], False
 
 
 def _move(simplex: list[tuple[float, Vector]], cost: Callable[[Vector], float]) -> None:
