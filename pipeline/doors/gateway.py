@@ -59,6 +59,7 @@ class Limits:
     event_bytes: int = MAX_EVENT_BYTES
     batch_bytes: int = 1024 * 1024
     batch_events: int = 500
+    body_seconds: float = 30.0
     ack_seconds: float = 10.0
     probe_seconds: float = 2.0
 
@@ -108,6 +109,8 @@ def create_gateway(
     _add_events(app, desk)
     _add_reports(app, health, desk.meters)
     app.add_exception_handler(HTTPException, _no_such_place)
+    # Here and not as `openapi_extra`, of which FastAPI leaves out what is null: an answer may be.
+    app.openapi()["paths"]["/v1/events"]["post"]["requestBody"] = openapi.REQUEST_BODY
     return app
 
 
@@ -165,6 +168,7 @@ def _bare_app(version: str, forwarder: Forwarder, health: Health) -> FastAPI:
         description=openapi.DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,
     )
 
 
@@ -174,7 +178,6 @@ def _add_events(app: FastAPI, desk: _Desk) -> None:
         status_code=202,
         summary="Send one event or a batch",
         responses=openapi.RESPONSES,
-        openapi_extra={"requestBody": openapi.REQUEST_BODY},
     )
     async def send_events(request: Request, credentials: Credentials) -> Response:
         started, status = time.perf_counter(), 500
@@ -189,6 +192,8 @@ def _add_events(app: FastAPI, desk: _Desk) -> None:
 def _add_reports(app: FastAPI, health: Health, meters: GatewayMeters) -> None:
     meters.registry.register(WaitingCollector(health))
 
+    @app.head("/health", include_in_schema=False)
+    @app.head("/ready", include_in_schema=False)
     @app.get("/health", summary="How the gateway is; 503 while it waits for the broker")
     @app.get("/ready", summary="Whether events are taken at this moment; 503 when not")
     async def report() -> Response:
@@ -208,7 +213,7 @@ async def _take(desk: _Desk, request: Request, credentials: HTTPAuthorizationCre
         _admit(desk.keys, credentials)
         mode = mode_of(request.headers.raw)
         most_bytes = desk.limits.batch_bytes if mode is Mode.BATCHED else desk.limits.event_bytes
-        body = await _read(request, stream, most_bytes)
+        body = await _read(request, stream, most_bytes, desk.limits.body_seconds)
         events = events_of(mode, request.headers.raw, body, desk.limits.batch_events)
         now_ms = desk.clock_ms()
         verdicts = [record_of(event, now_ms, desk.instruments) for event in events]
@@ -217,7 +222,8 @@ async def _take(desk: _Desk, request: Request, credentials: HTTPAuthorizationCre
             return _refused(desk, mode, refused)
         await desk.forwarder.deliver([verdict for verdict in verdicts if isinstance(verdict, Outgoing)])
     except BindingError as error:
-        return _problem(error, {} if await _has_ended(request, stream) else {"Connection": "close"})
+        is_over = error.reason is not HttpReason.TOO_SLOW and await _has_ended(request, stream)
+        return _problem(error, {} if is_over else {"Connection": "close"})
     except BrokerAway:
         return _problem(_away(), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     desk.meters.kept(len(events))
@@ -234,17 +240,21 @@ def _admit(keys: Keys, credentials: HTTPAuthorizationCredentials | None) -> None
         )
 
 
-async def _read(request: Request, stream: AsyncIterator[bytes], most_bytes: int) -> bytes:
-    """The body, as long as it keeps within its limit; a declared length is not believed, only heeded."""
+async def _read(request: Request, stream: AsyncIterator[bytes], most_bytes: int, seconds: float) -> bytes:
+    """The body, as long as it keeps within its limits; a declared length is not believed, only heeded."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
     body = bytearray()
     try:
-        async for chunk in stream:
-            body += chunk
-            if len(body) > most_bytes:
-                raise _too_large(most_bytes)
+        async with asyncio.timeout(seconds):
+            async for chunk in stream:
+                body += chunk
+                if len(body) > most_bytes:
+                    raise _too_large(most_bytes)
+    except TimeoutError:
+        sentence = f"The body had not come in {seconds:g} s; send again, less at once."
+        raise BindingError(408, HttpReason.TOO_SLOW, "the body", sentence) from None
     except ClientDisconnect:
         raise BindingError(
             400, HttpReason.CUT_OFF, "the body", "The connection ended inside the body; send again."

@@ -51,6 +51,7 @@ class HttpReason(StrEnum):
     TOO_MANY_EVENTS = "too-many-events"
     BAD_HEADER = "bad-header"
     CUT_OFF = "cut-off"
+    TOO_SLOW = "too-slow"
     REFUSED_EVENTS = "refused-events"
     UNAVAILABLE = "unavailable"
     NOT_FOUND = "not-found"

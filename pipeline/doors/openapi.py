@@ -97,6 +97,7 @@ RESPONSES: dict[int | str, Fragment] = {
     },
     400: _problem("Not to be read as CloudEvents over HTTP. Mend the request; do not repeat it as it is."),
     401: _problem("No API key, or one that is not known here."),
+    408: _problem("The body did not come in time. Send again."),
     413: _problem("Too large, or too many events for one batch."),
     415: _problem("A media type, charset or encoding that is not taken."),
     422: _problem("Read, but refused. Of a batch nothing was kept: mend it and send the whole batch again."),

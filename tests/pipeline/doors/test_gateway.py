@@ -2,16 +2,20 @@
 
 import json
 import logging
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
 from pipeline.core.acceptance import MAX_LEAD_US, Accepted, accept
 from pipeline.core.instants import from_us
-from pipeline.doors.gateway import serve
+from pipeline.doors import openapi
+from pipeline.doors.gateway import Limits, serve
 from pipeline.doors.keys import KeysError
 from pipeline.settings import Settings
 from schemas.examples import Example, examples
@@ -223,6 +227,34 @@ def test_a_body_without_an_end_is_cut_off_at_the_limit(gateway: Gateway) -> None
     assert taken < 32 * 1024 * 1024
 
 
+def test_a_body_that_does_not_come_in_time_is_a_408_and_ends_the_connection(
+    kafka: Kafka, topic: str, tmp_path: Path
+) -> None:
+    event = value_of(a_held(subject="slow"))
+    with a_gateway(tmp_path, kafka.bootstrap, topic, limits=Limits(body_seconds=0.2)) as slow:
+        slow.wait_until_ready()
+        head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {slow.key}\r\n"
+        head += f"Content-Type: {STRUCTURED}\r\nContent-Length: {len(event)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", int(slow.url.rpartition(":")[2])), timeout=30) as sender:
+            sender.sendall(head.encode() + event[:-1])
+            answer = b"".join(iter(lambda: sender.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ") and b'"reason":"too-slow"' in answer
+    assert kept(kafka, topic, "slow") == []
+
+
+def test_an_address_with_a_slash_too_many_leads_nowhere_else(gateway: Gateway) -> None:
+    for path in ("/v1/events/", "/health/"):
+        answer = gateway.get(path)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "not-found")
+        assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_a_probe_may_ask_for_the_head_alone(gateway: Gateway, path: str) -> None:
+    answer = httpx.head(gateway.url + path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_unknown_addresses_and_methods_are_not_repeated(gateway: Gateway) -> None:
     missing = gateway.get(f"/v1/events/{CANARY}")
     assert (missing.status_code, missing.json()["reason"]) == (404, "not-found")
@@ -234,7 +266,8 @@ def test_unknown_addresses_and_methods_are_not_repeated(gateway: Gateway) -> Non
 def test_the_description_holds_every_answer_and_examples_that_are_accepted(gateway: Gateway) -> None:
     description = gateway.get("/openapi.json").json()
     post = description["paths"]["/v1/events"]["post"]
-    assert post["responses"].keys() == {"202", "400", "401", "413", "415", "422", "503"}
+    assert post["responses"].keys() == {"202", "400", "401", "408", "413", "415", "422", "503"}
+    assert post["requestBody"] == openapi.REQUEST_BODY  # with every null
     assert post["security"] == [{"HTTPBearer": []}]
     content = post["requestBody"]["content"]
     event = content[STRUCTURED]["examples"]["check-in"]["value"]
