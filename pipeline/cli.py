@@ -26,12 +26,13 @@ from pipeline.commands.setup import (
     engine_of,
     known_instruments,
     known_prior,
+    listening,
     version,
     with_broker,
 )
 from pipeline.commands.simulate import simulate
 from pipeline.demo.command import demo
-from pipeline.health import Health, probe_broker
+from pipeline.health import Health, listen, probe_broker
 from pipeline.settings import Settings
 
 
@@ -86,12 +87,16 @@ def worker() -> None:
     settings = effective_settings()
     instruments = known_instruments(settings)
     health, meters, desk = Health("worker"), Meters(version()), ResumeDesk()
-    serve(settings.host, settings.worker_port, health, meters.registry, post=desk.reply)
+    with listening(settings, "worker") as address:
+        serve(*address, health, meters.registry, post=desk.reply)
     _wait_for_topics(settings, health)
     app = create_app(settings, instruments, known_prior(settings), health, meters, desk)
     # Faust sets up logging once more; its debug lines hold records, so it never gets below INFO.
     level = "info" if settings.log_level == "debug" else settings.log_level
-    faust.Worker(app, loglevel=level, redirect_stdouts=False, quiet=True).execute_from_commandline()
+    faust_worker = faust.Worker(app, loglevel=level, redirect_stdouts=False, quiet=True)
+    # It writes terminal codes, into a log too.
+    faust_worker.spinner = None
+    faust_worker.execute_from_commandline()
 
 
 @main.command()
@@ -104,17 +109,18 @@ def store(accept_gap: bool) -> None:
 
     settings = effective_settings()
     try:
-        run_store(
-            engine_of("ALLIANCE_DATABASE", settings.database),
-            connection(settings),
-            known_instruments(settings),
-            address=(settings.host, settings.store_port),
-            group=f"{settings.app_id}-store",
-            session_timeout_seconds=settings.session_timeout_seconds,
-            accepts_gap=accept_gap,
-            version=version(),
-            on_stop=_on_stop,
-        )
+        with listening(settings, "store") as address:
+            run_store(
+                engine_of("ALLIANCE_DATABASE", settings.database),
+                connection(settings),
+                known_instruments(settings),
+                address=address,
+                group=f"{settings.app_id}-store",
+                session_timeout_seconds=settings.session_timeout_seconds,
+                accepts_gap=accept_gap,
+                version=version(),
+                on_stop=_on_stop,
+            )
     except (LogIsShorter, LogStartsLater) as error:
         raise Mendable(str(error)) from None
 
@@ -126,12 +132,8 @@ def exporter() -> None:
     from pipeline.doors.log import connection
 
     settings = effective_settings()
-    run_exporter(
-        connection(settings),
-        address=(settings.host, settings.exporter_port),
-        version=version(),
-        on_stop=_on_stop,
-    )
+    with listening(settings, "exporter") as address:
+        run_exporter(connection(settings), address=address, version=version(), on_stop=_on_stop)
 
 
 @main.command()
@@ -141,14 +143,15 @@ def notifier() -> None:
     from pipeline.doors.log import connection
 
     settings = effective_settings()
-    run_notifier(
-        connection(settings),
-        alertmanagers=settings.alertmanagers,
-        worklist_url=settings.worklist_url,
-        address=(settings.host, settings.notifier_port),
-        version=version(),
-        on_stop=_on_stop,
-    )
+    with listening(settings, "notifier") as address:
+        run_notifier(
+            connection(settings),
+            alertmanagers=settings.alertmanagers,
+            worklist_url=settings.worklist_url,
+            address=address,
+            version=version(),
+            on_stop=_on_stop,
+        )
 
 
 @main.command()
@@ -164,6 +167,9 @@ def gateway() -> None:
 
     settings = effective_settings()
     known_instruments(settings)
+    # Where it cannot listen, uvicorn ends with a line of its own.
+    with listening(settings, "gateway") as address:
+        listen(*address).close()
     try:
         serve(settings, version=version())
     except KeysError as error:

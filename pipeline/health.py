@@ -4,6 +4,7 @@ In: what each part of a process reports. Out: `/health` (200 or 503, JSON), `/me
 Never: anything about a client; the life of the process itself.
 """
 
+import errno
 import gzip
 import json
 import socket
@@ -81,6 +82,27 @@ class WaitingCollector(Collector):
         return [family]
 
 
+class CannotListen(Exception):
+    """Nobody can listen at this address; `is_of_port`: another port would do, else it is the host that is wrong."""
+
+    def __init__(self, why: str, *, is_of_port: bool) -> None:
+        super().__init__(why)
+        self.is_of_port = is_of_port
+
+
+#: Of all that can be wrong with an address: somebody listens on the port, or it is for the administrator only.
+PORT_IS_WRONG = (errno.EADDRINUSE, errno.EACCES)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections; port 0 takes a free one."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        why = str(error.strerror).partition(" (while ")[0]
+        raise CannotListen(why, is_of_port=error.errno in PORT_IS_WRONG) from None
+
+
 #: The end of an OpenMetrics page; only one may stand there.
 END = b"# EOF\n"
 #: Level 9, as the library has it, costs ten times as much for a page a tenth smaller.
@@ -105,7 +127,7 @@ def serve(
     block: Callable[[], bytes] | None = None,
     post: Callable[[str], Reply] | None = None,
 ) -> ThreadingHTTPServer:
-    """Answer `/health`, `/metrics` and, with `post`, POST requests from threads; port 0 takes a free one."""
+    """Answer `/health`, `/metrics` and, with `post`, POST requests from threads; raises `CannotListen`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -137,10 +159,21 @@ def serve(
             """Requests are not logged."""
 
     registry.register(WaitingCollector(health))
-    server = ThreadingHTTPServer((host, port), Handler)
+    listener = listen(host, port)
+    server = ThreadingHTTPServer(listener.getsockname()[:2], Handler, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    server.server_port = listener.getsockname()[1]
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     return server
+
+
+#: How long a broker that is well may take to answer.
+ANSWER_SECONDS = 5.0
+#: ApiVersions, version 0, with an empty client id: any broker answers it before anything else, beginning with a length and
+#: the number of the request.
+API_VERSIONS = bytes.fromhex("0000000a 0012 0000 416c6c69 0000")
 
 
 def answers(brokers: str) -> bool:
@@ -148,16 +181,32 @@ def answers(brokers: str) -> bool:
     for one in brokers.split(","):
         host, _, port = one.strip().rpartition(":")
         try:
-            socket.create_connection((host, int(port)), timeout=1.0).close()
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
         except OSError:
             continue
         return True
     return False
 
 
-def probe_broker(brokers: str, health: Health) -> None:
-    """Say in health whether any broker takes a connection."""
-    if answers(brokers):
+def is_kafka(brokers: str) -> bool:
+    """Whether any of `host:port,…` answers a request as a broker does; an open port alone does not count."""
+    for one in brokers.split(","):
+        host, _, port = one.strip().rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as connection:
+                connection.sendall(API_VERSIONS)
+                if connection.recv(8, socket.MSG_WAITALL)[4:] == API_VERSIONS[8:12]:
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def probe_broker(brokers: str, health: Health) -> bool:
+    """Whether any broker answers, said in health too."""
+    is_there = is_kafka(brokers)
+    if is_there:
         health.has("broker")
     else:
         health.waits_for("broker", "no broker answers")
+    return is_there

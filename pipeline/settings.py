@@ -5,23 +5,76 @@ Never: read the environment anywhere else.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 PREFIX = "ALLIANCE_"
+#: Of a wrong value.
+LONGEST_SHOWN = 100
 
 
 class SettingsError(Exception):
     """A setting is wrong; the message says which and what to do."""
 
 
-#: `must` of a setting: what its text looks like, and how a person is told.
-BROKERS = (r"\s*\S+:\d+\s*(,\s*\S+:\d+\s*)*", "host:port, or several separated by commas")
-ENGINES = (r"sets|events", "sets or events")
+class Must(NamedTuple):
+    """What the text of a setting has to be, and how a person is told."""
+
+    holds: Callable[[str], bool]
+    words: str
 
 
-def _setting(default: object, doc: str, *, secret: bool = False, must: tuple[str, str] | None = None) -> object:
+def _like(pattern: str, words: str) -> Must:
+    return Must(lambda text: re.fullmatch(pattern, text) is not None, words)
+
+
+def _whole(least: int, most: int) -> Must:
+    def holds(text: str) -> bool:
+        return re.fullmatch(r"-?[0-9]{1,9}", text) is not None and least <= int(text) <= most
+
+    return Must(holds, f"a whole number from {least:,} to {most:,}")
+
+
+def _each(holds: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda text: all(holds(one.strip()) for one in text.split(","))
+
+
+def _is_place(text: str) -> bool:
+    """Whether it is host:port; an IPv6 address stands in brackets."""
+    host, _, port = text.rpartition(":")
+    return re.fullmatch(r"[^\s:/@]+|\[[0-9A-Fa-f:.]+\]", host) is not None and PORT.holds(port)
+
+
+def _is_web_place(text: str) -> bool:
+    """Whether it is host:port, or an HTTP URL in which the port may be left out."""
+    if "://" not in text:
+        return _is_place(text)
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in text
+    except ValueError:
+        return False
+
+
+PORT = _whole(1, 65_535)
+BROKERS = Must(_each(_is_place), "host:port, or several separated by commas")
+ALERTMANAGERS = Must(_each(_is_web_place), "http://host:port or host:port, or several separated by commas")
+DATABASE = _like(
+    r"sqlite(\+pysqlite)?://.*|postgresql(\+psycopg)?://.+",
+    "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
+)
+HOST = _like(r"([\w%:-]{1,63}(\.[\w%:-]{1,63})*)?", "an address or a name of this machine")
+VERSION = _like(r"([1-9][0-9]?(\.[0-9]{1,2}){1,2})?", "a version such as 2.3, or empty")
+APP_ID = _like(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", "at most 100 of letters, digits, dots, hyphens and underscores")
+LINK = _like(r"(https?://\S+)?", "an address such as https://worklist.example/flags, or empty")
+ENGINES = _like(r"sets|events", "sets or events")
+LEVELS = _like(r"(?i)debug|info|warning|error", "debug, info, warning or error")
+
+
+def _setting(default: object, doc: str, *, secret: bool = False, must: Must | None = None) -> object:
     return field(default=default, metadata={"doc": doc, "secret": secret, "must": must})
 
 
@@ -33,40 +86,50 @@ class Settings:
         "127.0.0.1:9092", "broker, host:port (several: separated by commas)", must=BROKERS
     )
     kafka_api_version: str = _setting(  # type: ignore[assignment]
-        "", "pin the broker's API version, such as 2.3; empty: ask the broker"
+        "", "pin the broker's API version, such as 2.3; empty: ask the broker", must=VERSION
     )
     database: str = _setting(  # type: ignore[assignment]
-        "sqlite:///alliance.sqlite", "SQLAlchemy URL of the store", secret=True
+        "sqlite:///alliance.sqlite", "SQLAlchemy URL of the store", secret=True, must=DATABASE
     )
     instruments: str = _setting("", "folder with a practice's own instrument definitions")  # type: ignore[assignment]
     prior: str = _setting("", "file with the practice's own prior, made by `alliance calibrate`")  # type: ignore[assignment]
-    app_id: str = _setting("alliance", "name of the consumer groups and changelogs")  # type: ignore[assignment]
-    partitions: int = _setting(8, "partitions of each topic, the same for `alliance topics` and every worker")  # type: ignore[assignment]
-    replication: int = _setting(1, "replicas of each topic, when `alliance topics` makes them")  # type: ignore[assignment]
-    host: str = _setting("127.0.0.1", "address on which a process listens")  # type: ignore[assignment]
-    gateway_port: int = _setting(8080, "port of the gateway")  # type: ignore[assignment]
-    exporter_port: int = _setting(9108, "port of the exporter's /metrics")  # type: ignore[assignment]
-    worker_port: int = _setting(9109, "port of the worker's /metrics and /health")  # type: ignore[assignment]
-    store_port: int = _setting(9110, "port of the store's /metrics and /health")  # type: ignore[assignment]
-    notifier_port: int = _setting(9111, "port of the notifier's /metrics and /health")  # type: ignore[assignment]
+    app_id: str = _setting("alliance", "name of the consumer groups and changelogs", must=APP_ID)  # type: ignore[assignment]
+    partitions: int = _setting(  # type: ignore[assignment]
+        8, "partitions of each topic, the same for `alliance topics` and every worker", must=_whole(1, 10_000)
+    )
+    replication: int = _setting(  # type: ignore[assignment]
+        1, "replicas of each topic, when `alliance topics` makes them", must=_whole(1, 100)
+    )
+    host: str = _setting("127.0.0.1", "address on which a process listens", must=HOST)  # type: ignore[assignment]
+    gateway_port: int = _setting(8080, "port of the gateway", must=PORT)  # type: ignore[assignment]
+    exporter_port: int = _setting(9108, "port of the exporter's /metrics", must=PORT)  # type: ignore[assignment]
+    worker_port: int = _setting(9109, "port of the worker's /metrics and /health", must=PORT)  # type: ignore[assignment]
+    store_port: int = _setting(9110, "port of the store's /metrics and /health", must=PORT)  # type: ignore[assignment]
+    notifier_port: int = _setting(9111, "port of the notifier's /metrics and /health", must=PORT)  # type: ignore[assignment]
     alertmanager: str = _setting(  # type: ignore[assignment]
         "http://127.0.0.1:9093",
         "where the notifier sends open flags (several Alertmanagers: separated by commas)",
         secret=True,
+        must=ALERTMANAGERS,
     )
     worklist_url: str = _setting(  # type: ignore[assignment]
-        "", "the supervisors' worklist; with a slash and the flag_id after it, an alert's link; empty: no link"
+        "",
+        "the supervisors' worklist; with a slash and the flag_id after it, an alert's link; empty: no link",
+        must=LINK,
     )
     api_keys: str = _setting("", "file with one hashed API key a line (`alliance key` makes one)")  # type: ignore[assignment]
     session_timeout_seconds: int = _setting(  # type: ignore[assignment]
-        10, "after this long without a heartbeat a dead worker's or store's partitions go to another"
+        10,
+        "after this long without a heartbeat a dead worker's or store's partitions go to another",
+        # What a broker takes that is not told otherwise.
+        must=_whole(6, 1_800),
     )
     engine: str = _setting(  # type: ignore[assignment]
         "sets",
         "how a worker takes records: sets (all that was fetched at once); events (one by one) only to compare with",
         must=ENGINES,
     )
-    log_level: str = _setting("warning", "debug, info, warning or error")  # type: ignore[assignment]
+    log_level: str = _setting("warning", "debug, info, warning or error", must=LEVELS)  # type: ignore[assignment]
 
     @property
     def instruments_folder(self) -> Path | None:
@@ -106,19 +169,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             raise SettingsError(
                 f"{name} is no setting; `alliance doctor --help` lists them. Remove it or mend its name."
             )
-        values[known[name].name] = _read(name, text, known[name].default, known[name].metadata["must"])
+        values[known[name].name] = _read(name, text, known[name])
     return Settings(**values)  # type: ignore[arg-type]
 
 
-def _read(name: str, text: str, default: object, must: tuple[str, str] | None) -> object:
-    if must is not None and not re.fullmatch(must[0], text):
-        raise SettingsError(f"{name} must be {must[1]}; it is not. Set it so, such as {default}.")
-    if not isinstance(default, int):
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise SettingsError(f"{name} must be a whole number; it is not. Set it to one, such as {default}.") from None
+def _read(name: str, text: str, setting: Field[Any]) -> object:
+    must: Must | None = setting.metadata["must"]
+    if must is not None and not must.holds(text):
+        given = "it is not" if setting.metadata["secret"] else f"it is {text[:LONGEST_SHOWN]!r}"
+        example = f", such as {setting.default}" if setting.default else ""
+        raise SettingsError(f"{name} must be {must.words}; {given}. Set it so{example}.")
+    return int(text) if isinstance(setting.default, int) else text
 
 
 def documentation() -> list[tuple[str, str, str]]:

@@ -6,7 +6,8 @@ Never: a traceback for what a person can mend.
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from pipeline.core.prior import DEFAULT_PRIOR, Prior, decode_prior
-from pipeline.health import answers
-from pipeline.settings import Settings, SettingsError, from_environment
+from pipeline.health import CannotListen, answers, is_kafka
+from pipeline.settings import DATABASE, PREFIX, Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import InstrumentError, load_instruments
 
@@ -62,12 +63,26 @@ class NoForeignDebug(logging.Filter):
 
 def set_up_logging(settings: Settings) -> None:
     """Everything at the chosen level to standard error, libraries at INFO or above."""
-    level = logging.getLevelNamesMapping().get(settings.log_level.upper())
-    if level is None:
-        raise Mendable("ALLIANCE_LOG_LEVEL is none of debug, info, warning, error. Set it to one of them.")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(NoForeignDebug())
+
+
+@contextmanager
+def listening(settings: Settings, process: str) -> Iterator[tuple[str, int]]:
+    """The address of a process; when it cannot listen there, one sentence names the setting that is wrong."""
+    port_setting = f"{process}_port"
+    host, port = settings.host, getattr(settings, port_setting)
+    try:
+        yield host, port
+    except CannotListen as error:
+        setting, value, way_out = (
+            (port_setting, port, "End the process that listens there, or set it to another port.")
+            if error.is_of_port
+            else ("host", host, "Set it to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all.")
+        )
+        name = f"{PREFIX}{setting.upper()}={value}"
+        raise Mendable(f"The {process} cannot listen at {host}:{port}, {name} ({error}). {way_out}") from None
 
 
 def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
@@ -97,11 +112,13 @@ def engine_of(name: str, url: str) -> "Engine":
 
     from consumers.store.database import open_engine
 
+    no_database = Mendable(f"{name} must be {DATABASE.words}; it is not. Set it so.")
+    if not DATABASE.holds(url):
+        raise no_database
     try:
         return open_engine(url)
-    except ArgumentError:
-        way_out = "Write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
-        raise Mendable(f"{name} is no SQLAlchemy URL. {way_out}.") from None
+    except (ArgumentError, ValueError):
+        raise no_database from None
     except ImportError as error:
         way_out = "Install it with `pip install 'alliance-monitor[postgres]'`"
         raise Mendable(f"{name} needs {error.name}. {way_out}.") from None
@@ -140,7 +157,11 @@ def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
     way_out = "Start one (`make kafka`) or set ALLIANCE_KAFKA."
     if not answers(settings.kafka):
         raise Mendable(f"No broker answers at {settings.kafka}. {way_out}")
+    # Of what is none, kafka-python complains for half a minute.
+    if not is_kafka(settings.kafka):
+        raise Mendable(f"What answers at {settings.kafka} is no broker. {way_out}")
     try:
         return act()
     except KafkaError as error:
-        raise Mendable(f"What answers at {settings.kafka} is no broker ({type(error).__name__}). {way_out}") from None
+        asked = f"The broker at {settings.kafka} did not do what it was asked ({type(error).__name__})"
+        raise Mendable(f"{asked}. See whether it is well, or set ALLIANCE_KAFKA.") from None

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine
 
+from deploy.local.ports import LOOPBACK
 from pipeline.cli import main
+from pipeline.health import Health, serve
 
 #: Nobody listens there.
 NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/alliance"
@@ -15,13 +18,31 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no name of a key": (["key", "bad name"], {}, "name"),
     "no broker's address": (["topics"], {"KAFKA": "foo"}, "ALLIANCE_KAFKA must be host:port"),
     "no engine": (["doctor"], {"ENGINE": "foo"}, "ALLIANCE_ENGINE must be sets or events"),
-    "no database's address (store)": (["store"], {"DATABASE": "nonsense"}, "ALLIANCE_DATABASE is no SQLAlchemy URL"),
-    "no database's address": (["rejected", "list"], {"DATABASE": "nonsense"}, "ALLIANCE_DATABASE is no SQLAlchemy URL"),
+    "no database's address (store)": (
+        ["store"],
+        {"DATABASE": "nonsense"},
+        "ALLIANCE_DATABASE must be sqlite:///FILE or",
+    ),
+    "no database of ours": (
+        ["rejected", "list"],
+        {"DATABASE": "mysql://h/d"},
+        "ALLIANCE_DATABASE must be sqlite:///FILE",
+    ),
+    "no database's port": (
+        ["rejected", "list"],
+        {"DATABASE": "postgresql://h:x/d"},
+        "ALLIANCE_DATABASE must be sqlite:///",
+    ),
     "no store yet": (["rejected", "list"], {}, "ALLIANCE_DATABASE names a file that is not there"),
     "no store yet (replay)": (["rejected", "replay"], {}, "ALLIANCE_DATABASE names a file that is not there"),
     "no tables": (["rejected", "list"], {"DATABASE": "sqlite:///empty.sqlite"}, "a database without an archive"),
     "database away": (["rejected", "list"], {"DATABASE": NOWHERE}, "ALLIANCE_DATABASE does not answer"),
-    "replay from nonsense": (["replay", "--from", "nonsense"], {}, "--from is no SQLAlchemy URL"),
+    "replay from nonsense": (["replay", "--from", "nonsense"], {}, "--from must be sqlite:///FILE or postgresql://"),
+    "replay from another's": (
+        ["replay", "--from", "mysql://h/d"],
+        {},
+        "--from must be sqlite:///FILE or postgresql://",
+    ),
     "replay from nothing": (["replay", "--from", "sqlite:///gone.sqlite"], {}, "--from names a file that is not there"),
 }
 
@@ -39,3 +60,18 @@ def test_a_mistake_is_told_in_one_sentence(mistake: str, monkeypatch: pytest.Mon
     assert told.output.startswith("Error: ") and sentence in told.output
     assert "hunter2" not in told.output
     assert {*tmp_path.glob("*.sqlite")} == before
+
+
+def test_a_port_that_is_no_broker_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = serve(LOOPBACK, 0, Health("test"), CollectorRegistry())
+    monkeypatch.setenv("ALLIANCE_KAFKA", f"{LOOPBACK}:{http.server_port}")
+    try:
+        told = CliRunner().invoke(main, ["topics"])
+    finally:
+        http.shutdown()
+        http.server_close()
+    assert (told.exit_code, told.output) == (
+        2,
+        f"Error: What answers at {LOOPBACK}:{http.server_port} is no broker. Start one (`make kafka`) or set "
+        "ALLIANCE_KAFKA.\n",
+    )

@@ -20,6 +20,62 @@ def test_a_wrong_variable_is_refused_with_its_name(variable: dict[str, str]) -> 
         from_environment(variable)
 
 
+#: By setting: what it takes, what it does not.
+VALUES: dict[str, tuple[list[str], list[str]]] = {
+    "KAFKA": (["a:1", "a:9092, b:9092", "[::1]:9092"], ["a", "a:0", "a:99999", "a:9092,", "http://a:9092", "::1:9092"]),
+    "KAFKA_API_VERSION": (["", "2.3", "2.3.1"], ["abc", "2", "0.1", "2.", "2.3.4.5"]),
+    "DATABASE": (
+        ["sqlite://", "sqlite:///a b.sqlite", "postgresql://u:p@h/d", "postgresql+psycopg://u:p@h:5432/d"],
+        ["", "nonsense", "mysql://h/d", "postgres://h/d", "postgresql+psycopg2://h/d", "postgresql://"],
+    ),
+    "APP_ID": (["alliance", "a.b_c-D1"], ["", "a b/ü", ".", "..", "a" * 101]),
+    "PARTITIONS": (["1", "10000"], ["", "0", "-5", "10001", "1.5", "1_0", "9" * 5000]),
+    "REPLICATION": (["1", "3"], ["0", "-1", "101"]),
+    "HOST": (["", "::1", "0.0.0.0", "a-b.example"], ["a..b", "[::1]", "a b", "x" * 64, "http://a"]),
+    **{
+        f"{process}_PORT": (["1", "65535"], ["0", "-1", "65536", "99999"])
+        for process in ("GATEWAY", "EXPORTER", "WORKER", "STORE", "NOTIFIER")
+    },
+    "ALERTMANAGER": (
+        ["a:9093", "https://a", "http://u:p@a:9093/x, [::1]:9093"],
+        ["", "nonsense", "http://", "http://a:99999", "ftp://a:1", "a:9093,", "http://[a", "http://a b"],
+    ),
+    "WORKLIST_URL": (["", "https://a/b"], ["a/b", "javascript:x", "https://a b"]),
+    "SESSION_TIMEOUT_SECONDS": (["6", "1800"], ["0", "5", "1801"]),
+    "ENGINE": (["sets", "events"], ["", "both"]),
+    "LOG_LEVEL": (["debug", "INFO", "warning", "error"], ["", "loud", "critical"]),
+}
+#: Files and folders: what is wrong with one is said where it is read.
+PATHS = {"INSTRUMENTS", "PRIOR", "API_KEYS"}
+
+
+def test_every_setting_but_a_path_has_a_form() -> None:
+    assert {f"ALLIANCE_{name}" for name in VALUES.keys() | PATHS} == {name for name, _, _ in documentation()}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_setting_takes_what_has_its_form_and_nothing_else(name: str) -> None:
+    taken, refused = VALUES[name]
+    for text in taken:
+        from_environment({f"ALLIANCE_{name}": text})
+    for text in refused:
+        with pytest.raises(SettingsError, match=rf"^ALLIANCE_{name} must be .+; it is.+\. Set it so"):
+            from_environment({f"ALLIANCE_{name}": text})
+
+
+def test_a_wrong_value_is_shown_shortened_but_never_a_secret_one() -> None:
+    with pytest.raises(SettingsError) as told:
+        from_environment({"ALLIANCE_PARTITIONS": "9" * 5000})
+    assert "it is '99" in str(told.value) and len(str(told.value)) < 250
+    with pytest.raises(SettingsError) as told:
+        from_environment({"ALLIANCE_DATABASE": "mysql://me:hunter2@h/d"})
+    assert "hunter2" not in str(told.value)
+
+
+def test_a_default_has_its_form() -> None:
+    from_environment({name: default for name, default, _ in documentation()})
+
+
 def test_a_password_is_not_shown() -> None:
     settings = from_environment({"ALLIANCE_DATABASE": "postgresql://me:hunter2@db/alliance"})
     assert settings.masked()["ALLIANCE_DATABASE"] == "postgresql://me:***@db/alliance"
