@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka import KafkaConsumer
 
-from consumers.loop import CLOSE_MS, POLL_MS, partitions_of, while_wanted
+from consumers.loop import BOOTSTRAP_MS, CLOSE_MS, POLL_MS, partitions_of, while_wanted
 from pipeline.health import Health
 
 
@@ -44,7 +44,11 @@ class Follower:
 
     def _follow(self) -> None:
         consumer = KafkaConsumer(
-            **self._connection, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+            **self._connection,
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
         )
         try:
             partitions = partitions_of(consumer, self._topics, self._health, self._stop)

@@ -31,6 +31,10 @@ PAUSE_SECONDS = 0.5
 CLOSE_MS = 2000
 METADATA_MS = 5000
 PROBE_SECONDS = 2.0
+LOOK_SECONDS = 0.1
+#: A consumer is made when a broker has just answered; for one that has gone meanwhile kafka-python would wait half a
+#: minute, deaf to `stop`.
+BOOTSTRAP_MS = 2000
 
 
 class Unavailable(Exception):
@@ -137,6 +141,7 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
         """Consume with one consumer until `stop` or until the broker goes; a new one starts where the sink stands."""
         self._consumer = KafkaConsumer(
             **self._connection,
+            bootstrap_timeout_ms=BOOTSTRAP_MS,
             group_id=self._group,
             enable_auto_commit=False,
             # What left the log unread must not be passed over in silence.
@@ -272,7 +277,9 @@ class Prober:
     def __init__(self, connection: Mapping[str, Any], health: Health) -> None:
         self._bootstrap = str(connection["bootstrap_servers"])
         self._health = health
-        self._stop = threading.Event()
+        self._is_over = False
+        self._hurry = threading.Event()
+        self._answered = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
 
     def __enter__(self) -> "Prober":
@@ -280,21 +287,39 @@ class Prober:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._is_over = True
+        self._hurry.set()
+        # It may be looking for a name or waiting for an answer; nothing is lost with it.
+        self._thread.join(PAUSE_SECONDS)
+
+    def wait_for_answer(self, stop: threading.Event) -> bool:
+        """Until a broker answers; False when told to stop before."""
+        self._answered.clear()
+        self._hurry.set()
+        while not stop.is_set():
+            if self._answered.wait(LOOK_SECONDS):
+                return True
+        return False
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            probe_broker(self._bootstrap, self._health)
-            self._stop.wait(PROBE_SECONDS)
+        was_there = True
+        while not self._is_over:
+            is_there = probe_broker(self._bootstrap, self._health)
+            if is_there:
+                self._answered.set()
+            elif was_there:
+                log.warning("No broker answers; waiting, nothing is lost.")
+            was_there = is_there
+            self._hurry.wait(PROBE_SECONDS)
+            self._hurry.clear()
 
 
 def while_wanted(
     stop: threading.Event, connection: Mapping[str, Any], health: Health, follow: Callable[[], None]
 ) -> None:
-    """Follow the log until told to stop; when the broker goes, follow anew as soon as it may be back."""
-    with Prober(connection, health):
-        while not stop.is_set():
+    """Follow the log until told to stop; when the broker goes, follow anew as soon as it answers again."""
+    with Prober(connection, health) as prober:
+        while prober.wait_for_answer(stop):
             try:
                 follow()
             except KafkaError as error:
