@@ -18,7 +18,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from pipeline.doors.producers import close
-from pipeline.doors.records import Outgoing
+from pipeline.doors.records import HEADERS, Outgoing
 from pipeline.health import Health
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Forwarder:
 
     def _send(self, producer: KafkaProducer, records: Sequence[Outgoing], acknowledgements: "_Countdown") -> None:
         for record in records:
-            future = producer.send(self._topic, record.value, record.key, timestamp_ms=record.timestamp_ms)
+            future = producer.send(self._topic, record.value, record.key, HEADERS, timestamp_ms=record.timestamp_ms)
             future.add_callback(acknowledgements.one)
             future.add_errback(acknowledgements.failure)
 

@@ -13,6 +13,10 @@ from pipeline.core.acceptance import Refused, accept
 from schemas.instruments.definition import Instrument
 from schemas.topics import MAX_EVENT_BYTES
 
+#: What says that a record of the events topic is a CloudEvent in structured mode (Kafka protocol binding 1.0.2, 3.3.1).
+CONTENT_TYPE = "content-type"
+HEADERS = [(CONTENT_TYPE, b"application/cloudevents+json; charset=utf-8")]
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:

@@ -1,7 +1,7 @@
 """Refused records: to look at, and to send again once mended.
 
 In: the store's `rejected` table. Out: rows for people, without content; records on `alliance.events.v1` with their
-original bytes, key and headers.
+original bytes, key and headers (and a content type where none was).
 Never: show a value, a key or a case; send anything of an erased case; mark a record as sent before the broker has it.
 
 Mended means: the world was, not the record. An instrument has been added, a clock has been set, a release knows a new
@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, and_, false, or_, sel
 
 from consumers.store.tables import erased_cases, rejected
 from pipeline.core.acceptance import Refused, accept
+from pipeline.doors.records import CONTENT_TYPE, HEADERS
 from schemas.instruments.definition import Instrument
 from schemas.refusals import SENTENCES, Reason
 from schemas.topics import EVENTS
@@ -204,8 +205,9 @@ def _send(producer: KafkaProducer, topic: str, rows: Sequence[Row[Any]], timesta
 
 
 def _headers(row: Row[Any]) -> list[tuple[str, bytes]]:
-    """As received; kafka-python sends no header without a value, so such a one goes with an empty value."""
-    return [(name, b"" if value is None else base64.b64decode(value)) for name, value in row.headers]
+    """As received, and what kind of record it is if that was not said; kafka-python needs a value, if an empty one."""
+    received = [(name, b"" if value is None else base64.b64decode(value)) for name, value in row.headers]
+    return received if any(name.lower() == CONTENT_TYPE for name, _ in received) else [*received, *HEADERS]
 
 
 def _mark(engine: Engine, rows: Sequence[Row[Any]], now: datetime) -> None:

@@ -18,6 +18,7 @@ from kafka.errors import KafkaError
 from sqlalchemy import Engine, Row, Select, func, select
 
 from consumers.store.tables import events, flags
+from pipeline.doors.records import HEADERS
 from schemas.topics import EVENTS
 
 PAGE = 1_000
@@ -80,7 +81,7 @@ def send_archive(
     under_way: deque[Any] = deque()
     try:
         for row in _archive(engine):
-            future = producer.send(topic, row.body, row.case_id.encode(), timestamp_ms=row.kafka_timestamp_ms)
+            future = producer.send(topic, row.body, row.case_id.encode(), HEADERS, timestamp_ms=row.kafka_timestamp_ms)
             under_way.append(future)
             sending.sent += 1
             if len(under_way) > MOST_UNDER_WAY:

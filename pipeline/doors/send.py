@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 from pipeline.core.acceptance import Refused
 from pipeline.doors.lines import Line, csv_lines, json_lines
 from pipeline.doors.mapping import CsvMapping
-from pipeline.doors.records import Outgoing, record_of
+from pipeline.doors.records import HEADERS, Outgoing, record_of
 from schemas.instruments.definition import Instrument
 from schemas.refusals import Reason
 from schemas.topics import EVENTS
@@ -155,7 +155,9 @@ class _Sending:
         if isinstance(judged, Refused):
             self._under_way.append(_UnderWay(line, None, judged))
         else:
-            future = self._producer.send(self._topic, judged.value, judged.key, timestamp_ms=judged.timestamp_ms)
+            future = self._producer.send(
+                self._topic, judged.value, judged.key, HEADERS, timestamp_ms=judged.timestamp_ms
+            )
             self._under_way.append(_UnderWay(line, future, None))
         self._bytes_under_way += len(line.raw)
         while len(self._under_way) > MOST_UNDER_WAY or self._bytes_under_way > MOST_BYTES_UNDER_WAY:

@@ -11,6 +11,7 @@ import yaml
 import schemas
 from consumers.exporter.run import TOPICS as EXPORTER_TOPICS
 from consumers.store.sink import TOPICS as STORE_TOPICS
+from pipeline.doors.records import CONTENT_TYPE, HEADERS
 from schemas import refusals
 from schemas.events import EVENT_TYPES
 from schemas.publish import SENT, TOLD
@@ -99,6 +100,11 @@ def test_the_other_channels_carry_what_is_told() -> None:
 @pytest.mark.parametrize("name", [*SENT, *TOLD])
 def test_a_message_points_to_its_own_json_schema(name: str) -> None:
     assert MESSAGES[name]["payload"] == {"$ref": f"jsonschema/{name}.json"}
+
+
+@pytest.mark.parametrize("name", EVENT_TYPES)
+def test_an_event_has_the_content_type_that_the_doors_send(name: str) -> None:
+    assert [(CONTENT_TYPE, MESSAGES[name]["contentType"].encode())] == HEADERS
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)

@@ -17,6 +17,7 @@ from pipeline.core.instants import from_us
 from pipeline.doors import openapi
 from pipeline.doors.gateway import Limits, serve
 from pipeline.doors.keys import KeysError
+from pipeline.doors.records import HEADERS
 from pipeline.settings import Settings
 from schemas.examples import Example, examples
 from schemas.instruments.registry import load_instruments
@@ -56,7 +57,7 @@ def test_a_structured_event_is_in_the_log_byte_for_byte_before_202(kafka: Kafka,
     answer = gateway.post(body, "application/cloudevents+json; charset=utf-8")
     assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
     (record,) = kept(kafka, topic, "structured")
-    assert (record.value, record.timestamp, record.headers) == (body, NOW_MS, ())
+    assert (record.value, record.timestamp, record.headers) == (body, NOW_MS, tuple(HEADERS))
 
 
 def test_a_binary_event_is_in_the_log_in_structured_mode(kafka: Kafka, gateway: Gateway, topic: str) -> None:

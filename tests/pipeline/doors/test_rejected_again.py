@@ -18,6 +18,7 @@ from pipeline.core.acceptance import Refused, accept
 from pipeline.doors import log
 from pipeline.doors import rejected as door
 from pipeline.doors.producers import close
+from pipeline.doors.records import HEADERS
 from pipeline.doors.rejected import RejectedId, list_rejected, replay_rejected
 from pipeline.settings import Settings
 from schemas.instruments.definition import Instrument
@@ -168,13 +169,26 @@ def test_once_the_instrument_is_known_the_record_goes_out_as_it_came_and_is_mark
     replay = replay_rejected(rejections.engine, producer, with_own_form, clock_ms=lambda: clock, topic=topic)
     assert replay.closing_line == "sent 1, still refused 1 (not-json 1)"
     (record,) = records_of(kafka.bootstrap, topic)
-    assert (record.key, record.value, record.headers) == (b"c-1", value, tuple(headers))
+    assert (record.key, record.value, record.headers) == (b"c-1", value, (*headers, *HEADERS))
     assert record.timestamp == clock
     assert rejections.sent_again() == {where: datetime.fromtimestamp(clock / 1000, UTC), bad: None}
 
     again = replay_rejected(rejections.engine, producer, with_own_form, clock_ms=now_ms, topic=topic)
     assert again.sent == 0
     assert len(records_of(kafka.bootstrap, topic)) == 1
+
+
+def test_a_record_that_said_what_it_is_says_it_once_when_it_is_sent_again(
+    kafka: Kafka,
+    producer: KafkaProducer,
+    topic: str,
+    rejections: Rejections,
+    with_own_form: Mapping[str, Instrument],
+) -> None:
+    headers = [("Content-Type", b"application/cloudevents+json")]
+    rejections.refuse(b"c-1", value_of(own_form(subject="c-1")), headers)
+    replay_rejected(rejections.engine, producer, with_own_form, clock_ms=now_ms, topic=topic)
+    assert [list(record.headers) for record in records_of(kafka.bootstrap, topic)] == [headers]
 
 
 def test_only_the_chosen_ones_are_sent(

@@ -14,6 +14,7 @@ from consumers.store.database import migrate, open_engine
 from pipeline.doors import log
 from pipeline.doors.installation import left
 from pipeline.doors.producers import close
+from pipeline.doors.records import HEADERS
 from pipeline.doors.replay import PAGE, send_archive, tally
 from pipeline.settings import Settings, from_environment
 from schemas.topics import EVENTS
@@ -254,7 +255,7 @@ def test_each_case_keeps_the_order_in_which_it_was_read_and_its_timestamps(
     assert send_archive(engine, producer, lambda _: None).acknowledged == len(events)
     close(producer, 5)
     found = records_of(system.bootstrap, EVENTS)
-    assert {one.timestamp for one in found} == {LONG_AGO_MS}
+    assert {(one.timestamp, one.headers) for one in found} == {(LONG_AGO_MS, tuple(HEADERS))}
     for case in {key_of(one) for one in events}:
         read = [value_of(one) for one in reversed(events) if key_of(one) == case]
         assert [one.value for one in found if one.key == case] == read

@@ -19,6 +19,7 @@ from pipeline.doors import log, send
 from pipeline.doors.lines import MOST_OF_A_LINE, csv_lines, json_lines
 from pipeline.doors.mapping import MappingError, load_mapping
 from pipeline.doors.producers import close
+from pipeline.doors.records import HEADERS
 from pipeline.doors.send import BadFileError, Outcome, send_file
 from pipeline.doors.send_report import ConsoleReport, bad_file
 from pipeline.settings import Settings
@@ -129,6 +130,7 @@ def test_every_line_is_in_the_log_byte_for_byte_under_its_case(
     assert (outcome.closing_line, outcome.exit_code) == ("sent 1200, refused 0", 0)
     records = records_of(kafka.bootstrap, topic)
     assert values(records) == set(lines)
+    assert {record.headers for record in records} == {tuple(HEADERS)}
     assert all(record.key == tree["subject"].encode() for record, tree in zip(records, trees(records), strict=True))
     assert told.bytes_done == file.stat().st_size
 
