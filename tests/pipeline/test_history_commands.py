@@ -211,11 +211,15 @@ def test_a_new_file_takes_the_place_of_the_old_one_with_its_rights_and_through_a
     history, flags, link = a_history(tmp_path / "events.jsonl"), tmp_path / "flags.jsonl", tmp_path / "link"
     flags.write_bytes(b"old")
     flags.chmod(0o600)
+    kept = tmp_path / "kept"
+    kept.hardlink_to(flags)
     link.symlink_to(flags.name)
     assert run("backtest", history, "--flags", link).exit_code == 0
     assert link.is_symlink() and flags.read_bytes().startswith(b'{"flag_id"')
     assert flags.stat().st_mode & 0o777 == 0o600
-    assert {*tmp_path.iterdir()} == {history, flags, link}
+    # Taken, not written over: whoever had the old file open goes on with a whole one.
+    assert kept.read_bytes() == b"old"
+    assert {*tmp_path.iterdir()} == {history, flags, link, kept}
 
 
 def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path) -> None:
