@@ -3,14 +3,17 @@
 In: an older and a newer schema, or the checked-in ones and a git revision. Out: one sentence for each broken promise.
 Never: a judgement about wording; titles and descriptions may change freely.
 
-What senders may send stays accepted, and what was written to the log stays readable: nothing narrows. For messages
-that we tell, readers rely on more (`both_ways`): what was always there stays, and takes no new form.
+What senders may send stays accepted, and what was written to the log stays readable: nothing narrows. A field without
+a name was ignored whatever it held, so one that gets a name must take anything. For messages that we tell, readers rely
+on more (`both_ways`): what was always there stays, and takes no new form; but nobody else writes them, so that a new
+field takes nothing away.
 
 Judged is the part of JSON Schema that `schemas.publish` writes; a union has at most one form per JSON type.
 """
 
 import argparse
 import json
+import operator
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +42,7 @@ class _Pair(NamedTuple):
     new: Any
     old_document: Schema
     new_document: Schema
+    is_told: bool
 
     def at(self, place: str, old: Any, new: Any) -> "_Pair":
         return self._replace(place=f"{self.place}.{place}".lstrip("."), old=old, new=new)
@@ -50,7 +54,7 @@ class _Pair(NamedTuple):
 
 def breaking_changes(old: Schema, new: Schema, *, both_ways: bool = False) -> list[str]:
     """One sentence for each change that could break a sender, a stored message or, with `both_ways`, a reader."""
-    pair = _Pair("", old, new, old, new)
+    pair = _Pair("", old, new, old, new, both_ways)
     sentences = list(_narrowed(pair, frozenset()))
     if both_ways:
         sentences += _widened(pair, frozenset())
@@ -152,10 +156,13 @@ def _values(form: _Pair) -> Iterator[str]:
 
 def _default(pair: _Pair) -> Iterator[str]:
     old, new = _resolved(pair.old, pair.old_document), _resolved(pair.new, pair.new_document)
-    if isinstance(old, dict) and isinstance(new, dict) and "default" in old and "default" in new:
-        before, now = old["default"], new["default"]
-        if before != now:
-            yield f"{pair.name} means {_listed([now])} when it is left out, it meant {_listed([before])}"
+    if not isinstance(old, dict) or not isinstance(new, dict) or "default" not in old:
+        return
+    meant = f"when it is left out, it meant {_listed([old['default']])}"
+    if "default" not in new:
+        yield f"{pair.name} means nothing {meant}"
+    elif new["default"] != old["default"]:
+        yield f"{pair.name} means {_listed([new['default']])} {meant}"
 
 
 def _bounds(form: _Pair) -> Iterator[str]:
@@ -214,11 +221,14 @@ def _columns(form: _Pair) -> Iterator[str]:
 
 
 def _shared(form: _Pair) -> Iterator[_Pair]:
-    """The places inside that both schemas describe."""
+    """The places inside that both schemas describe; a field that had no name could hold what unnamed ones can."""
     old, new = form.old.get("properties", {}), form.new.get("properties", {})
-    for name in old:
-        if name in new:
+    unnamed = form.old.get("additionalProperties", True)
+    for name in new:
+        if name in old:
             yield form.at(name, old[name], new[name])
+        elif not form.is_told and unnamed is not False and name not in form.new.get("required", ()):
+            yield form.at(name, unnamed, new[name])
     for keyword, label in (("additionalProperties", "*"), ("items", "[]")):
         if isinstance(form.old.get(keyword), dict) and isinstance(form.new.get(keyword), dict):
             yield form.at(label, form.old[keyword], form.new[keyword])
@@ -261,6 +271,12 @@ def _no_longer_certain(form: _Pair) -> Iterator[str]:
     for keyword in sorted(form.old.keys() - _FREE):
         if keyword not in form.new:
             yield f"{form.name} is no longer sure to have the {keyword} {_listed([form.old[keyword]])}"
+    for keywords, is_looser in ((_FLOORS, operator.lt), (_CEILINGS, operator.gt)):
+        for keyword in form.old.keys() & {*keywords}:
+            old, new = form.old[keyword], form.new.get(keyword)
+            if new is None or is_looser(new, old):
+                now = "" if new is None else f", it is {new} now"
+                yield f"{form.name} is no longer sure to have the {keyword} {old}{now}"
 
 
 def _a(kind: str) -> str:

@@ -45,9 +45,17 @@ NARROWER = {
         changed(CHECKIN, f"{DATA}/properties", revision=...),
         "`data.revision` has been removed",
     ),
-    "a renamed property": (
-        changed(CHECKIN, f"{DATA}/properties", revision=..., edition=CHECKIN_DATA["properties"]["revision"]),
-        "`data.revision` has been removed; is it `edition` now? A new name is a new promise",
+    "a name for a field that was ignored whatever it held": (
+        changed(CHECKIN, f"{DATA}/properties", language={"type": "string"}),
+        "`data.language` takes only string now",
+    ),
+    "a name for an attribute that was ignored whatever it held": (
+        changed(CHECKIN, "properties", traceparent={"type": ["string", "null"]}),
+        "`traceparent` takes only string or null now",
+    ),
+    "a name for an item that could be null": (
+        changed(CHECKIN, f"{DATA}/properties/answers", properties={"trust": {"type": "number"}}),
+        "`data.answers.trust` no longer takes null",
     ),
     "a newly required property": (
         changed(CHECKIN, DATA, required=[*CHECKIN_DATA["required"], "revision"]),
@@ -118,6 +126,10 @@ NARROWER = {
         changed(CHECKIN, f"{DATA}/properties/revision", default=2),
         "`data.revision` means 2 when it is left out, it meant 1",
     ),
+    "a default less": (
+        changed(CHECKIN, f"{DATA}/properties/revision", default=...),
+        "`data.revision` means nothing when it is left out, it meant 1",
+    ),
     "a keyword that is not understood here": (
         changed(CHECKIN, DATA, dependentRequired={"revision": ["checkin_id"]}),
         '`data` must have the dependentRequired {"revision": ["checkin_id"]} now',
@@ -133,9 +145,12 @@ def test_what_no_longer_takes_old_messages_is_noticed(what: str) -> None:
 
 HARMLESS = {
     "nothing": CHECKIN,
-    "an optional property": changed(CHECKIN, f"{DATA}/properties", language={"type": "string"}),
-    "an optional property with a default": changed(
-        CHECKIN, f"{DATA}/properties", place={"enum": ["office", "video"], "default": "office"}
+    "a name for a field that takes anything": changed(CHECKIN, f"{DATA}/properties", language={}),
+    "a name for a field that takes anything, with a default": changed(
+        CHECKIN, f"{DATA}/properties", place={"default": "office"}
+    ),
+    "a name for an item": changed(
+        CHECKIN, f"{DATA}/properties/answers", properties={"trust": {"type": ["number", "null"]}}
     ),
     "other words": changed(changed(CHECKIN, "", description="Anew.", title="Anew"), "properties/id", description="."),
     "a choice more": changed(CHECKIN, f"{DATA}/properties/rater", enum=["client", "observer", "therapist"]),
@@ -158,6 +173,11 @@ def test_what_still_takes_every_old_message_is_let_through(what: str) -> None:
 
 
 LESS_CERTAIN = {
+    "a renamed property": (
+        FLAG,
+        changed(FLAG, "properties", team=..., group=FLAG["properties"]["team"]),
+        "`team` has been removed; is it `group` now? A new name is a new promise",
+    ),
     "a field that may be missing": (
         FLAG,
         changed(FLAG, "", required=[name for name in FLAG["required"] if name != "severity"]),
@@ -182,6 +202,26 @@ LESS_CERTAIN = {
         FLAG,
         changed(FLAG, "properties/updated_at", format=...),
         '`updated_at` is no longer sure to have the format "date-time"',
+    ),
+    "a floor less": (
+        changed(FLAG, "properties/session_number", minimum=1),
+        FLAG,
+        "`session_number` is no longer sure to have the minimum 1",
+    ),
+    "a lower floor": (
+        changed(FLAG, "properties/session_number", minimum=1),
+        changed(FLAG, "properties/session_number", minimum=0),
+        "`session_number` is no longer sure to have the minimum 1, it is 0 now",
+    ),
+    "a higher ceiling": (
+        changed(FLAG, "properties/session_number", maximum=9),
+        changed(FLAG, "properties/session_number", maximum=10),
+        "`session_number` is no longer sure to have the maximum 9, it is 10 now",
+    ),
+    "a ceiling less": (
+        changed(FLAG, "properties/session_number", maximum=9),
+        FLAG,
+        "`session_number` is no longer sure to have the maximum 9",
     ),
     "deep inside": (
         FLAG,
@@ -213,6 +253,11 @@ def test_senders_do_not_mind_what_readers_would() -> None:
     loose = changed(CHECKIN, f"{DATA}/properties/rater", enum=["client", "observer", "therapist"])
     assert breaking_changes(CHECKIN, loose) == []
     assert breaking_changes(CHECKIN, loose, both_ways=True) == ['`data.rater` can be "observer" now']
+
+
+def test_a_new_field_takes_nothing_away_from_readers() -> None:
+    new = changed(SUMMARY, "properties", waiting={"type": "integer", "minimum": 0, "default": 0})
+    assert breaking_changes(SUMMARY, new, both_ways=True) == []
 
 
 def test_one_column_more_at_the_end_breaks_no_reader() -> None:
