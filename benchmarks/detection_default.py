@@ -1,0 +1,196 @@
+"""What a practice lives with at the default setting: how long the list is, how often it is right, what it misses.
+
+In: a simulated practice. Out: counts that add up over practices, and the shares that follow from them.
+Never: a setting other than the default one.
+
+A flag is *right* when it opens at the onset session of a planted rupture or at one of the sessions within which a
+rupture counts as caught. A check-in is *strained* when its session lies in the planted stretch.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from benchmarks.detection_practice import FIRST_DAY, Practice
+from pipeline.backtest import PRACTICE_THERAPISTS
+from pipeline.core.detectors import DETECTORS
+from pipeline.core.history import History
+from pipeline.core.instants import DAY_US, to_us
+from pipeline.core.lifecycle import Life
+from pipeline.core.records import CLIENT, CheckinRecord, ClosedRecord
+
+WEEK_US = 7 * DAY_US
+MONTH_US = 365.25 / 12 * DAY_US
+#: A repair is found when the flag is told of as repaired this near the first session after the strain.
+REPAIR_WITHIN_SESSIONS = 2
+#: Stated probabilities of strain are compared with what was planted in bins between these.
+EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+#: Kind, shape, depth.
+Stratum = tuple[str, str, float]
+
+
+@dataclass(slots=True)
+class Bin:
+    """Check-ins at which the stated probability of strain lay between two edges; those of them before any flag."""
+
+    checkins: int = 0
+    stated: float = 0.0
+    strained: int = 0
+    unflagged: int = 0
+    unflagged_strained: int = 0
+
+    def add(self, other: "Bin") -> None:
+        """Put another bin of the same edges to this one."""
+        self.checkins += other.checkins
+        self.stated += other.stated
+        self.strained += other.strained
+        self.unflagged += other.unflagged
+        self.unflagged_strained += other.unflagged_strained
+
+
+@dataclass(slots=True)
+class AtDefault:
+    """Counts over one practice or several."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    false_kinds: Counter[str] = field(default_factory=Counter)
+    planted: Counter[Stratum] = field(default_factory=Counter)
+    caught: Counter[Stratum] = field(default_factory=Counter)
+    bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in pairwise(EDGES)])
+    #: Flags alive at the end of each week, as many as 40 therapists would have.
+    live: list[float] = field(default_factory=list)
+
+    def share(self, part: str, whole: str) -> float:
+        """One count as a share of another."""
+        return self.counts[part] / max(self.counts[whole], 1)
+
+    @property
+    def per_practice_week(self) -> float:
+        """Flags opened a week among 40 therapists."""
+        return PRACTICE_THERAPISTS * self.share("flags", "therapist_weeks")
+
+    @property
+    def false_per_client_month(self) -> float:
+        """False flags in a month of one client, from the case's first event to its last or to the onset."""
+        return self.share("false_flags", "quiet_us") * MONTH_US
+
+
+def together(many: Iterable[AtDefault]) -> AtDefault:
+    """Several practices as one."""
+    total = AtDefault()
+    for one in many:
+        total.counts.update(one.counts)
+        total.false_kinds.update(one.false_kinds)
+        total.planted.update(one.planted)
+        total.caught.update(one.caught)
+        total.live += one.live
+        for own, more in zip(total.bins, one.bins, strict=True):
+            own.add(more)
+    return total
+
+
+@dataclass(slots=True)
+class Told:
+    """One case at the default setting."""
+
+    lives: list[Life] = field(default_factory=list)
+    #: Flag -> number of the newest session when it was told of as ended.
+    ended: dict[str, int] = field(default_factory=dict)
+    #: Of each scored client check-in: its session, the probability of strain when the detectors were asked, and
+    #: whether no flag had opened before.
+    stated: list[tuple[int, float, bool]] = field(default_factory=list)
+    sessions: int = 0
+    closed_as: str = ""
+    quiet_us: int = 0
+
+
+def told(one: Practice, case_id: str) -> Told:
+    """Fold one case and look on."""
+    asked = [0.0]
+
+    def listen(history: History) -> None:
+        asked[0] = 1 - history.strain.usual
+
+    course, onset, found = one.course(case_id, detectors=(*DETECTORS, listen)), one.onset(case_id), Told()
+    first_at = one.items[case_id][0][0][0]
+    for at, record in one.items[case_id]:
+        is_unflagged = not course.lives
+        for life in course.advance(at, record):
+            if not life.is_live:
+                found.ended.setdefault(life.flag_id, course.history.session_number)
+        if course.history.session_number < onset:
+            found.quiet_us = at[0] - first_at
+        if isinstance(record, CheckinRecord) and record.rater == CLIENT and record.total is not None:
+            found.stated.append((course.sessions[record.session][0], asked[0], is_unflagged))
+        elif isinstance(record, ClosedRecord):
+            found.closed_as = record.reason
+    found.lives, found.sessions = list(course.lives.values()), course.history.session_number
+    return found
+
+
+def at_default(one: Practice, within: int) -> AtDefault:
+    """All cases of a practice; a rupture is caught by a flag `within` sessions after its onset."""
+    found, lives = AtDefault(), list[Life]()
+    found.counts.update(
+        therapist_weeks=one.conditions.therapists * one.conditions.weeks, quiet_checkins=one.quiet_checkins
+    )
+    for case_id in one.items:
+        case = told(one, case_id)
+        lives += case.lives
+        _count_flags(found, case, one.onset(case_id), within)
+        _count_leaving(found, case)
+        _count_calibration(found, case, one.strained(case_id))
+        if case_id in one.truth:
+            _count_rupture(found, case, one, case_id, within)
+    scale = PRACTICE_THERAPISTS / one.conditions.therapists
+    ends = [to_us(FIRST_DAY) + (week + 1) * WEEK_US for week in range(one.conditions.weeks)]
+    found.live = [scale * sum(_is_live_at(life, end) for life in lives) for end in ends]
+    return found
+
+
+def _count_flags(found: AtDefault, case: Told, onset: int, within: int) -> None:
+    false = [life for life in case.lives if life.session_number < onset]
+    right = [life for life in case.lives if 0 <= life.session_number - onset <= within]
+    found.false_kinds.update(life.signal.kind for life in false)
+    found.counts.update(
+        cases=1, flags=len(case.lives), false_flags=len(false), right_flags=len(right), quiet_us=case.quiet_us
+    )
+
+
+def _count_leaving(found: AtDefault, case: Told) -> None:
+    """Who was flagged before the last session; a case of one session cannot have been."""
+    if not case.closed_as or case.sessions < 2:
+        return
+    group = "dropouts" if case.closed_as == "dropout" else "others"
+    was_flagged = any(life.session_number < case.sessions for life in case.lives)
+    found.counts.update({group: 1, f"{group}_flagged": was_flagged})
+
+
+def _count_calibration(found: AtDefault, case: Told, strained: range) -> None:
+    for number, stated, is_unflagged in case.stated:
+        index = next(index for index, edge in enumerate(EDGES[1:]) if stated <= edge)
+        is_strained = number in strained
+        found.bins[index].add(Bin(1, stated, is_strained, is_unflagged, is_unflagged and is_strained))
+
+
+def _count_rupture(found: AtDefault, case: Told, one: Practice, case_id: str, within: int) -> None:
+    row, onset = one.truth[case_id], one.onset(case_id)
+    stratum = (row["kind"], row["shape"], row["depth"])
+    found.planted[stratum] += 1
+    found.counts["ruptures"] += 1
+    catching = [life for life in case.lives if 0 <= life.session_number - onset <= within]
+    if not catching:
+        return
+    found.caught[stratum] += 1
+    if row["repaired_session"] is not None:
+        life = catching[0]
+        off = abs(case.ended.get(life.flag_id, 0) - row["repaired_session"])
+        is_repaired = life.status == "repaired"
+        is_near = is_repaired and off <= REPAIR_WITHIN_SESSIONS
+        found.counts.update(repairs=1, repairs_told=is_repaired, repairs_found=is_near)
+
+
+def _is_live_at(life: Life, at: int) -> bool:
+    return life.opened_at <= at and (life.closed_at is None or life.closed_at > at)

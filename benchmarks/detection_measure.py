@@ -1,0 +1,213 @@
+"""How many planted ruptures are caught at the price of how many false flags: ours, the field's rules, and a bound.
+
+In: the practices of one regime. Out: a `Row`: shares caught at equal prices, and what our default setting did.
+Never: a tuning of ours to a regime: one prior, one set of limits, one knob for the comparison at equal false flags.
+
+A *false flag* is one that opens in a case without a planted rupture, or before the onset of the one planted. A rupture
+is *caught* when a flag opens at its onset session or at one of the three after it. Check-ins of the denominator: scored
+client check-ins of cases without a rupture, and those before the onset.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.detection_bound import Bound, moments_of
+from benchmarks.detection_default import AtDefault, at_default, together
+from benchmarks.detection_practice import Practice, Regime
+from pipeline.baselines import RULES, FieldRule, Scored, flagged, references
+
+#: From lavish to sparing.
+SENSITIVITIES = (0.4, 0.55, 0.7, 0.85, 1.0, 1.3, 1.7)
+PRICES = (1.0, 2.0, 3.0)
+WITHIN_SESSIONS = 3
+
+#: Case -> session numbers at which a flag opens.
+Openings = Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one rule at one limit brought."""
+
+    false_per_100: float
+    caught: Counter[str]
+    delays: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """Ruptures caught, of both kinds."""
+        return sum(self.caught.values())
+
+
+def tally(practices: Sequence[Practice], openings_of: Sequence[Openings]) -> Tally:
+    """Count false flags and ruptures caught over several practices."""
+    wrong = 0
+    caught: Counter[str] = Counter()
+    delays: list[int] = []
+    for one, openings in zip(practices, openings_of, strict=True):
+        for case_id, sessions in openings.items():
+            onset = one.onset(case_id)
+            wrong += sum(1 for number in sessions if number < onset)
+            late = [number - onset for number in sessions if 0 <= number - onset <= WITHIN_SESSIONS]
+            if late:
+                caught[one.truth[case_id]["kind"]] += 1
+                delays.append(min(late))
+    quiet = sum(one.quiet_checkins for one in practices)
+    return Tally(100 * wrong / max(quiet, 1), caught, tuple(delays))
+
+
+def openings_by_setting(
+    cases: Iterable[str], settings: Iterable[float], opened: Callable[[str, float], Sequence[int]]
+) -> list[Openings]:
+    """Where flags open, for each setting from lavish to sparing.
+
+    A case that a setting leaves alone all later ones leave alone too: until its first flag nothing depends on the
+    setting but where the limits lie, so it is not asked again.
+    """
+    left, found = list(cases), list[Openings]()
+    for setting in settings:
+        openings = {case_id: sessions for case_id in left if (sessions := opened(case_id, setting))}
+        found.append(openings)
+        left = list(openings)
+    return found
+
+
+def our_openings(one: Practice) -> list[Openings]:
+    """Ours at each sensitivity."""
+
+    def opened(case_id: str, sensitivity: float) -> list[int]:
+        return [life.session_number for life in one.folded(case_id, sensitivity).lives.values()]
+
+    return openings_by_setting(one.items, SENSITIVITIES, opened)
+
+
+def field_openings(rule: FieldRule, scores: Mapping[str, Sequence[Scored]]) -> list[Openings]:
+    """One of the field's rules at each of its limits."""
+    against = {case_id: references(rule, of_case) for case_id, of_case in scores.items()}
+
+    def opened(case_id: str, limit: float) -> list[int]:
+        return list(flagged(scores[case_id], against[case_id], limit))
+
+    return openings_by_setting(scores, rule.limits, opened)
+
+
+Curve = list[Tally]
+
+
+def curve_of(practices: Sequence[Practice], openings: Iterable[Sequence[Openings]]) -> Curve:
+    """A tally for each setting, from each practice's openings by setting."""
+    return [tally(practices, at_setting) for at_setting in zip(*openings, strict=True)]
+
+
+def field_curves(practices: Sequence[Practice]) -> tuple[dict[str, Curve], dict[str, Curve]]:
+    """Each of the field's rules at all its limits: as its users have it, and with our screen for inverted forms."""
+    screened = [one.screened() for one in practices]
+    changed = [
+        {case_id: scores for case_id, scores in after.scores.items() if scores != before.scores[case_id]}
+        for before, after in zip(practices, screened, strict=True)
+    ]
+    plain_curves, screened_curves = {}, {}
+    for name, rule in RULES.items():
+        plain = [field_openings(rule, one.scores) for one in practices]
+        again = [
+            _renewed(old, field_openings(rule, scores), scores) for old, scores in zip(plain, changed, strict=True)
+        ]
+        plain_curves[name], screened_curves[name] = curve_of(practices, plain), curve_of(screened, again)
+    return plain_curves, screened_curves
+
+
+def _renewed(old: Sequence[Openings], new: Sequence[Openings], cases: Iterable[str]) -> list[Openings]:
+    """The new openings of these cases in place of the old ones, setting by setting."""
+    gone = dict.fromkeys(cases, ())
+    return [{**before, **gone, **after} for before, after in zip(old, new, strict=True)]
+
+
+def bound_curve(practices: Sequence[Practice]) -> Curve:
+    """A classifier trained on the truth of the other seeds, with our lifecycle."""
+    import sklearn.ensemble  # noqa: F401 - only threads of what is loaded can be limited
+    from threadpoolctl import threadpool_limits
+
+    prepared = [moments_of(one.items, one.truth, one.yardsticks, WITHIN_SESSIONS) for one in practices]
+    # One thread: several wait for each other, and where something else runs too they wait ten times as long.
+    with threadpool_limits(1):
+        bounds = [
+            Bound.trained([rows for other, rows in enumerate(prepared) if other != index])
+            for index in range(len(prepared))
+        ]
+        judged = [bound.judged(rows) for bound, rows in zip(bounds, prepared, strict=True)]
+    return [tally(practices, [rows.openings(limit) for rows in judged]) for limit in Bound.limits(judged)]
+
+
+def caught_at(curve: Sequence[Tally], price: float, kind: str | None = None) -> float:
+    """Ruptures caught at this many false flags per 100 check-ins: the best setting within it, or between two."""
+    points = [(one.false_per_100, float(one.total if kind is None else one.caught[kind])) for one in curve]
+    within = [point for point in points if point[0] <= price]
+    above = sorted(point for point in points if point[0] > price)
+    best = max((caught for _, caught in within), default=0.0)
+    if not above:
+        return best
+    low, high = max(within, default=(0.0, 0.0)), above[0]
+    return max(best, low[1] + (high[1] - low[1]) * (price - low[0]) / (high[0] - low[0]))
+
+
+@dataclass(slots=True)
+class Row:
+    """What one regime showed. Shares of the planted ruptures, by price."""
+
+    regime: Regime
+    planted: Counter[str]
+    ours: list[float]
+    best: list[float]
+    best_name: list[str]
+    screened: list[float]
+    bound: list[float]
+    ours_withdrawal: list[float]
+    best_withdrawal: list[float]
+    ours_confrontation: list[float]
+    best_confrontation: list[float]
+    field: dict[str, list[float]]
+    default: Tally
+    at_default: AtDefault
+
+    def ratio(self, price: int) -> float:
+        """Ours over the best of the field's rules."""
+        return self.ours[price] / max(self.best[price], 1e-9)
+
+    def withdrawal_ratio(self, price: int) -> float:
+        """The same for withdrawal ruptures."""
+        return self.ours_withdrawal[price] / max(self.best_withdrawal[price], 1e-9)
+
+
+def measure(regime: Regime, practices: Sequence[Practice], has_bound: bool) -> Row:
+    """One regime, all seeds."""
+    ours = curve_of(practices, [our_openings(one) for one in practices])
+    rules, screened = field_curves(practices)
+    bound = bound_curve(practices) if has_bound else []
+    planted = Counter[str](row["kind"] for one in practices for row in one.truth.values())
+
+    def shares(curve: Curve, kind: str | None = None) -> list[float]:
+        every = sum(planted.values()) if kind is None else planted[kind]
+        return [caught_at(curve, price, kind) / every for price in PRICES]
+
+    def best_of(curves: Mapping[str, Curve], kind: str | None = None) -> list[tuple[float, str]]:
+        of_rules = [[(share, name) for share in shares(curve, kind)] for name, curve in curves.items()]
+        return [max(at_price) for at_price in zip(*of_rules, strict=True)]
+
+    best = best_of(rules)
+    return Row(
+        regime=regime,
+        planted=planted,
+        ours=shares(ours),
+        best=[share for share, _ in best],
+        best_name=[name for _, name in best],
+        screened=[share for share, _ in best_of(screened)],
+        bound=shares(bound) if bound else [],
+        ours_withdrawal=shares(ours, "withdrawal"),
+        best_withdrawal=[share for share, _ in best_of(rules, "withdrawal")],
+        ours_confrontation=shares(ours, "confrontation"),
+        best_confrontation=[share for share, _ in best_of(rules, "confrontation")],
+        field={name: shares(curve) for name, curve in rules.items()},
+        default=ours[SENSITIVITIES.index(1.0)],
+        at_default=together(at_default(one, WITHIN_SESSIONS) for one in practices),
+    )
