@@ -1,13 +1,23 @@
 """`alliance simulate`.
 
-In: the size of a practice and a seed. Out: a file of events and a file with the truth about every planted rupture.
+In: the size of a practice and a seed. Out: a file of events and a file with the truth about every planted rupture; one
+line, which also says how many events no door would take today.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
+
+from pipeline.commands.backtest import check_output, write_output
+from pipeline.commands.setup import Mendable
+
+#: The calendar of events, less than ten years before its end: a longer history is not made.
+FIRST_YEARS = range(1900, 9990)
 
 
 @click.command()
@@ -30,8 +40,27 @@ def simulate(
     from pipeline.simulation.practice import simulate as run
     from pipeline.simulation.stream import write_events, write_truth
 
+    if first_day.year not in FIRST_YEARS:
+        raise Mendable(f"--first-day lies outside of {FIRST_YEARS[0]} to {FIRST_YEARS[-1]}. Name a day in these years.")
+    if events.resolve() == truth.resolve():
+        raise Mendable(f"--events and --truth are the same file, {truth}. Name two.")
+    check_output("--events", events)
+    check_output("--truth", truth)
     parameters = PracticeParameters(first_day=first_day.replace(tzinfo=UTC), seed=seed, weeks=weeks)
     simulation = run(replace(parameters, therapists=therapists, therapist_checkins=therapist_checkins))
-    write_events(simulation, events)
-    write_truth(simulation, truth)
-    click.echo(f"{len(simulation.events)} events in {events}, {len(simulation.truth)} planted ruptures in {truth}")
+    write_output("--events", events, lambda file: write_events(simulation, file))
+    write_output("--truth", truth, lambda file: write_truth(simulation, file))
+    closing_line = f"{len(simulation.events)} events in {events}, {len(simulation.truth)} planted ruptures in {truth}"
+    click.echo(closing_line + of_the_future(simulation.events, datetime.now(UTC)))
+
+
+def of_the_future(events: Sequence[dict[str, Any]], now: datetime) -> str:
+    """How many events, in the order of their times, lie after now, and until when."""
+    times = [event["time"] for event in events]
+    ahead = len(times) - bisect_right(times, f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    if not ahead:
+        return ""
+    return (
+        f"\n{ahead} of {len(times)} events lie in the future and would be refused today, the last ones until "
+        f"{times[-1][:10]}; an earlier --first-day makes a history that can be sent."
+    )

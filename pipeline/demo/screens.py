@@ -116,7 +116,7 @@ def _progress(snapshot: Snapshot) -> str:
     clock = "" if snapshot.clock is None else f"{snapshot.clock:%d %b %H:%M}  "
     return (
         f"  {clock}{snapshot.sent:,} of {snapshot.to_send:,} events sent, {snapshot.stored:,} stored, "
-        f"{snapshot.summarised:,} in summaries; {snapshot.flag_count:,} flags, {snapshot.live_flags:,} need somebody; "
+        f"{snapshot.summarised:,} in summaries; {snapshot.flag_count:,} flags, {snapshot.live_flags:,} still live; "
         f"{speed(snapshot)}"
     )
 

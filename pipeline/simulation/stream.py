@@ -5,25 +5,25 @@ change them.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from pipeline.simulation.practice import Simulation
 
 
-def write_events(simulation: Simulation, path: Path) -> None:
+def write_events(simulation: Simulation, file: BinaryIO) -> None:
     """In order of arrival; without late or duplicated events that is the order of time."""
-    _write_lines((simulation.events[index] for index in simulation.delivery), path)
+    _write_lines((simulation.events[index] for index in simulation.delivery), file)
 
 
-def write_truth(simulation: Simulation, path: Path) -> None:
-    _write_lines(simulation.truth, path)
+def write_truth(simulation: Simulation, file: BinaryIO) -> None:
+    """One row a planted rupture."""
+    _write_lines(simulation.truth, file)
 
 
-def _write_lines(rows: Iterable[object], path: Path) -> None:
+def _write_lines(rows: Iterable[object], file: BinaryIO) -> None:
     encoder = msgspec.json.Encoder()
-    with path.open("wb") as file:
-        for row in rows:
-            file.write(encoder.encode(row))
-            file.write(b"\n")
+    for row in rows:
+        file.write(encoder.encode(row))
+        file.write(b"\n")

@@ -129,5 +129,6 @@ def test_in_a_pipe_each_phase_is_told_once_and_each_news_of_the_live_weeks_once(
         for _ in range(2):
             pipe.show(a_snapshot(phase=Phase.LIVE, news=(a_news(3, news="repaired"), a_news(2), a_news(1))))
     assert lines.count("Live: the last weeks in quickened time.") == 1
+    assert any("8 still live;" in line for line in lines)  # some of them acknowledged: nobody need come
     told = [line for line in lines if " flag " in line and "urgent drop, t-07" in line]
     assert [line.split(" flag ")[1].split(":")[0] for line in told] == ["opened", "repaired"]

@@ -1,11 +1,11 @@
 """The simulated practice keeps the contract, repeats itself to the byte, and is defined at its edges."""
 
+import io
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -116,13 +116,17 @@ def test_case_session_and_checkin_ids_belong_together() -> None:
     assert {len(names) for names in therapists.values()} == {1}
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        practice = a_faulty_practice(therapist_checkins=True)
-        write_events(practice, tmp_path / f"{name}.jsonl")
-        write_truth(practice, tmp_path / f"{name}.truth.jsonl")
-    assert (tmp_path / "one.jsonl").read_bytes() == (tmp_path / "two.jsonl").read_bytes()
-    assert (tmp_path / "one.truth.jsonl").read_bytes() == (tmp_path / "two.truth.jsonl").read_bytes()
+def written(practice: Simulation) -> tuple[bytes, bytes]:
+    """The file of events and the file of truth."""
+    events, truth = io.BytesIO(), io.BytesIO()
+    write_events(practice, events)
+    write_truth(practice, truth)
+    return events.getvalue(), truth.getvalue()
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    one, two = (written(a_faulty_practice(therapist_checkins=True)) for _ in range(2))
+    assert one == two
 
 
 def test_another_seed_is_another_practice() -> None:
@@ -130,14 +134,12 @@ def test_another_seed_is_another_practice() -> None:
     assert not {event["subject"] for event in one.events} & {event["subject"] for event in two.events}
 
 
-def test_files_hold_one_line_per_arrival_and_per_rupture(tmp_path: Path) -> None:
+def test_files_hold_one_line_per_arrival_and_per_rupture() -> None:
     practice = a_faulty_practice()
-    write_events(practice, tmp_path / "events.jsonl")
-    write_truth(practice, tmp_path / "truth.jsonl")
-    lines = (tmp_path / "events.jsonl").read_bytes().splitlines()
+    events, truth = written(practice)
+    lines = events.splitlines()
     assert [msgspec.json.decode(line) for line in lines] == [practice.events[i] for i in practice.delivery]
-    rows = (tmp_path / "truth.jsonl").read_bytes().splitlines()
-    assert [msgspec.json.decode(row) for row in rows] == practice.truth
+    assert [msgspec.json.decode(row) for row in truth.splitlines()] == practice.truth
 
 
 def test_a_larger_practice_leaves_the_therapists_it_had_as_they_were() -> None:
