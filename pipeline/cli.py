@@ -104,6 +104,7 @@ def worker() -> None:
 def store(accept_gap: bool) -> None:
     """Keep accepted events, flags, therapists and refusals in SQL."""
     from consumers.loop import LogIsShorter, LogStartsLater
+    from consumers.store.database import NotOurs
     from consumers.store.run import run_store
     from pipeline.doors.log import connection
 
@@ -123,6 +124,8 @@ def store(accept_gap: bool) -> None:
             )
     except (LogIsShorter, LogStartsLater) as error:
         raise Mendable(str(error)) from None
+    except NotOurs as error:
+        raise Mendable(f"ALLIANCE_DATABASE {error}.") from None
 
 
 @main.command()

@@ -171,8 +171,8 @@ def serve(
 
 #: How long a broker that is well may take to answer.
 ANSWER_SECONDS = 5.0
-#: ApiVersions, version 0, with an empty client id: any broker answers it before anything else, beginning with a length and
-#: the number of the request.
+#: ApiVersions, version 0, with an empty client id: any broker answers it before anything else is said, with a length
+#: and then the number of the request.
 API_VERSIONS = bytes.fromhex("0000000a 0012 0000 416c6c69 0000")
 
 

@@ -4,14 +4,23 @@ In: a SQLAlchemy URL. Out: an engine whose schema is the newest.
 Never: create tables in any other way than by the migrations.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+#: Any number that nobody else takes in this database.
+MIGRATION_LOCK = 0x616C6C69616E6365
+#: SQLite's words.
+NO_DATABASE = "file is not a database"
 
 
 def open_engine(url: str) -> Engine:
@@ -42,10 +51,58 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor.close()
 
 
+class NotOurs(Exception):
+    """What the URL names is no database that this release can work with; the message says what it is instead."""
+
+
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest revision."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
+    """Bring the schema to the newest revision; raises `NotOurs`.
+
+    Of several stores that start at once, one does it and the others wait for it.
+    """
+    with our_database(), engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        revision_of(connection)
+        config = _configuration()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+@contextmanager
+def our_database() -> Iterator[None]:
+    """Say of a file that is no database that it is none."""
+    try:
+        yield
+    except DatabaseError as error:
+        if str(error.orig) != NO_DATABASE:
+            raise
+        raise NotOurs("names a file that is no SQLite database. Name another file, or move that one away") from None
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema's revision, None before the first; raises `NotOurs` for one that this release does not know."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None and revision not in {one.revision for one in _scripts().walk_revisions()}:
+        raise NotOurs(
+            f"names a database of another release (revision {revision}). Start the release that wrote it, a newer one, "
+            "or restore the backup from before the upgrade"
+        )
+    return revision
+
+
+def newest_revision() -> str | None:
+    """The revision that `migrate` leads to."""
+    return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_configuration())
+
+
+def _configuration() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

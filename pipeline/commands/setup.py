@@ -142,8 +142,13 @@ def answered(name: str, ask: Callable[[], Answer]) -> Answer:
     """What a database answers, or one sentence that says which one does not; its own words may hold a password."""
     from sqlalchemy.exc import SQLAlchemyError
 
+    from consumers.store.database import NotOurs, our_database
+
     try:
-        return ask()
+        with our_database():
+            return ask()
+    except NotOurs as error:
+        raise Mendable(f"{name} {error}.") from None
     except SQLAlchemyError as error:
         raise Mendable(
             f"The database of {name} does not answer ({type(error).__name__}). Start it or name another."

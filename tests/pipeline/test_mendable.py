@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine
 
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, free_port
 from pipeline.cli import main
 from pipeline.health import Health, serve
 
@@ -37,6 +37,21 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no store yet (replay)": (["rejected", "replay"], {}, "ALLIANCE_DATABASE names a file that is not there"),
     "no tables": (["rejected", "list"], {"DATABASE": "sqlite:///empty.sqlite"}, "a database without an archive"),
     "database away": (["rejected", "list"], {"DATABASE": NOWHERE}, "ALLIANCE_DATABASE does not answer"),
+    "no SQLite file": (
+        ["rejected", "list"],
+        {"DATABASE": "sqlite:///note.txt"},
+        "names a file that is no SQLite database",
+    ),
+    "no SQLite file (store)": (
+        ["store"],
+        {"DATABASE": "sqlite:///note.txt"},
+        "ALLIANCE_DATABASE names a file that is no",
+    ),
+    "a newer release's": (
+        ["store"],
+        {"DATABASE": "sqlite:///newer.sqlite"},
+        "of another release (revision 9999). Start",
+    ),
     "replay from nonsense": (["replay", "--from", "nonsense"], {}, "--from must be sqlite:///FILE or postgresql://"),
     "replay from another's": (
         ["replay", "--from", "mysql://h/d"],
@@ -52,8 +67,12 @@ def test_a_mistake_is_told_in_one_sentence(mistake: str, monkeypatch: pytest.Mon
     command, settings, sentence = MISTAKES[mistake]
     monkeypatch.chdir(tmp_path)
     create_engine("sqlite:///empty.sqlite").connect().close()
+    (tmp_path / "note.txt").write_text("No database.\n" * 100)
+    with create_engine("sqlite:///newer.sqlite").begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('9999')")
     before = {*tmp_path.glob("*.sqlite")}
-    for name, value in settings.items():
+    for name, value in {"STORE_PORT": str(free_port()), **settings}.items():
         monkeypatch.setenv(f"ALLIANCE_{name}", value)
     told = CliRunner().invoke(main, command)
     assert (told.exit_code, told.exception.__class__) == (2, SystemExit), told.output
