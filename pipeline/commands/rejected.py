@@ -1,18 +1,28 @@
 """`alliance rejected list` and `alliance rejected replay`.
 
-In: the store's refused records. Out: a table without content; records sent again once they would be accepted.
+In: the store's refused records. Out: a table without content, or lines in a pipe; records sent again once they would be
+accepted.
 """
 
 import sys
 import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipeline.commands.setup import answered, effective_settings, known_instruments, store_of, with_broker
 from schemas.refusals import SENTENCES, Reason
 
+if TYPE_CHECKING:
+    from pipeline.doors.rejected import RejectedRow
+
+COLUMNS = ("received", "partition", "offset", "reason", "detail", "sent again")
+#: Narrower than this nothing of the table can be read.
+LEAST_WIDTH = 80
 REASON = click.Choice([reason.value for reason in Reason])
 
 
@@ -30,15 +40,31 @@ def list_them(reason: str | None, limit: int) -> None:
 
     engine = store_of("ALLIANCE_DATABASE", effective_settings().database)
     found = answered("ALLIANCE_DATABASE", lambda: list_rejected(engine, Reason(reason) if reason else None, limit))
-    table = Table("received", "partition", "offset", "reason", "detail", "sent again")
+    show(found, Console())
+
+
+def show(found: "Sequence[RejectedRow]", console: Console) -> None:
+    """A table and the sentences on a terminal with room for it; elsewhere one line a record, its fields after tabs."""
+    if not console.is_terminal or console.width < LEAST_WIDTH:
+        for row in found:
+            click.echo("\t".join(_fields(row)), file=console.file)
+        return
+    table = Table(*COLUMNS, box=None, padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.overflow = "fold"
+        column.no_wrap = column.header == "reason"
+        column.min_width = len("2026-03-02") if column.header in ("received", "sent again") else None
     for row in found:
-        again = "" if row.sent_again_at is None else f"{row.sent_again_at:%Y-%m-%d %H:%M}"
-        received = f"{row.received_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(received, str(row.id.partition), str(row.id.offset), row.reason.value, row.detail, again)
-    console = Console()
+        table.add_row(*map(escape, _fields(row)))
     console.print(table)
     for one in sorted({row.reason for row in found}):
         console.print(f"{one.value}: {SENTENCES[one]}", highlight=False)
+
+
+def _fields(row: "RejectedRow") -> list[str]:
+    again = "" if row.sent_again_at is None else f"{row.sent_again_at:%Y-%m-%d %H:%M}"
+    received = f"{row.received_at:%Y-%m-%d %H:%M:%S}"
+    return [received, str(row.id.partition), str(row.id.offset), row.reason.value, row.detail, again]
 
 
 @rejected.command()
