@@ -19,10 +19,12 @@ from pipeline.core.prior import DEFAULT_PRIOR, Prior, decode_prior
 from pipeline.health import CannotListen, answers, is_kafka
 from pipeline.settings import DATABASE, PREFIX, Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
-from schemas.instruments.registry import InstrumentError, load_instruments
+from schemas.instruments.registry import InstrumentError, load_instruments, passed_over
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -88,9 +90,12 @@ def listening(settings: Settings, process: str) -> Iterator[tuple[str, int]]:
 def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
     """Shipped and own instruments, or one sentence."""
     try:
-        return load_instruments(settings.instruments_folder)
+        instruments = load_instruments(settings.instruments_folder)
+        for name in passed_over(settings.instruments_folder):
+            log.warning("In ALLIANCE_INSTRUMENTS, %s is not read: its name does not end in .toml.", name)
     except InstrumentError as error:
         raise Mendable(str(error)) from None
+    return instruments
 
 
 def known_prior(settings: Settings) -> Prior:

@@ -48,6 +48,15 @@ def _names(definition: Definition) -> Iterator[Problem]:
         yield Problem("licence.notice", "it is empty; say who owns the instrument and on which terms")
 
 
+def _whole_numbers(definition: Definition) -> Iterator[Problem]:
+    places = {"decimals": definition.decimals, "missing.total_at_least": definition.missing.total_at_least}
+    for ingredient, at_least in definition.missing.ingredient_at_least.items():
+        places[f"missing.ingredient_at_least.{ingredient}"] = at_least
+    for place, number in places.items():
+        if abs(number) > _LARGEST:
+            yield Problem(place, "a number so large has no use here; give a small one")
+
+
 def _scale(definition: Definition) -> Iterator[Problem]:
     low, high, decimals = definition.minimum, definition.maximum, definition.decimals
     for place, value in (("minimum", low), ("maximum", high)):
@@ -177,4 +186,4 @@ def _disagreement(expected: float | None, got: float | None) -> str:
     return f"the example says {said}, the rules above make it {made}; mend whichever is wrong"
 
 
-_CHECKS = (_names, _scale, _items, _wording, _missing_items, _cutoff, _standard_error, _vectors)
+_CHECKS = (_names, _whole_numbers, _scale, _items, _wording, _missing_items, _cutoff, _standard_error, _vectors)

@@ -19,7 +19,10 @@ from schemas.instruments.checks import first_problem
 from schemas.instruments.definition import Definition, Instrument
 
 _SHIPPED = Path(__file__).parent
+_SUFFIX = ".toml"
 _FORM = "docs/instruments.md shows the form"
+#: What may lie beside the definitions without a word about it.
+_NOTES = (".md", ".txt")
 
 
 class InstrumentError(Exception):
@@ -48,6 +51,13 @@ def load_instrument(file: Path) -> Instrument:
     return prepare(definition)
 
 
+def passed_over(folder: Path | None) -> list[str]:
+    """What lies in the practice's folder and is not read, because its name does not end in .toml; notes left out."""
+    if folder is None:
+        return []
+    return [file.name for file in _visible(folder) if file.suffix.lower() not in (_SUFFIX, *_NOTES)]
+
+
 def fingerprint(instruments: Mapping[str, Instrument]) -> str:
     """Twelve hex digits that change when a score, a refusal or a threshold could; wording does not count."""
     rules = sorted(_rules(instrument) for instrument in instruments.values())
@@ -67,11 +77,18 @@ def _rules(instrument: Instrument) -> list[Any]:
 
 
 def _files(folder: Path) -> Iterable[Path]:
+    return [file for file in _visible(folder) if file.suffix.lower() == _SUFFIX]
+
+
+def _visible(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InstrumentError(
             f"{folder}: there is no such folder; make it, or leave the setting for own instruments empty."
         )
-    return sorted(file for file in folder.glob("*.toml") if not file.name.startswith("."))
+    try:
+        return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    except OSError as error:
+        raise InstrumentError(f"{folder}: cannot be read ({error.strerror}); mend its permissions.") from error
 
 
 def _taken(file: Path, name: str, by: Path) -> InstrumentError:
@@ -85,15 +102,23 @@ def _taken(file: Path, name: str, by: Path) -> InstrumentError:
 
 def _definition(file: Path) -> Definition:
     try:
-        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Definition)
-    except OSError as error:
+        # Some editors begin a file with a mark that says UTF-8.
+        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8-sig")), Definition)
+    except PermissionError as error:
         raise InstrumentError(f"{file}: cannot be read ({error.strerror}); mend its permissions.") from error
+    except OSError as error:
+        raise InstrumentError(f"{file}: cannot be read ({error.strerror}); take it out of the folder.") from error
     except UnicodeDecodeError as error:
         raise InstrumentError(f"{file}, byte {error.start + 1}: not UTF-8; save the file as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(file, str(error)) from error
     except msgspec.ValidationError as error:
         raise _wrong_form(file, str(error)) from error
+    except RecursionError as error:
+        raise InstrumentError(f"{file}: lists or tables within one another, far too deep; {_FORM}.") from error
+    except ValueError as error:
+        # Of all that a TOML file may hold, Python itself refuses only this.
+        raise InstrumentError(f"{file}: a number of thousands of digits; write a shorter one.") from error
 
 
 def _not_toml(file: Path, message: str) -> InstrumentError:

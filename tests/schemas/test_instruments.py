@@ -9,7 +9,7 @@ import pytest
 
 from schemas.instruments.arithmetic import score
 from schemas.instruments.definition import INGREDIENTS
-from schemas.instruments.registry import InstrumentError, fingerprint, load_instrument, load_instruments
+from schemas.instruments.registry import InstrumentError, fingerprint, load_instrument, load_instruments, passed_over
 
 SHIPPED = load_instruments(None)
 GUIDE = Path(__file__).parents[2] / "docs" / "instruments.md"
@@ -147,6 +147,25 @@ def test_hidden_and_foreign_files_in_the_folder_are_left_alone(write: Callable[.
     (folder / "._mood.toml").write_bytes(b"\x00\x05\x16\x07")
     (folder / "README.md").write_text("Ours.")
     assert "mood-2/1" in load_instruments(folder)
+    assert passed_over(folder) == []
+
+
+def test_what_is_not_read_is_named(write: Callable[..., Path]) -> None:
+    folder = write(name="mood.tml").parent
+    (folder / "old").mkdir()
+    assert set(load_instruments(folder)) == set(SHIPPED)
+    assert passed_over(folder) == ["mood.tml", "old"]
+    assert passed_over(None) == []
+
+
+def test_a_definition_in_capitals_is_read(write: Callable[..., Path]) -> None:
+    assert "mood-2/1" in load_instruments(write(name="MOOD.TOML").parent)
+
+
+def test_a_mark_at_the_beginning_that_says_utf_8_is_no_content(tmp_path: Path) -> None:
+    file = tmp_path / "mood.toml"
+    file.write_text(VALID, encoding="utf-8-sig")
+    assert load_instrument(file).id == "mood-2/1"
 
 
 def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
@@ -309,6 +328,16 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
             "licence.status: 'free' is not a status; use 'open' or 'restricted'.",
         ),
         (
+            "decimals = 0",
+            f"decimals = 0x{'f' * 5000}",
+            "decimals: a number so large has no use here; give a small one.",
+        ),
+        (
+            "total_at_least = 2",
+            f"total_at_least = 2\ningredient_at_least = {{ goals = 0x{'f' * 5000} }}",
+            "missing.ingredient_at_least.goals: a number so large has no use here; give a small one.",
+        ),
+        (
             'name = "Two questions"',
             "name = Two questions",
             "line 2, column 8: not TOML (Invalid value); docs/instruments.md shows the form.",
@@ -322,6 +351,20 @@ def test_a_wrong_definition_is_refused_with_file_place_and_way_out(
     with pytest.raises(InstrumentError) as refused:
         load_instruments(file.parent)
     assert str(refused.value) == f"{file}, {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("new", "sentence"),
+    [
+        (f"decimals = {'9' * 5000}", "a number of thousands of digits; write a shorter one."),
+        (f"decimals = {'[' * 5000}{']' * 5000}", "lists or tables within one another, far too deep; docs/"),
+    ],
+)
+def test_what_python_gives_up_on_is_refused_too(write: Callable[..., Path], new: str, sentence: str) -> None:
+    file = write("decimals = 0", new)
+    with pytest.raises(InstrumentError) as refused:
+        load_instruments(file.parent)
+    assert str(refused.value).startswith(f"{file}: {sentence}")
 
 
 def test_anchors_are_wording_too(write: Callable[..., Path]) -> None:
@@ -368,7 +411,9 @@ def test_a_file_that_is_not_text_or_cannot_be_read_is_said_to_be_so(tmp_path: Pa
     with pytest.raises(InstrumentError, match=r"latin.toml, byte 9: not UTF-8; save the file as UTF-8\."):
         load_instruments(tmp_path)
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(InstrumentError, match=r"folder.toml: cannot be read \(Is a directory\)"):
+    with pytest.raises(
+        InstrumentError, match=r"folder.toml: cannot be read \(Is a directory\); take it out of the folder\."
+    ):
         load_instruments(tmp_path)
 
 
