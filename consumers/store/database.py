@@ -5,8 +5,9 @@ Never: create tables in any other way than by the migrations.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from alembic import command
@@ -37,6 +38,20 @@ def is_missing_file(engine: Engine) -> bool:
     """Whether connecting would make a file."""
     path = engine.url.database
     return engine.dialect.name == "sqlite" and bool(path) and path != ":memory:" and not Path(str(path)).exists()
+
+
+def why_not_writable(engine: Engine) -> str | None:
+    """Why the store could not write into a file of SQLite, or not make it; None when it could. Nothing stays behind."""
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:":
+        return None
+    file = Path(path)
+    try:
+        # Its log lies beside it, so the folder must be writable too.
+        with TemporaryFile(dir=file.parent), file.open("r+b") if file.exists() else nullcontext():
+            return None
+    except OSError as error:
+        return f"{file} cannot be written ({error.strerror})"
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

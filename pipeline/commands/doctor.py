@@ -7,15 +7,35 @@ Never: make anything, not even the file of a database.
 
 import platform
 import sys
+from collections.abc import Callable
 from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from pipeline.commands.setup import Mendable, effective_settings, known_instruments, version, with_broker
+from pipeline.commands.setup import (
+    Mendable,
+    answered,
+    effective_settings,
+    engine_of,
+    known_instruments,
+    known_prior,
+    listening,
+    version,
+    with_broker,
+)
+from pipeline.health import listen
 from pipeline.settings import Settings, documentation
-from schemas.instruments.registry import fingerprint
+from schemas.instruments.registry import fingerprint, passed_over
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Finding = tuple[str, bool | None, str]
 
 #: What a finding is: well, in need of mending, or nothing that everybody needs.
 _WORDS = {True: "ok", False: "[bold red]not ok[/bold red]", None: "not there"}
@@ -31,60 +51,110 @@ def settings_help() -> str:
 
 @click.command(epilog=settings_help())
 def doctor() -> None:
-    """Effective settings, broker, topics, database, instruments, versions."""
+    """Effective settings, what answers, what is missing."""
     settings = effective_settings()
     console = Console()
     table = Table("setting", "value", title="Settings (environment variables)")
     for name, value in settings.masked().items():
-        table.add_row(name, value or "[dim](empty)[/dim]")
+        table.add_row(name, escape(value) or "[dim](empty)[/dim]")
     console.print(table)
-    instruments = known_instruments(settings)
-    findings = [
+    findings: list[Finding] = [
         ("versions", True, f"alliance {version()}, Python {platform.python_version()}"),
         ("libraries", True, ", ".join(f"{one} {version_of(one)}" for one in LIBRARIES)),
-        ("instruments", True, f"{', '.join(sorted(instruments))}; fingerprint {fingerprint(instruments)}"),
-        _broker(settings),
-        _database(settings),
+        _found("address", lambda: _address(settings)),
+        _found("instruments", lambda: _instruments(settings)),
+        _found("prior", lambda: _prior(settings)),
+        _keys(settings),
+        _found("broker", lambda: _broker(settings)),
+        _found("database", lambda: _database(settings)),
         *(_alertmanager(address) for address in settings.alertmanagers),
     ]
     table = Table("part", "", "finding")
     for part, is_well, finding in findings:
-        table.add_row(part, _WORDS[is_well], finding)
+        table.add_row(part, _WORDS[is_well], escape(finding))
     console.print(table)
     sys.exit(1 if any(is_well is False for _, is_well, _ in findings) else 0)
 
 
-def _broker(settings: Settings) -> tuple[str, bool, str]:
+def _found(part: str, look: Callable[[], str]) -> Finding:
+    """What a look finds; what must be mended ends no other look."""
+    try:
+        return part, True, look()
+    except Mendable as error:
+        return part, False, error.message
+
+
+def _address(settings: Settings) -> str:
+    with listening(settings, "process") as (host, port):
+        listen(host, port).close()
+    return f"{settings.host}, an address of this machine"
+
+
+def _instruments(settings: Settings) -> str:
+    instruments = known_instruments(settings)
+    not_read = passed_over(settings.instruments_folder)
+    return (
+        f"{', '.join(sorted(instruments))}; fingerprint {fingerprint(instruments)}"
+        f"{'; not read, as their names do not end in .toml: ' if not_read else ''}{', '.join(not_read)}"
+    )
+
+
+def _prior(settings: Settings) -> str:
+    known_prior(settings)
+    return f"{settings.prior}, the practice's own" if settings.prior else "the shipped one"
+
+
+def _keys(settings: Settings) -> Finding:
+    from pipeline.doors.keys import Keys, KeysError
+
+    if not settings.api_keys:
+        return "API keys", None, "none; only `alliance gateway` needs them: ALLIANCE_API_KEYS says where"
+    try:
+        Keys.read(Path(settings.api_keys))
+    except KeysError as error:
+        return "API keys", False, str(error)
+    return "API keys", True, settings.api_keys
+
+
+def _broker(settings: Settings) -> str:
     from pipeline.doors.log import missing_topics
 
-    try:
-        missing = with_broker(settings, lambda: missing_topics(settings))
-    except Mendable as error:
-        return "broker", False, error.message
+    missing = with_broker(settings, lambda: missing_topics(settings))
     if missing:
-        return "broker", False, f"answers; missing topics: {', '.join(missing)}; create them with `alliance topics`"
-    return "broker", True, "answers; all topics exist"
+        raise Mendable(f"answers; missing topics: {', '.join(missing)}; create them with `alliance topics`")
+    return "answers; all topics exist"
 
 
-def _database(settings: Settings) -> tuple[str, bool, str]:
+def _database(settings: Settings) -> str:
+    from consumers.store.database import is_missing_file, why_not_writable
+
+    engine = engine_of("ALLIANCE_DATABASE", settings.database)
+    obstacle = why_not_writable(engine)
+    if obstacle is not None:
+        raise Mendable(f"{engine.dialect.name}; {obstacle}. Mend its folder, or set ALLIANCE_DATABASE to another file.")
+    if is_missing_file(engine):
+        return "sqlite; no file yet, `alliance store` will make it"
+    return f"{engine.dialect.name}; {answered('ALLIANCE_DATABASE', lambda: _schema(engine))}"
+
+
+def _schema(engine: "Engine") -> str:
     from sqlalchemy import inspect
-    from sqlalchemy.exc import SQLAlchemyError
 
-    from consumers.store.database import is_missing_file, open_engine
+    from consumers.store.database import newest_revision, revision_of
 
-    try:
-        engine = open_engine(settings.database)
-        if is_missing_file(engine):
-            return "database", True, "sqlite; no file yet, `alliance store` will make it"
-        tables = inspect(engine).get_table_names()
-    except (SQLAlchemyError, ImportError) as error:
-        return "database", False, f"no answer ({type(error).__name__}); check ALLIANCE_DATABASE"
-    if "positions" not in tables:
-        return "database", True, f"{engine.dialect.name}; empty, `alliance store` will make its tables"
-    return "database", True, f"{engine.dialect.name}; {len(tables)} tables"
+    with engine.connect() as connection:
+        revision = revision_of(connection)
+        tables = inspect(connection).get_table_names()
+    if revision is None and "positions" in tables:
+        raise Mendable("The tables of ALLIANCE_DATABASE are not those of `alliance store`. Name another database.")
+    if revision is None:
+        return "empty, `alliance store` will make its tables"
+    if revision != newest_revision():
+        return f"revision {revision}, `alliance store` will bring it to {newest_revision()}"
+    return f"revision {revision}, the newest; {len(tables)} tables"
 
 
-def _alertmanager(address: str) -> tuple[str, bool | None, str]:
+def _alertmanager(address: str) -> Finding:
     from consumers.notifier.alertmanager import Alertmanager, Away
 
     alertmanager = Alertmanager(address)

@@ -72,9 +72,12 @@ def set_up_logging(settings: Settings) -> None:
 
 @contextmanager
 def listening(settings: Settings, process: str) -> Iterator[tuple[str, int]]:
-    """The address of a process; when it cannot listen there, one sentence names the setting that is wrong."""
+    """The address of a process; when it cannot listen there, one sentence names the setting that is wrong.
+
+    One that has no port among the settings takes a free one.
+    """
     port_setting = f"{process}_port"
-    host, port = settings.host, getattr(settings, port_setting)
+    host, port = settings.host, getattr(settings, port_setting, 0)
     try:
         yield host, port
     except CannotListen as error:
