@@ -36,7 +36,18 @@ from pipeline.health import Health, listen, probe_broker
 from pipeline.settings import Settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class WholeSentences(click.Group):
+    """A group whose list of commands cuts no description off."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Every command with its first sentence."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, one.get_short_help_str(limit=1000)) for name, one in sorted(self.commands.items())]
+            )
+
+
+@click.group(cls=WholeSentences, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version())
 def main() -> None:
     """Monitor the therapeutic alliance of a whole practice. Settings: environment variables ALLIANCE_… (see doctor)."""
@@ -85,12 +96,12 @@ def worker() -> None:
     from pipeline.meters import Meters
 
     settings = effective_settings()
-    instruments = known_instruments(settings)
+    instruments, prior = known_instruments(settings), known_prior(settings)
     health, meters, desk = Health("worker"), Meters(version()), ResumeDesk()
     with listening(settings, "worker") as address:
         serve(*address, health, meters.registry, post=desk.reply)
     _wait_for_topics(settings, health)
-    app = create_app(settings, instruments, known_prior(settings), health, meters, desk)
+    app = create_app(settings, instruments, prior, health, meters, desk)
     # Faust sets up logging once more; its debug lines hold records, so it never gets below INFO.
     level = "info" if settings.log_level == "debug" else settings.log_level
     faust_worker = faust.Worker(app, loglevel=level, redirect_stdouts=False, quiet=True)
