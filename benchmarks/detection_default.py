@@ -1,6 +1,6 @@
 """What a practice lives with at the default setting: how long the list is, how often it is right, what it misses.
 
-In: a simulated practice. Out: counts that add up over practices, and the shares that follow from them.
+In: simulated practices of a regime. Out: counts that add up over regimes, and the shares that follow from them.
 Never: a setting other than the default one.
 
 A flag is *right* when it opens at the onset session of a planted rupture or at one of the sessions within which a
@@ -8,7 +8,7 @@ rupture counts as caught. A check-in is *strained* when its session lies in the 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -52,7 +52,7 @@ class Bin:
 
 @dataclass(slots=True)
 class AtDefault:
-    """Counts over one practice or several."""
+    """Counts over one regime or several."""
 
     counts: Counter[str] = field(default_factory=Counter)
     false_kinds: Counter[str] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class AtDefault:
 
 
 def together(many: Iterable[AtDefault]) -> AtDefault:
-    """Several practices as one."""
+    """Several regimes as one."""
     total = AtDefault()
     for one in many:
         total.counts.update(one.counts)
@@ -130,22 +130,23 @@ def told(one: Practice, case_id: str) -> Told:
     return found
 
 
-def at_default(one: Practice, within: int) -> AtDefault:
-    """All cases of a practice; a rupture is caught by a flag `within` sessions after its onset."""
+def at_default(practices: Sequence[Practice], within: int) -> AtDefault:
+    """Practices of one regime; a rupture is caught by a flag `within` sessions after its onset."""
     found, lives = AtDefault(), list[Life]()
-    found.counts.update(
-        therapist_weeks=one.conditions.therapists * one.conditions.weeks, quiet_checkins=one.quiet_checkins
-    )
-    for case_id in one.items:
-        case = told(one, case_id)
-        lives += case.lives
-        _count_flags(found, case, one.onset(case_id), within)
-        _count_leaving(found, case)
-        _count_calibration(found, case, one.strained(case_id))
-        if case_id in one.truth:
-            _count_rupture(found, case, one, case_id, within)
-    scale = PRACTICE_THERAPISTS / one.conditions.therapists
-    ends = [to_us(FIRST_DAY) + (week + 1) * WEEK_US for week in range(one.conditions.weeks)]
+    for one in practices:
+        found.counts.update(
+            therapist_weeks=one.conditions.therapists * one.conditions.weeks, quiet_checkins=one.quiet_checkins
+        )
+        for case_id in one.items:
+            case = told(one, case_id)
+            lives += case.lives
+            _count_flags(found, case, one.onset(case_id), within)
+            _count_leaving(found, case)
+            _count_calibration(found, case, one.strained(case_id))
+            if case_id in one.truth:
+                _count_rupture(found, case, one, case_id, within)
+    scale = PRACTICE_THERAPISTS / sum(one.conditions.therapists for one in practices)
+    ends = [to_us(FIRST_DAY) + (week + 1) * WEEK_US for week in range(practices[0].conditions.weeks)]
     found.live = [scale * sum(_is_live_at(life, end) for life in lives) for end in ends]
     return found
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.detection_bound import Bound, moments_of
-from benchmarks.detection_default import AtDefault, at_default, together
+from benchmarks.detection_default import AtDefault, at_default
 from benchmarks.detection_practice import Practice, Regime
 from pipeline.baselines import RULES, FieldRule, Scored, flagged, references
 
@@ -209,5 +209,5 @@ def measure(regime: Regime, practices: Sequence[Practice], has_bound: bool) -> R
         best_confrontation=[share for share, _ in best_of(rules, "confrontation")],
         field={name: shares(curve) for name, curve in rules.items()},
         default=ours[SENSITIVITIES.index(1.0)],
-        at_default=together(at_default(one, WITHIN_SESSIONS) for one in practices),
+        at_default=at_default(practices, WITHIN_SESSIONS),
     )

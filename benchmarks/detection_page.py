@@ -54,7 +54,8 @@ def lines_of(row: Row) -> Iterator[str]:
 
 def conditions_line(command: str, size: str, seconds: float) -> str:
     """The command that measured, and under which conditions."""
-    return f"`{command}`, {size}, Python {platform.python_version()}, {seconds / 60:.0f} minutes."
+    took = f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+    return f"`{command}`, {size}, Python {platform.python_version()}, {took}."
 
 
 def summary(rows: Sequence[Row]) -> Iterator[str]:

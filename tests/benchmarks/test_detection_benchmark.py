@@ -55,7 +55,7 @@ def test_the_screened_curve_is_that_of_the_screened_scores(small: Practice) -> N
 
 def test_the_counts_at_the_default_setting_fit_together(small: Practice) -> None:
     openings = our_openings(small)[SENSITIVITIES.index(1.0)]
-    found = at_default(small, 3)
+    found = at_default([small], 3)
     counts = found.counts
     assert counts["cases"] == len(small.items)
     assert counts["flags"] == sum(len(sessions) for sessions in openings.values()) > 0
