@@ -195,7 +195,7 @@ def test_what_is_not_empty_or_would_lose_old_records_is_refused_with_a_way_out(
     produce(broker_of_my_own.bootstrap, EVENTS, [Record(b"c-1", b"{}")])
     assert f"The log is not empty ({EVENTS})" in refusal()
     assert "Traceback" not in refusal()
-    assert "--from must be sqlite:///FILE" in run(processes, target, "replay", "--from", "nowhere", expecting=2)
+    assert "sqlite:///FILE or postgresql://" in run(processes, target, "replay", "--from", "nowhere", expecting=2)
     absent = f"sqlite:///{tmp_path}/absent.sqlite"
     assert "a file that is not there" in run(processes, target, "replay", "--from", absent, expecting=2)
     assert not (tmp_path / "absent.sqlite").exists()
