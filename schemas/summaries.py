@@ -54,13 +54,16 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
     days: dict[date, Day] = {}
 
 
-class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The score figures of a therapist that may leave the log, after disclosure control."""
 
     scored_cases: int
     #: Sum of the published mean over the scored cases, 0 to `scored_cases`.
     score_points: float
     ingredient_points: dict[str, float]
+    #: Cases behind each of `ingredient_points`, at least five. Not there in what was written before it was counted:
+    #: then nobody knows how many cases stand behind an ingredient, and it must not be shown.
+    ingredient_scored_cases: dict[str, int] = {}
 
 
 class TherapistSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -82,3 +85,5 @@ class TherapistSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit
     days: dict[date, Day]
     #: None: too few clients to publish anything about scores.
     published: Publication | None = None
+    #: The scored cases that have each of `ingredient_points`; not there in what was written before it was counted.
+    ingredient_scored_cases: dict[str, int] = {}

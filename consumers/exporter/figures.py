@@ -18,7 +18,7 @@ from itertools import accumulate
 
 from schemas.flags import SEVERITIES, Flag
 from schemas.instruments.definition import INGREDIENTS
-from schemas.summaries import Day, TherapistSummary
+from schemas.summaries import Day, Publication, TherapistSummary
 
 SESSION_DAYS = 28
 REPAIR_DAYS = 90
@@ -108,8 +108,8 @@ class Therapist:
     #: None: too few clients to show anything about scores.
     scored_cases: int | None
     score_points: float
-    #: In the order of `INGREDIENTS`; None: not measured.
-    ingredient_points: tuple[float | None, ...]
+    #: In the order of `INGREDIENTS`: the sum and the cases behind it; None: not measured, or by too few.
+    ingredients: tuple[tuple[float, int] | None, ...]
     totals: Totals
 
     def is_shown(self, counts: Window) -> bool:
@@ -120,7 +120,6 @@ class Therapist:
 def shown(summary: TherapistSummary) -> Therapist:
     """What of a summary is shown; scores only where something has been published."""
     published = summary.published
-    points = {} if published is None else published.ingredient_points
     return Therapist(
         therapist_id=summary.therapist_id,
         team=sys.intern(summary.team),
@@ -131,9 +130,16 @@ def shown(summary: TherapistSummary) -> Therapist:
         last_event_at=_seconds(summary.last_event_at),
         scored_cases=None if published is None else published.scored_cases,
         score_points=0.0 if published is None else published.score_points,
-        ingredient_points=tuple(points.get(name) for name in INGREDIENTS),
+        ingredients=tuple(_ingredient(published, name) for name in INGREDIENTS),
         totals=totals_of(summary.days),
     )
+
+
+def _ingredient(published: Publication | None, name: str) -> tuple[float, int] | None:
+    """A sum that was published without its count, as it once was, may be a single client's: it is not shown."""
+    if published is None or name not in published.ingredient_points or name not in published.ingredient_scored_cases:
+        return None
+    return published.ingredient_points[name], published.ingredient_scored_cases[name]
 
 
 def _seconds(instant: datetime | None) -> float:

@@ -47,11 +47,9 @@ def _scores(one: Therapist, value: float) -> Values:
     return [] if one.scored_cases is None else [("", value)]
 
 
-def _by_ingredient(one: Therapist) -> Values:
-    if one.scored_cases is None:
-        return []
-    pairs = zip(INGREDIENTS, one.ingredient_points, strict=True)
-    return [(ingredient, points) for ingredient, points in pairs if points is not None]
+def _by_ingredient(one: Therapist, place: int) -> Values:
+    pairs = zip(INGREDIENTS, one.ingredients, strict=True)
+    return [(ingredient, figures[place]) for ingredient, figures in pairs if figures is not None]
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -98,7 +96,13 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "alliance_therapist_ingredient_points",
         "As score_points, for one ingredient.",
-        lambda one, _: _by_ingredient(one),
+        lambda one, _: _by_ingredient(one, 0),
+        label="ingredient",
+    ),
+    Family(
+        "alliance_therapist_ingredient_scored_cases",
+        "Cases behind ingredient_points: those whose latest score has the ingredient.",
+        lambda one, _: _by_ingredient(one, 1),
         label="ingredient",
     ),
     Family(

@@ -13,6 +13,8 @@ from hashlib import blake2b
 import msgspec
 
 from pipeline.core import disclosure
+from pipeline.core.disclosure import TOTAL
+from pipeline.core.instants import to_us
 from schemas.flags import Severity
 from schemas.summaries import CaseSummary, Day, Publication, TherapistSummary
 
@@ -24,14 +26,20 @@ MILLION = 1_000_000
 
 @dataclass(slots=True)
 class TherapistState:
-    """Newest summary per case, what was published, and who contributed since."""
+    """Newest summary per case, what was published, and who brings news since."""
 
     therapist_id: str
     #: By a digest of the case_id, so that no id of an erased case stays.
     cases: dict[str, CaseSummary] = field(default_factory=dict)
     published: Publication | None = None
-    #: Cases whose contribution differs from that of the last publication, with what it was then (a digest).
+    #: Cases that bring news: their latest check-in was given here and has stood in no figure. With its time.
     contributors: dict[str, int] = field(default_factory=dict)
+    #: Per case the time of the newest check-in that has stood in a figure.
+    told: dict[str, int] = field(default_factory=dict)
+    #: The figures that were published, as they moved last; newest at the end.
+    turns: list[str] = field(default_factory=list)
+    #: Check-ins that have brought news since a figure moved.
+    waited: int = 0
     #: Derived from `cases` and kept up to date with them: version, scored cases, sums in millionths.
     version: int = 0
     scored_cases: int = 0
@@ -70,8 +78,12 @@ class TherapistState:
     @property
     def ingredient_points(self) -> dict[str, float]:
         """As `score_points`, per ingredient that any scored case has."""
-        named = sorted(name for name, count in self.ingredient_cases.items() if count)
-        return {name: self.ingredient_millionths[name] / MILLION for name in named}
+        return {name: self.ingredient_millionths[name] / MILLION for name in self.ingredient_scored_cases}
+
+    @property
+    def ingredient_scored_cases(self) -> dict[str, int]:
+        """How many scored cases have each ingredient that any has."""
+        return {name: count for name, count in sorted(self.ingredient_cases.items()) if count}
 
 
 def step(state: TherapistState | None, summary: CaseSummary) -> tuple[TherapistState, bool]:
@@ -86,34 +98,73 @@ def step(state: TherapistState | None, summary: CaseSummary) -> tuple[TherapistS
     known = state.cases.get(key)
     if known is not None and known.version >= summary.version:
         return state, False
-    _contribute(state, key, 0 if known is None else _contribution(known), _contribution(summary))
+    _notice(state, key, known, summary)
     state.replace(key, known, summary)
     _publish(state)
     return state, True
 
 
-def _contribute(state: TherapistState, key: str, before: int, now: int) -> None:
-    """Who came and went again since the last publication has contributed nothing."""
-    if before == now:
+def _notice(state: TherapistState, key: str, known: CaseSummary | None, summary: CaseSummary) -> None:
+    """Whether the case brings news from now on; the same check-in never does twice, whatever came and went between."""
+    if summary.status == "erased":
+        state.told.pop(key, None)
+    scored_at = _scored_at(summary)
+    if scored_at is not None and state.contributors.get(key) == scored_at:
         return
-    if state.contributors.setdefault(key, before) == now:
-        del state.contributors[key]
+    state.contributors.pop(key, None)
+    if scored_at is None or scored_at <= state.told.get(key, scored_at - 1):
+        return
+    if _was_given_here(known, summary):
+        state.contributors[key] = scored_at
+        state.waited += 1
 
 
-def _contribution(case: CaseSummary) -> int:
-    """A digest of what a case adds to the score figures, and when; 0: nothing."""
-    if case.status != "active" or case.score is None:
-        return 0
-    content = repr((case.score, sorted(case.ingredients.items()), case.scored_at)).encode()
-    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big")
+def _scored_at(case: CaseSummary) -> int | None:
+    """When the check-in was given that the case adds to the score figures, in microseconds; None: it adds nothing."""
+    if case.status != "active" or case.score is None or case.scored_at is None:
+        return None
+    return to_us(case.scored_at)
+
+
+def _was_given_here(known: CaseSummary | None, summary: CaseSummary) -> bool:
+    """False where another therapist may have published the check-in: it may have come along with the case."""
+    assert summary.scored_at is not None
+    if known is None or known.status == "left":
+        return summary.scored_at == summary.last_event_at
+    return known.scored_at is None or summary.scored_at > known.scored_at
 
 
 def _publish(state: TherapistState) -> None:
-    if state.scored_cases < disclosure.FEWEST_CASES:
-        state.published = None
-    elif disclosure.may_publish(state.scored_cases, len(state.contributors)):
-        state.published = disclosure.publication(state.scored_cases, state.score_points, state.ingredient_points)
-        state.contributors = {}
+    """Take back what has too few cases; move the figure that is due, if one may."""
+    cases = {TOTAL: state.scored_cases, **state.ingredient_cases}
+    state.published = disclosure.still_shown(state.published, cases)
+    if state.published is None:
+        state.turns = []
+    figure = disclosure.figure_due(cases, _news(state), state.turns, state.waited)
+    if figure is not None:
+        points = state.score_points if figure == TOTAL else state.ingredient_points[figure]
+        state.published = disclosure.with_figure(state.published, figure, cases[figure], points)
+        state.turns = [*(one for one in state.turns if one != figure), figure]
+        state.waited = 0
+        _tell(state, figure)
+
+
+def _news(state: TherapistState) -> Counter[str]:
+    """Cases that bring news, by figure."""
+    news: Counter[str] = Counter({TOTAL: len(state.contributors)})
+    if len(state.contributors) >= disclosure.FEWEST_CONTRIBUTORS:
+        for key in state.contributors:
+            news.update(state.cases[key].ingredients.keys())
+    return news
+
+
+def _tell(state: TherapistState, figure: str) -> None:
+    """Every check-in in the figure has been told, and is no news for any figure."""
+    for key, case in state.cases.items():
+        scored_at = _scored_at(case)
+        if scored_at is not None and (figure == TOTAL or figure in case.ingredients):
+            state.told[key] = max(scored_at, state.told.get(key, scored_at))
+            state.contributors.pop(key, None)
 
 
 def summary_of(state: TherapistState) -> TherapistSummary:
@@ -136,6 +187,7 @@ def summary_of(state: TherapistState) -> TherapistSummary:
         ),
         days=_days(cases, last_event_at),
         published=state.published,
+        ingredient_scored_cases=state.ingredient_scored_cases,
     )
 
 
@@ -161,12 +213,15 @@ def _days(cases: list[CaseSummary], last_event_at: datetime | None) -> dict[date
 
 
 class _StoredTherapist(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A therapist in the changelog, format 1."""
+    """A therapist in the changelog, format 2; format 1 ends with `contributors`, which meant something else."""
 
     format: int
     cases: dict[str, CaseSummary]
     published: Publication | None
     contributors: dict[str, int]
+    told: dict[str, int] = {}
+    turns: list[str] = []
+    waited: int = 0
 
 
 _decoder = msgspec.msgpack.Decoder(_StoredTherapist)
@@ -175,17 +230,32 @@ _encoder = msgspec.msgpack.Encoder()
 
 def encode(state: TherapistState) -> bytes:
     """The state as bytes."""
-    return _encoder.encode(_StoredTherapist(1, state.cases, state.published, state.contributors))
+    told = state.told, state.turns, state.waited
+    return _encoder.encode(_StoredTherapist(2, state.cases, state.published, state.contributors, *told))
 
 
 def decode(therapist_id: str, value: bytes) -> TherapistState:
     """A therapist from the changelog; raises `msgspec.DecodeError`, which must stop the process."""
     stored = _decoder.decode(value)
-    if stored.format != 1:
-        raise msgspec.DecodeError(f"changelog format {stored.format} is not known to this version")
-    return TherapistState(
+    match stored.format:
+        case 1:
+            return _of_format_1(therapist_id, stored)
+        case 2:
+            told = stored.told, stored.turns, stored.waited
+            return TherapistState(therapist_id, stored.cases, stored.published, stored.contributors, *told)
+        case other:
+            raise msgspec.DecodeError(f"changelog format {other} is not known to this version")
+
+
+def _of_format_1(therapist_id: str, stored: _StoredTherapist) -> TherapistState:
+    """What stood in a figure was not written down: take it that all did, and take back what nobody had counted."""
+    times = {key: _scored_at(case) for key, case in stored.cases.items()}
+    state = TherapistState(
         therapist_id,
         stored.cases,
         stored.published,
-        stored.contributors,
+        told={key: scored_at for key, scored_at in times.items() if scored_at is not None},
+        turns=[TOTAL] if stored.published else [],
     )
+    state.published = disclosure.still_shown(stored.published, {TOTAL: state.scored_cases})
+    return state

@@ -43,6 +43,7 @@ def summaries(draw: st.DrawFn) -> TherapistSummary:
         scored_cases=st.integers(5, 10_000_000),
         score_points=POINTS,
         ingredient_points=st.dictionaries(st.sampled_from(INGREDIENTS), POINTS),
+        ingredient_scored_cases=st.dictionaries(st.sampled_from(INGREDIENTS), st.integers(5, 10_000_000)),
     )
     return TherapistSummary(
         therapist_id=draw(NAMES),
@@ -166,5 +167,5 @@ def test_the_page_is_whole_in_every_format_and_encoding(accept: str, encoding: s
     assert text.count("# EOF") == accept.startswith("application")
     parse = parsed_openmetrics if accept.startswith("application") else parsed_text
     names = [family.name for family in parse(text)]
-    assert len(names) == len(set(names)) == 13
+    assert len(names) == len(set(names)) == 14
     assert {"technical", "alliance_therapist_active_cases"} <= set(names)
