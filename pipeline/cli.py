@@ -4,10 +4,12 @@ In: arguments and the environment. Out: one process of the system, or an answer 
 Never: logic; and never a traceback for what a person can mend.
 """
 
+import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 
@@ -34,6 +36,8 @@ from pipeline.commands.simulate import simulate
 from pipeline.demo.command import demo
 from pipeline.health import Health, listen, probe_broker
 from pipeline.settings import Settings
+
+log = logging.getLogger("pipeline.cli")
 
 
 class WholeSentences(click.Group):
@@ -202,19 +206,21 @@ def _wait_for_topics(settings: Settings, health: Health) -> None:
 
     from pipeline.doors.log import missing_topics
 
-    while True:
+    def absent() -> list[str] | None:
         # Asked for topics, kafka-python waits for half a minute before it says that nobody answers.
-        probe_broker(settings.kafka, health)
-        try:
-            absent = missing_topics(settings)
-        except KafkaError:
+        if probe_broker(settings.kafka, health):
+            with suppress(KafkaError):
+                return missing_topics(settings)
             health.waits_for("broker", "no broker answers")
-            threading.Event().wait(1.0)
-            continue
-        health.has("broker")
-        if absent:
-            raise Mendable(f"These topics do not exist: {', '.join(absent)}. Create them with `alliance topics`.")
-        return
+        return None
+
+    if (found := absent()) is None:
+        log.warning("No broker answers; waiting, nothing is lost.")
+    while found is None:
+        threading.Event().wait(1.0)
+        found = absent()
+    if found:
+        raise Mendable(f"These topics do not exist: {', '.join(found)}. Create them with `alliance topics`.")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no database's port": (
         ["rejected", "list"],
         {"DATABASE": "postgresql://h:x/d"},
-        "ALLIANCE_DATABASE must be sqlite:///",
+        "ALLIANCE_DATABASE must be sqlite:///FILE or postgresql://",
     ),
     "no store yet": (["rejected", "list"], {}, "ALLIANCE_DATABASE names a file that is not there"),
     "no store yet (replay)": (["rejected", "replay"], {}, "ALLIANCE_DATABASE names a file that is not there"),
@@ -52,7 +52,11 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
         {"DATABASE": "sqlite:///newer.sqlite"},
         "of another release (revision 9999). Start",
     ),
-    "replay from nonsense": (["replay", "--from", "nonsense"], {}, "--from must be sqlite:///FILE or postgresql://"),
+    "replay from nonsense": (
+        ["replay", "--from", "nonsense"],
+        {},
+        "--from must be sqlite:///FILE or postgresql://",
+    ),
     "replay from another's": (
         ["replay", "--from", "mysql://h/d"],
         {},
