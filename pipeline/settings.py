@@ -121,8 +121,8 @@ class Settings:
     session_timeout_seconds: int = _setting(  # type: ignore[assignment]
         10,
         "after this long without a heartbeat a dead worker's or store's partitions go to another",
-        # What a broker takes that is not told otherwise.
-        must=_whole(6, 1_800),
+        # A broker that is not told otherwise takes 6 at the least.
+        must=_whole(1, 1_800),
     )
     engine: str = _setting(  # type: ignore[assignment]
         "sets",

@@ -41,7 +41,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
         ["", "nonsense", "http://", "http://a:99999", "ftp://a:1", "a:9093,", "http://[a", "http://a b"],
     ),
     "WORKLIST_URL": (["", "https://a/b"], ["a/b", "javascript:x", "https://a b"]),
-    "SESSION_TIMEOUT_SECONDS": (["6", "1800"], ["0", "5", "1801"]),
+    "SESSION_TIMEOUT_SECONDS": (["1", "1800"], ["0", "1801"]),
     "ENGINE": (["sets", "events"], ["", "both"]),
     "LOG_LEVEL": (["debug", "INFO", "warning", "error"], ["", "loud", "critical"]),
 }
