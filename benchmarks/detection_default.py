@@ -17,7 +17,7 @@ from pipeline.backtest import PRACTICE_THERAPISTS
 from pipeline.core.detectors import DETECTORS
 from pipeline.core.history import History
 from pipeline.core.instants import DAY_US, to_us
-from pipeline.core.lifecycle import Life
+from pipeline.core.lifecycle import REPAIR_CHECKINS, Life
 from pipeline.core.records import CLIENT, CheckinRecord, ClosedRecord
 
 WEEK_US = 7 * DAY_US
@@ -186,11 +186,16 @@ def _count_rupture(found: AtDefault, case: Told, one: Practice, case_id: str, wi
         return
     found.caught[stratum] += 1
     if row["repaired_session"] is not None:
-        life = catching[0]
-        off = abs(case.ended.get(life.flag_id, 0) - row["repaired_session"])
-        is_repaired = life.status == "repaired"
-        is_near = is_repaired and off <= REPAIR_WITHIN_SESSIONS
-        found.counts.update(repairs=1, repairs_told=is_repaired, repairs_found=is_near)
+        _count_repair(found, case, catching[0], row["repaired_session"])
+
+
+def _count_repair(found: AtDefault, case: Told, life: Life, repaired_at: int) -> None:
+    """A repair can only be seen where enough forms follow both it and the flag."""
+    after = sum(number >= repaired_at and number > life.session_number for number, _, _ in case.stated)
+    is_told = life.status == "repaired"
+    is_near = is_told and abs(case.ended[life.flag_id] - repaired_at) <= REPAIR_WITHIN_SESSIONS
+    for group in ("repairs", "visible_repairs") if after >= REPAIR_CHECKINS else ("repairs",):
+        found.counts.update({group: 1, f"{group}_told": is_told, f"{group}_found": is_near})
 
 
 def _is_live_at(life: Life, at: int) -> bool:

@@ -15,6 +15,7 @@ from benchmarks.detection_measure import PRICES, WITHIN_SESSIONS, Row
 from pipeline.backtest import PRACTICE_THERAPISTS
 from pipeline.baselines import RULES
 from pipeline.core.detectors import EXPECTED_FALSE_FLAGS_PER_100
+from pipeline.core.lifecycle import REPAIR_CHECKINS
 from schemas.flags import KINDS
 
 CEILINGS = ("base", "low", "heavy")
@@ -133,6 +134,11 @@ def default_section(rows: Sequence[Row]) -> Iterator[str]:
     yield from _calibration(columns[0])
 
 
+def _repaired(one: AtDefault, group: str) -> str:
+    found, ever = one.share(f"{group}_found", group), one.share(f"{group}_told", group)
+    return f"{found:.0%} ({ever:.0%}) of {one.counts[group]}"
+
+
 _FIGURES: tuple[tuple[str, Callable[[AtDefault], str]], ...] = (
     ("cases with a planted rupture (prevalence)", lambda one: f"{one.share('ruptures', 'cases'):.1%}"),
     (
@@ -145,10 +151,11 @@ _FIGURES: tuple[tuple[str, Callable[[AtDefault], str]], ...] = (
     ("false flags per client-month", lambda one: f"{one.false_per_client_month:.3f}"),
     (
         f"caught ruptures that were repaired: flag repaired within ±{REPAIR_WITHIN_SESSIONS} sessions of it (ever)",
-        lambda one: (
-            f"{one.share('repairs_found', 'repairs'):.0%} ({one.share('repairs_told', 'repairs'):.0%}) "
-            f"of {one.counts['repairs']}"
-        ),
+        lambda one: _repaired(one, "repairs"),
+    ),
+    (
+        f"those of them with {REPAIR_CHECKINS} forms or more afterwards, which it takes, likewise",
+        lambda one: _repaired(one, "visible_repairs"),
     ),
     (
         "dropouts of two sessions or more that were flagged before their last session",

@@ -63,6 +63,7 @@ def test_the_counts_at_the_default_setting_fit_together(small: Practice) -> None
     assert sum(found.caught.values()) == tally([small], [openings]).total
     assert counts["false_flags"] == sum(found.false_kinds.values())
     assert sum(one.checkins for one in found.bins) == sum(len(scores) for scores in small.scores.values())
+    assert counts["visible_repairs"] <= counts["repairs"]
     assert counts["repairs_found"] <= counts["repairs_told"] <= counts["repairs"] <= sum(found.caught.values())
     assert len(found.live) == small.conditions.weeks
     assert together([found, found]).counts == {name: 2 * count for name, count in counts.items()}
