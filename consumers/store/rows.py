@@ -141,10 +141,17 @@ def therapist_row(summary: TherapistSummary) -> Row:
         "scored_cases": summary.scored_cases,
         "score_points": summary.score_points,
         "ingredient_points": summary.ingredient_points,
+        "ingredient_scored_cases": _ingredient_scored_cases(summary),
         "open_flag_cases": summary.open_flag_cases,
         "oldest_unacknowledged_at": summary.oldest_unacknowledged_at,
         "days": msgspec.to_builtins(summary.days, str_keys=True),
     }
+
+
+def _ingredient_scored_cases(summary: TherapistSummary) -> dict[str, int] | None:
+    """None where the summary was written before ingredients were counted."""
+    is_counted = summary.ingredient_scored_cases or not summary.ingredient_points
+    return summary.ingredient_scored_cases if is_counted else None
 
 
 def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Row:

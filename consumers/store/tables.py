@@ -191,6 +191,11 @@ therapists = _row(
     Column("scored_cases", Integer, nullable=False),
     Column("score_points", Float, nullable=False),
     Column("ingredient_points", JSON, nullable=False),
+    Column(
+        "ingredient_scored_cases",
+        JSON,
+        comment="cases behind each of ingredient_points; null: written before they were counted",
+    ),
     Column("open_flag_cases", JSON, nullable=False),
     Column("oldest_unacknowledged_at", Instant),
     Column("days", JSON, nullable=False, comment="day -> [held, completed, repaired, unrepaired], 90 days"),

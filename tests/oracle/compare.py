@@ -31,10 +31,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "erased_cases": (),
 }
 JSON_COLUMNS = frozenset(
-    {"answers", "kinds", "evidence", "ingredient_points", "open_flag_cases", "days"},
+    {"answers", "kinds", "evidence", "ingredient_points", "ingredient_scored_cases", "open_flag_cases", "days"},
 )
 #: Sums by name; a name that is not there is a sum of nothing.
-SUMS_BY_NAME = frozenset({"ingredient_points", "open_flag_cases"})
+SUMS_BY_NAME = frozenset({"ingredient_points", "ingredient_scored_cases", "open_flag_cases"})
 
 Name = tuple[Any, ...]
 

@@ -41,7 +41,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "therapists": (
         "therapist_id", "version", "team", "last_event_at", "active_cases", "scored_cases", "score_points",
-        "ingredient_points", "open_flag_cases", "oldest_unacknowledged_at", "days",
+        "ingredient_points", "ingredient_scored_cases", "open_flag_cases", "oldest_unacknowledged_at", "days",
     ),
     "rejected": ("received_at", "reason", "key", "value"),
     "erased_cases": ("count",),

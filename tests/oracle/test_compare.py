@@ -122,6 +122,17 @@ def test_a_difference_names_table_key_column_and_both_values() -> None:
     assert any(line.startswith("checkins case_id='c1' checkin_id='clinic#alliance.checkin") for line in found)
 
 
+def test_a_case_too_many_behind_an_ingredient_is_told() -> None:
+    expected = expected_store([checkin(0, 0.9, answers={"trust": 9, "empathy": 9, "goals": 9})])
+    actual = {name: table.copy() for name, table in expected.items()}
+    column = "ingredient_scored_cases"
+    actual["therapists"][column] = pd.Series([{"trust": 1, "empathy": 1, "goals": 1, "communication": 1}])
+    (found,) = differences(expected, actual)
+    assert found.startswith("therapists therapist_id='t1', ingredient_scored_cases: expected {")
+    actual["therapists"][column] = pd.Series([None], dtype="object")
+    assert len(differences(expected, actual)) == 1, "not counted is not the same as none"
+
+
 def test_a_row_too_many_or_too_few_is_told() -> None:
     one, two = expected_store([held(0)]), expected_store([held(0), held(0, "s2", id="e2")])
     assert "events case_id='c1' source='clinic' id='e2': in the store, but not expected" in differences(one, two)[0]

@@ -32,6 +32,21 @@ def test_an_ingredient_counts_where_the_instrument_gives_one() -> None:
     row = summary(log)
     assert row["score_points"] == 1.7
     assert row["ingredient_points"] == {"trust": 1.8, "empathy": 1.7, "goals": 1.6, "communication": 0.9}
+    assert row["ingredient_scored_cases"] == {"trust": 2, "empathy": 2, "goals": 2, "communication": 1}
+
+
+def test_an_ingredient_of_0_counts_and_one_of_a_form_without_a_total_does_not() -> None:
+    lowest = dict.fromkeys(("trust", "empathy", "goals", "communication"), 0)
+    log = [checkin(0, 0.5, answers=lowest), checkin(0, 0.5, subject="c2", answers={"trust": 9, "empathy": 8})]
+    row = summary(log)
+    assert (row["scored_cases"], row["active_cases"]) == (1, 2)
+    assert row["ingredient_points"] == dict.fromkeys(lowest, 0.0)
+    assert row["ingredient_scored_cases"] == dict.fromkeys(lowest, 1)
+
+
+def test_a_therapist_without_scores_has_no_case_behind_any_ingredient() -> None:
+    assert summary([held(0)])["ingredient_scored_cases"] == {}
+    assert summary([*scores(0.9), closed(1)])["ingredient_scored_cases"] == {}
 
 
 def test_live_flags_of_active_cases_are_counted_by_severity() -> None:

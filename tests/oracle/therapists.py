@@ -88,7 +88,7 @@ def _therapist(therapist_id: str, cases: pd.DataFrame) -> Row:
         dated, key=lambda case: (case[0] is not None, case[0] or 0, hex_digest(12, case[1].encode()))
     )
     active = cases[cases["is_active"].astype("bool")]
-    scores = active["score"].dropna()
+    scores, ingredients = active["score"].dropna(), active["ingredients"].dropna()
     unacknowledged = active["unacknowledged_since"].dropna()
     return {
         "therapist_id": therapist_id,
@@ -98,7 +98,8 @@ def _therapist(therapist_id: str, cases: pd.DataFrame) -> Row:
         "active_cases": len(active),
         "scored_cases": len(scores),
         "score_points": round(float(scores.sum()), 6),
-        "ingredient_points": _ingredient_points(active["ingredients"].dropna()),
+        "ingredient_points": _ingredient_points(ingredients),
+        "ingredient_scored_cases": _ingredient_scored_cases(ingredients),
         "open_flag_cases": {str(name): int(count) for name, count in active["open_flag"].value_counts().items()},
         "oldest_unacknowledged_at": min(unacknowledged) if len(unacknowledged) else None,
         "days": _days(cases["days"], newest_at),
@@ -108,6 +109,11 @@ def _therapist(therapist_id: str, cases: pd.DataFrame) -> Row:
 def _ingredient_points(ingredients: "pd.Series[Any]") -> dict[str, float]:
     points = pd.DataFrame([*ingredients]).sum()
     return {str(name): round(float(value), 6) for name, value in points.items()}
+
+
+def _ingredient_scored_cases(ingredients: "pd.Series[Any]") -> dict[str, int]:
+    """How many of the scored cases have each ingredient: a form need not give all that its instrument knows."""
+    return {str(name): int(number) for name, number in pd.DataFrame([*ingredients]).count().items()}
 
 
 def _days(of_cases: "pd.Series[Any]", newest_at: int | None) -> dict[str, list[int]]:
