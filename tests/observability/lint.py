@@ -28,7 +28,8 @@ COLUMNS = 24
 LABELS = {"team", "therapist", "ingredient", "severity", "kind", "le", "stage", "type", "reason", "job", "version"}
 QUESTIONS = ("What is this?", "When to worry?", "What to do?")
 POINTS = re.compile(r"alliance_therapist_(score|ingredient)_points")
-CASES = "alliance_therapist_scored_cases"
+#: By the sum that is divided: the cases behind it.
+CASES = {"score": "alliance_therapist_scored_cases", "ingredient": "alliance_therapist_ingredient_scored_cases"}
 WITH_LEGEND = {"timeseries", "xychart", "state-timeline"}
 OVER_A_WINDOW = re.compile(r"\b(?P<function>rate|irate|increase|delta|\w+_over_time)\([^\[\]]*\[(?P<window>[^\]]+)\]")
 COUNTER = re.compile(r"\balliance_\w+_(?:total|bucket|count|sum)\b(?:{[^}]*})?(?P<next>.?)")
@@ -271,9 +272,18 @@ def means_have_their_n(dashboards: Dashboards) -> Iterator[str]:
     """A mean stands beside the number of cases behind it."""
     for name, panel in panels(dashboards):
         asked = [target["expr"] for target in panel.get("targets", ())]
-        means = [text for text in asked if POINTS.search(text)]
-        if means and not any(CASES in text and not POINTS.search(text) for text in asked):
-            yield f"{name} shows a mean without its n"
+        for kind in {found[1] for text in asked for found in POINTS.finditer(text)}:
+            if not any(CASES[kind] in text and not POINTS.search(text) for text in asked):
+                yield f"{name} shows a mean without its n"
+
+
+def means_are_divided_by_their_own_n(dashboards: Dashboards) -> Iterator[str]:
+    """A scored case need not have every ingredient: what was not answered is not a 0."""
+    for name, _, target in queries(dashboards):
+        for kind in {found[1] for found in POINTS.finditer(target["expr"])}:
+            others = [cases for one, cases in CASES.items() if one != kind and cases in target["expr"]]
+            if CASES[kind] not in target["expr"] or others:
+                yield f"{name} divides the points of one kind by the cases of another"
 
 
 def alliance_is_drawn_from_0_to_1(dashboards: Dashboards) -> Iterator[str]:
@@ -335,6 +345,7 @@ RULES: tuple[Callable[[Dashboards], Iterator[str]], ...] = (
     metrics_exist,
     labels_are_allowed,
     means_have_their_n,
+    means_are_divided_by_their_own_n,
     alliance_is_drawn_from_0_to_1,
     legends_and_tooltips_are_set,
     links_lead_somewhere,

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from deploy.grafana.dashboards.write import FOLDER
-from tests.observability.history import BEGINNER, EXPORTER, FIRST_DAY, NOW
+from schemas.instruments.definition import INGREDIENTS
+from tests.observability.history import BEGINNER, EXPORTER, FIRST_DAY, LEFT_OUT, NOW
 from tests.observability.resolving import Answer, Look, everything, values_of, variables_of
 from tests.support.prometheus import Prometheus
 
@@ -89,6 +90,27 @@ def test_the_mean_of_the_practice_is_that_of_its_cases_not_of_its_therapists(obs
     cases = observed.instant(f"alliance_therapist_scored_cases{{{ONE_EXPORTER}}}", NOW)
     expected = sum(float(one["value"][1]) for one in points) / sum(float(one["value"][1]) for one in cases)
     assert shown == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("practice", "The four ingredients"), ("therapists", "Their four ingredients, over time")]
+)
+def test_an_ingredient_is_the_mean_of_the_cases_that_answered_it(name: str, title: str, observed: Prometheus) -> None:
+    def by_ingredient(expression: str) -> dict[str, float]:
+        found = observed.instant(expression, NOW)
+        return {one["metric"]["ingredient"]: float(one["value"][1]) for one in found}
+
+    means, fewest = _answers(name, title, observed)
+    points, cases = (
+        by_ingredient(f"sum by (ingredient) (alliance_therapist_ingredient_{metric}{{{ONE_EXPORTER}}})")
+        for metric in ("points", "scored_cases")
+    )
+    shown = by_ingredient(means.expression)
+    (least,) = observed.instant(fewest.expression, NOW)
+    assert shown.keys() == set(INGREDIENTS)
+    assert shown == pytest.approx({ingredient: points[ingredient] / cases[ingredient] for ingredient in INGREDIENTS})
+    assert float(least["value"][1]) == min(cases.values()) == cases[LEFT_OUT]
+    assert cases[LEFT_OUT] < 0.8 * min(cases[ingredient] for ingredient in INGREDIENTS if ingredient != LEFT_OUT)
 
 
 @pytest.mark.parametrize("name", [name for name in DASHBOARDS if name != "pipeline"])

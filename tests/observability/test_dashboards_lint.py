@@ -64,6 +64,7 @@ def asks(expression: str) -> Breaks:
 
 DEFAULTS = "fieldConfig/defaults"
 COLOUR_ONLY = [{"type": "value", "options": {"0": {"color": "red"}}}]
+INGREDIENT = "alliance_therapist_ingredient_"
 ACTIVE = "alliance_therapist_active_cases"
 
 BROKEN: list[tuple[Callable[..., Any], Breaks]] = [
@@ -99,6 +100,12 @@ BROKEN: list[tuple[Callable[..., Any], Breaks]] = [
     (lint.labels_are_allowed, Breaks("stat", "targets/0/legendFormat", "{{client}}")),
     (lint.labels_are_allowed, Breaks("table", "transformations/1/options/renameByName/instance", "Where")),
     (lint.means_have_their_n, Breaks("timeseries", "targets/1", REMOVED)),
+    (
+        lint.means_have_their_n,
+        Breaks("timeseries", "targets/0/expr", f"sum({INGREDIENT}points) / sum({INGREDIENT}cases)"),
+    ),
+    (lint.means_are_divided_by_their_own_n, asks(f"sum({INGREDIENT}points) / sum(alliance_therapist_scored_cases)")),
+    (lint.means_are_divided_by_their_own_n, asks("sum(alliance_therapist_score_points)")),
     (lint.alliance_is_drawn_from_0_to_1, Breaks("timeseries", f"{DEFAULTS}/min", 0.5)),
     (lint.legends_and_tooltips_are_set, Breaks("timeseries", "options/legend/showLegend", False)),
     (lint.legends_and_tooltips_are_set, Breaks("timeseries", "options/tooltip", REMOVED)),

@@ -383,6 +383,68 @@ def test_the_mean_of_a_practice_is_not_the_mean_of_means(tmp_path: Path) -> None
     run_tests(tmp_path, [practice(series, "10m", 0.8, 30)])
 
 
+def ingredient(instance: str, team: str, therapist: str, name: str, points: float, cases: int) -> dict[str, str]:
+    labels = f'{{team="{team}",therapist="{therapist}",instance="{instance}",ingredient="{name}"}}'
+    return {
+        f"alliance_therapist_ingredient_points{labels}": f"{points}x20",
+        f"alliance_therapist_ingredient_scored_cases{labels}": f"{cases}x20",
+    }
+
+
+def test_an_ingredient_is_the_mean_of_the_cases_that_answered_it(tmp_path: Path) -> None:
+    """Of 30 scored cases 10 left `goals` out, of t-3's too few answered it to show it, and two exporters say so."""
+    series: dict[str, str] = {}
+    for instance in ("a", "b"):
+        series |= gauges(instance, "north", "t-1", "8x20", "10x20")
+        series |= gauges(instance, "north", "t-2", "16x20", "20x20")
+        series |= gauges(instance, "south", "t-3", "4x20", "8x20")
+        series |= ingredient(instance, "north", "t-1", "trust", 8, 10) | ingredient(
+            instance, "north", "t-1", "goals", 4, 5
+        )
+        series |= ingredient(instance, "north", "t-2", "trust", 16, 20)
+        series |= ingredient(instance, "north", "t-2", "goals", 9, 15)
+        series |= ingredient(instance, "south", "t-3", "trust", 4, 8)
+    expected: dict[str, dict[str, float]] = {
+        "team_ingredient:alliance_score:mean": {
+            '{team="north", ingredient="trust"}': 0.8,
+            '{team="north", ingredient="goals"}': 0.65,
+            '{team="south", ingredient="trust"}': 0.5,
+        },
+        "practice_ingredient:alliance_score:mean": {'{ingredient="trust"}': 0.736842, '{ingredient="goals"}': 0.65},
+        "practice_ingredient:alliance_therapist_ingredient_scored_cases:sum": {
+            '{ingredient="trust"}': 38,
+            '{ingredient="goals"}': 20,
+        },
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            question(
+                f"round({record}, 0.000001) * 1",
+                10,
+                [{"labels": labels, "value": value} for labels, value in values.items()],
+            )
+            for record, values in expected.items()
+        ],
+    }
+    run_tests(tmp_path, [test])
+
+
+def test_an_ingredient_that_nobody_counted_has_no_mean(tmp_path: Path) -> None:
+    """As of an exporter from before ingredients were counted: better nothing than a wrong number."""
+    labels = '{team="north",therapist="t-1",instance="a",ingredient="goals"}'
+    series = {**gauges("a", "north", "t-1", "8x20", "10x20"), f"alliance_therapist_ingredient_points{labels}": "3x20"}
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            question(f"{level}_ingredient:alliance_score:mean", 10, []) for level in ("team", "practice")
+        ],
+    }
+    run_tests(tmp_path, [test])
+
+
 def test_a_flag_is_counted_once_however_many_exporters_saw_it(tmp_path: Path) -> None:
     labels = 'team="north",kind="drop",severity="urgent"'
     series = {

@@ -22,7 +22,7 @@ from deploy.grafana.dashboards.panels import (
 from deploy.grafana.dashboards.queries import NOBODY_WAITS, TEAMS, reference, share, state_above, state_below
 
 SCORE, SHARE, SECONDS = CONFIG.score_unit, CONFIG.share_unit, CONFIG.seconds_unit
-NUMBER = "Scored cases (n)"
+NUMBER, FEWEST = "Scored cases (n)", "Cases with an ingredient, the fewest (n)"
 IN_TIME = CONFIG.acknowledge_seconds
 
 
@@ -158,8 +158,6 @@ def _in_time() -> str:
 
 
 def _trends() -> list[PanelBuilder]:
-    points = TEAMS.total("ingredient_points", "ingredient", inner=("ingredient",))
-    ingredients = f"{points} / on() group_left() ({TEAMS.total('scored_cases')} > 0)"
     number = Query(NUMBER, TEAMS.total("scored_cases"), colour=GREY, on_the_right=True)
     return [
         series(
@@ -181,13 +179,16 @@ def _trends() -> list[PanelBuilder]:
             About(
                 8,
                 "The four ingredients",
-                "Trust, empathy, goals and communication, each as the mean of the latest client check-ins (0–1), and "
-                "how many cases stand behind them.",
+                "Trust, empathy, goals and communication, each as the mean of the latest client check-ins (0–1) of the "
+                "cases that answered it, and how many those are for the ingredient with the fewest.",
                 "One line falls away from the other three.",
                 "Make that ingredient the theme of the next team supervision.",
                 (12, 7, 12, 9),
             ),
-            [Query("{{ingredient}}", ingredients, SCORE, 2), number],
+            [
+                Query("{{ingredient}}", TEAMS.ingredient_means(), SCORE, 2),
+                Query(FEWEST, f"min({TEAMS.ingredient_cases()})", colour=GREY, on_the_right=True),
+            ],
             most=1,
             axis="alliance, 0–1",
         ),

@@ -36,6 +36,14 @@ class Scope:
         points = self.total("score_points", *by, offset=offset)
         return share(points, self.total("scored_cases", *by, offset=offset))
 
+    def ingredient_cases(self) -> str:
+        """Cases behind each ingredient: a scored form need not have all of them."""
+        return self.total("ingredient_scored_cases", "ingredient", inner=("ingredient",))
+
+    def ingredient_means(self) -> str:
+        """Points over the cases that have them, ingredient by ingredient."""
+        return share(self.total("ingredient_points", "ingredient", inner=("ingredient",)), self.ingredient_cases())
+
     def completion(self, *by: str) -> str:
         """Sessions with a scored client check-in among sessions held, 28 days."""
         return share(self.total("checkins_completed", *by), self.total("sessions_held", *by))

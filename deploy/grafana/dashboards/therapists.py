@@ -29,6 +29,7 @@ MEAN = share(THERAPISTS.each("score_points"), NUMBER)
 #: The practice (or the teams chosen), against which each therapist is held.
 CENTRE = TEAMS.mean()
 WARNING, CONTROL = CONFIG.warning_z, CONFIG.control_z
+FEWEST = "Cases with an ingredient, the fewest (n)"
 GREYS = (GREY, GREY, GREY)
 
 HOW_TO_READ = """\
@@ -197,20 +198,19 @@ def _over_time() -> PanelBuilder:
 
 
 def _ingredients() -> PanelBuilder:
-    points = THERAPISTS.total("ingredient_points", "ingredient", inner=("ingredient",))
-    number = THERAPISTS.total("scored_cases")
     return series(
         About(
             7,
             "Their four ingredients, over time",
-            "Trust, empathy, goals and communication of the therapists chosen, with the number of cases behind them.",
+            "Trust, empathy, goals and communication of the therapists chosen, each as the mean of the cases that "
+            "answered it, and how many those are for the ingredient with the fewest.",
             "One line falls away from the other three for more than four weeks.",
             "Offer it as a theme for supervision.",
             (12, 30, 12, 9),
         ),
         [
-            Query("{{ingredient}}", f"{points} / on() group_left() ({number} > 0)", SCORE, 2),
-            Query("Scored cases (n)", number, colour=GREY, on_the_right=True),
+            Query("{{ingredient}}", THERAPISTS.ingredient_means(), SCORE, 2),
+            Query(FEWEST, f"min({THERAPISTS.ingredient_cases()})", colour=GREY, on_the_right=True),
         ],
         most=1,
         axis="alliance, 0–1",
