@@ -10,7 +10,10 @@ client check-ins of cases without a rupture, and those before the onset.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
 
 from benchmarks.detection_bound import Bound, moments_of
 from benchmarks.detection_default import AtDefault, at_default
@@ -123,14 +126,16 @@ def _renewed(old: Sequence[Openings], new: Sequence[Openings], cases: Iterable[s
     return [{**before, **gone, **after} for before, after in zip(old, new, strict=True)]
 
 
+def _one_thread() -> AbstractContextManager[object]:
+    """Several threads wait for each other, ten times as long as they work where something else runs too."""
+    import_module("sklearn.ensemble")  # only threads of what is loaded can be limited
+    return cast(AbstractContextManager[object], import_module("threadpoolctl").threadpool_limits(1))
+
+
 def bound_curve(practices: Sequence[Practice]) -> Curve:
     """A classifier trained on the truth of the other seeds, with our lifecycle."""
-    import sklearn.ensemble  # noqa: F401 - only threads of what is loaded can be limited
-    from threadpoolctl import threadpool_limits
-
     prepared = [moments_of(one.items, one.truth, one.yardsticks, WITHIN_SESSIONS) for one in practices]
-    # One thread: several wait for each other, and where something else runs too they wait ten times as long.
-    with threadpool_limits(1):
+    with _one_thread():
         bounds = [
             Bound.trained([rows for other, rows in enumerate(prepared) if other != index])
             for index in range(len(prepared))

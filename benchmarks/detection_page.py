@@ -175,16 +175,14 @@ def _sensitivity(every: AtDefault) -> Iterator[str]:
     yield "| depth | all | " + " | ".join((*kinds, *shapes)) + " |"
     yield "|---" * 7 + "|"
     for depth in (*depths, None):
-        cells = [
-            _caught(every, lambda one, name=name, depth=depth: depth in (None, one[2]) and name in (None, *one[:2]))
-            for name in (None, *kinds, *shapes)
-        ]
+        cells = [_caught(every, depth, name) for name in (None, *kinds, *shapes)]
         yield f"| {'all' if depth is None else f'{depth:g}'} | " + " | ".join(cells) + " |"
 
 
-def _caught(every: AtDefault, is_meant: Callable[[tuple[str, str, float]], bool]) -> str:
-    planted = sum(count for one, count in every.planted.items() if is_meant(one))
-    caught = sum(count for one, count in every.caught.items() if is_meant(one))
+def _caught(every: AtDefault, depth: float | None, name: str | None) -> str:
+    """Of this depth and of the kind or shape of this name; None: of any."""
+    meant = [one for one in every.planted if depth in (None, one[2]) and name in (None, *one[:2])]
+    planted, caught = (sum(counts[one] for one in meant) for counts in (every.planted, every.caught))
     return f"{caught / planted:.2f} ({planted})" if planted else ""
 
 
