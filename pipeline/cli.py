@@ -185,11 +185,10 @@ def gateway() -> None:
 
     settings = effective_settings()
     known_instruments(settings)
-    # Where it cannot listen, uvicorn ends with a line of its own.
     with listening(settings, "gateway") as address:
-        listen(*address).close()
+        listener = listen(*address)
     try:
-        serve(settings, version=version())
+        serve(settings, listener, version=version())
     except KeysError as error:
         raise Mendable(str(error)) from None
 

@@ -14,6 +14,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from pipeline.demo.plan import Sending
+from pipeline.doors.records import HEADERS
 from schemas.topics import EVENTS
 
 #: Records that may be under way. The embedded broker drops a partition's oldest data above 5 MB, and a record leaves
@@ -79,7 +80,7 @@ class Feeder:
         """Hand one record over."""
         with self._lock:
             self.handed += 1
-        future = self._producer.send(EVENTS, key=key, value=value)
+        future = self._producer.send(EVENTS, key=key, value=value, headers=HEADERS)
         future.add_callback(self._acknowledged)
         future.add_errback(self._failed)
 

@@ -19,16 +19,13 @@ from kafka.errors import KafkaError
 
 from pipeline.doors.producers import close
 from pipeline.doors.records import HEADERS, Outgoing
-from pipeline.health import Health
+from pipeline.health import Health, is_kafka
 
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0
 #: Longer than any record of it may still live (`delivery_timeout_ms`).
 OLD_PRODUCER_SECONDS = 60.0
-PROBE_ANSWER_SECONDS = 5.0
-#: ApiVersions, version 0, with an empty client id: any broker answers it before anything else is said.
-_API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 0000")
 
 
 class BrokerAway(Exception):
@@ -91,7 +88,7 @@ class Forwarder:
             await asyncio.sleep(self._probe_seconds)
 
     async def _look(self) -> None:
-        if not await broker_answers(self._brokers):
+        if not await asyncio.to_thread(is_kafka, self._brokers):
             self._health.waits_for("broker", "no broker answers")
             self._give_up_producer()
             return
@@ -168,30 +165,3 @@ class _Countdown:
             self._on_failure()
         if not self.all.done():
             self.all.set_result(error)
-
-
-async def broker_answers(brokers: str, seconds: float = PROBE_ANSWER_SECONDS) -> bool:
-    """Whether one of `host:port,…` answers a Kafka request; an open port alone does not count."""
-    for one in brokers.split(","):
-        try:
-            async with asyncio.timeout(seconds):
-                if await _answers(*_address(one.strip())):
-                    return True
-        except (OSError, TimeoutError, EOFError):
-            continue
-    return False
-
-
-def _address(broker: str) -> tuple[str, str]:
-    host, colon, port = broker.rpartition(":")
-    return (host.strip("[]"), port) if colon else (broker, "9092")
-
-
-async def _answers(host: str, port: str) -> bool:
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(_API_VERSIONS)
-        await writer.drain()
-        return len(await reader.readexactly(4)) == 4
-    finally:
-        writer.close()

@@ -7,9 +7,11 @@ log line, a metric or a URL.
 
 import asyncio
 import logging
+import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -114,8 +116,11 @@ def create_gateway(
     return app
 
 
-def serve(settings: Settings, *, version: str = "0+unknown") -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; raises `KeysError` or `InstrumentError` for what a person can mend."""
+def serve(settings: Settings, listener: socket.socket, *, version: str = "0+unknown") -> None:
+    """Run the gateway on this socket until SIGTERM or Ctrl-C.
+
+    Raises `KeysError` or `InstrumentError` for what a person can mend.
+    """
     if not settings.api_keys:
         raise KeysError(
             "The gateway takes nothing without an API key. Make one with `alliance key NAME`, put its line into a "
@@ -129,17 +134,21 @@ def serve(settings: Settings, *, version: str = "0+unknown") -> None:
         lambda: time.time_ns() // 1_000_000,
         version=version,
     )
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.gateway_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        lifespan="on",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="on",
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
     )
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(3)
 
 
 def _bare_app(version: str, forwarder: Forwarder, health: Health) -> FastAPI:

@@ -18,6 +18,7 @@ from pipeline.doors import openapi
 from pipeline.doors.gateway import Limits, serve
 from pipeline.doors.keys import KeysError
 from pipeline.doors.records import HEADERS
+from pipeline.health import listen
 from pipeline.settings import Settings
 from schemas.examples import Example, examples
 from schemas.instruments.registry import load_instruments
@@ -323,5 +324,5 @@ def test_nothing_that_was_received_appears_in_an_answer_a_log_line_or_a_metric(
 
 
 def test_it_does_not_start_without_keys() -> None:
-    with pytest.raises(KeysError, match="ALLIANCE_API_KEYS"):
-        serve(Settings())
+    with listen("127.0.0.1", 0) as listener, pytest.raises(KeysError, match="ALLIANCE_API_KEYS"):
+        serve(Settings(), listener)
