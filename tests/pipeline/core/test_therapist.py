@@ -82,6 +82,14 @@ def test_of_an_erased_case_only_its_version_stays() -> None:
     assert not therapist.step(state, a_summary("the-case", 5))[1]
 
 
+def test_of_an_erased_case_no_time_of_a_check_in_stays_in_what_was_told() -> None:
+    state = after(*(a_summary(f"c-{number}", 1) for number in range(6)))
+    assert (len(state.told), len(state.contributors)) == (5, 1)
+    for number in (0, 5):
+        state, _ = therapist.step(state, a_summary(f"c-{number}", 2, None, status="erased", ingredients={}))
+    assert (len(state.told), len(state.contributors)) == (4, 0)
+
+
 def test_a_case_without_a_score_contributes_nothing_to_a_publication() -> None:
     state = after(*(a_summary(f"c-{number}", 1, 0.8) for number in range(5)))
     assert state.published is not None
