@@ -50,7 +50,10 @@ def summary(number: int) -> TherapistSummary:
         oldest_unacknowledged_at=TODAY - timedelta(hours=5) if number % 5 == 0 else None,
         days=days,
         published=Publication(
-            scored_cases=23, score_points=18.17, ingredient_points=dict.fromkeys(INGREDIENTS, 18.17 + number % 7 / 100)
+            scored_cases=23,
+            score_points=18.17,
+            ingredient_points=dict.fromkeys(INGREDIENTS, 18.17 + number % 7 / 100),
+            ingredient_scored_cases=dict.fromkeys(INGREDIENTS, 23),
         ),
     )
 
