@@ -107,7 +107,7 @@ def _features(history: History, record: Record, past: Sequence[float]) -> list[f
         history.missing_in_a_row,
         history.missing_share,
         history.judged,
-        history.missed_in_a_row,
+        history.missed,
         history.stiff_forms,
         history.forms,
         float(history.is_stiff),

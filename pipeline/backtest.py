@@ -19,7 +19,7 @@ from pipeline.core.course import Course, course_of, effective
 from pipeline.core.detectors import DETECTORS, EXPECTED_FALSE_FLAGS_PER_100
 from pipeline.core.history import Detector
 from pipeline.core.instants import DAY_US
-from pipeline.core.prior import DEFAULT_PRIOR, Prior, Yardstick, yardsticks_of
+from pipeline.core.prior import DEFAULT_PRIOR, DEFAULT_YARDSTICK, Prior, Yardstick, yardsticks_of
 from pipeline.core.records import CLIENT, CheckinRecord, HeldRecord, MissedRecord, Record, record_of
 from schemas.codec import encode
 from schemas.events import CaseErased
@@ -230,10 +230,13 @@ def scored_by_instrument(histories: Histories) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def calibration_cases(histories: Histories, instrument: str | None = None) -> list[CaseScores]:
+def calibration_cases(
+    histories: Histories, instrument: str | None = None, yardstick: Yardstick = DEFAULT_YARDSTICK
+) -> list[CaseScores]:
     """What `pipeline.core.calibration` needs of each case; the therapist is that of the latest session or check-in.
 
-    Scores are those of the named instrument, or of all; a session counts as answered by whichever instrument.
+    Scores are those of the named instrument, whose yardstick says how coarse it is, or of all; a session counts as
+    answered by whichever instrument.
     """
     found = []
     for records in histories.cases.values():
@@ -246,6 +249,7 @@ def calibration_cases(histories: Histories, instrument: str | None = None) -> li
                 sessions_held=len({one.session for one in visits if not isinstance(one, MissedRecord)}),
                 sessions_answered=len(answered),
                 missed_by_client=sum(isinstance(one, MissedRecord) and one.by == "client" for one in visits),
+                yardstick=yardstick,
             )
         )
     return found

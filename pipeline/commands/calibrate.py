@@ -24,7 +24,7 @@ def calibrate(events: Path, out: Path | None, instrument: str | None) -> None:
     from pipeline.backtest import calibration_cases, counted, histories_of, refusal_lines, scored_by_instrument
     from pipeline.core.calibration import calibrate as run
     from pipeline.core.calibration import calibration_text
-    from pipeline.core.prior import encode_prior
+    from pipeline.core.prior import DEFAULT_YARDSTICK, encode_prior, yardsticks_of
 
     instruments = known_instruments(effective_settings())
     if out is not None:
@@ -33,7 +33,8 @@ def calibrate(events: Path, out: Path | None, instrument: str | None) -> None:
     refuse_nothing(events, histories)
     counts = scored_by_instrument(histories)
     chosen = _chosen(counts, instrument)
-    found = run(calibration_cases(histories, chosen))
+    yardstick = yardsticks_of(instruments).get(chosen or "", DEFAULT_YARDSTICK)
+    found = run(calibration_cases(histories, chosen, yardstick))
     click.echo("\n".join(refusal_lines(histories)))
     if chosen is not None:
         click.echo(f"estimated from {counted(counts[chosen], 'scored check-in')} of {chosen} alone")

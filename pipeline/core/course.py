@@ -29,6 +29,7 @@ from pipeline.core.records import (
     WithdrawalRecord,
     position,
 )
+from schemas.flags import Kind
 
 Item = tuple[Position, Record]
 
@@ -65,7 +66,16 @@ class Course:
     unanswered: int | None = None
     lives: dict[str, Life] = field(default_factory=dict)
     live: Life | None = None
-    is_armed: bool = True
+    #: The first point of the live episode.
+    first_point: int = 0
+    #: Kinds that were raised and must have been silent before they open another flag.
+    spent: set[Kind] = field(default_factory=set)
+    #: Scored check-ins in a row at or over the cut-off.
+    over_cutoff: int = 0
+    #: Therapist of the newest session held or check-in.
+    met: str = ""
+    #: Appointments missed, by session.
+    missed: set[int] = field(default_factory=set)
     early_actions: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     #: For an instrument not known here: the practice's prior all the same.
@@ -103,12 +113,21 @@ class Course:
     def _session(self, at: int, record: HeldRecord | MissedRecord) -> list[Life]:
         self.therapist_id, self.team = record.therapist_id, record.team
         if isinstance(record, HeldRecord):
+            self._meet(record.therapist_id)
             _, lives = self._number(record.session, at)
             self.is_closed = False
             return lives
         lives = self._judge(at)
+        if record.session in self.missed:
+            return lives
+        self.missed.add(record.session)
         self.history.miss(record.by)
-        return lives + self._ask(at, f"missed-{record.identity}")
+        return lives + self._ask(at, f"missed-{record.identity}", is_counted=record.by == "client")
+
+    def _meet(self, therapist_id: str) -> None:
+        if self.met and therapist_id != self.met:
+            self.history.change_therapist()
+        self.met = therapist_id
 
     def _number(self, session: int, at: int) -> tuple[int, list[Life]]:
         """The number of a session; its first event counts it as held on its day and settles the one before."""
@@ -131,7 +150,7 @@ class Course:
             return []
         session, self.unanswered = self.unanswered, None
         self.history.judge_missing()
-        return self._ask(at, f"missing-{session}", is_session_over=True)
+        return self._ask(at, f"missing-{session}", is_counted=True)
 
     def _count(self, day: int, column: int) -> None:
         counts = self.days.get(day)
@@ -144,6 +163,7 @@ class Course:
         self.therapist_id, self.team = record.therapist_id, record.team
         self.checkins.add(record.checkin)
         self.slots.add(_slot(record))
+        self._meet(record.therapist_id)
         number, lives = self._number(record.session, at)
         self.is_closed = False
         if record.rater != CLIENT:
@@ -152,7 +172,7 @@ class Course:
             self.unanswered = None
         self.history.answer()
         if record.total is None:
-            return lives
+            return lives + self._ask(at, record.checkin, is_counted=True)
         self._count(self.sessions[record.session][1], 1)
         self.latest, self.latest_at = record, at
         return lives + self._score(at, record, number)
@@ -161,36 +181,41 @@ class Course:
         if record.total is None:
             return []
         yardstick = self.yardsticks.get(record.instrument, self.fallback)
-        self.history.add_therapist(number, record.total, yardstick.standard_error)
+        self.history.add_therapist(record.therapist_id, number, record.total, yardstick)
         return self._ask(at, record.checkin)
 
     def _score(self, at: int, record: CheckinRecord, number: int) -> list[Life]:
         yardstick = self.yardsticks.get(record.instrument, self.fallback)
         point = self.history.add(number, at, record, yardstick)
+        is_over = yardstick.cutoff is not None and point.score >= yardstick.cutoff
+        self.over_cutoff = self.over_cutoff + 1 if is_over else 0
         was_live = self.live is not None
         lives = self._ask(at, record.checkin, point)
         if not was_live and not lives:
             self.history.learn(point)
         return lives
 
-    def _ask(self, at: int, anchor: int | str, point: Point | None = None, is_session_over: bool = False) -> list[Life]:
-        """Ask the detectors about what has just happened."""
+    def _ask(self, at: int, anchor: int | str, point: Point | None = None, is_counted: bool = False) -> list[Life]:
+        """Ask the detectors about what has just happened; a scored check-in is counted anyway."""
         signals = [signal for detector in self.detectors if (signal := detector(self.history)) is not None]
         life = self.live
         if life is not None:
             score = None if point is None else point.score
-            lifecycle.on_moment(life, score, signals, at, is_session_over or point is not None)
+            lifecycle.on_moment(life, score, signals, at, is_counted or point is not None)
             self._after(life)
             return [life]
-        if signals and self.is_armed:
-            return [self._open(at, anchor, signals)]
-        if point is not None:
-            self.is_armed = self.is_armed or not signals
+        fresh = [signal for signal in signals if signal.kind not in self.spent]
+        if fresh:
+            self.first_point = len(self.history.points) - (point is not None)
+            return [self._open(at, anchor, fresh, signals)]
+        if point is not None and self.spent:
+            stay: set[Kind] = {"low"} if self.over_cutoff < lifecycle.REPAIR_CHECKINS else set()
+            self.spent &= stay.union(signal.kind for signal in signals)
         return []
 
-    def _open(self, at: int, anchor: int | str, signals: list[Signal]) -> Life:
+    def _open(self, at: int, anchor: int | str, fresh: list[Signal], signals: list[Signal]) -> Life:
         number = self.history.session_number
-        life = lifecycle.opened(self.case_id, anchor, signals, at, number, self.therapist_id, self.team)
+        life = lifecycle.opened(self.case_id, anchor, fresh, signals, at, number, self.therapist_id, self.team)
         self.lives[life.flag_id] = self.live = life
         for acted_at, action in self.early_actions.pop(life.flag_id, []):
             lifecycle.on_action(life, action, acted_at)
@@ -202,8 +227,9 @@ class Course:
         if life.is_live:
             return
         self.live = None
-        self.is_armed = life.status == "repaired"
-        self.history.end_episode(is_repaired=self.is_armed)
+        is_repaired = life.status == "repaired"
+        self.spent.update(kind for kind in life.kinds if kind == "low" or not is_repaired)
+        self.history.end_episode(is_repaired, self.first_point)
         if life.closed_at is not None and life.status in ("repaired", "unrepaired"):
             self._count(life.closed_at // DAY_US, 2 if life.status == "repaired" else 3)
 

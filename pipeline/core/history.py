@@ -9,6 +9,7 @@ gathers; here stand the likelihood ratios of each sign. docs/rules.md 4 gives al
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import exp, log
 
 from pipeline.core.level import CEILING, Level, upper_tail
@@ -30,15 +31,19 @@ from schemas.instruments.definition import INGREDIENTS
 
 #: Of forms given while moving away: all answers alike, and half of those at the top.
 FLAT_SHARE, PERFECT_SHARE = 0.6, 0.3
-#: Stiff forms (flat or frozen, not perfect) in quiet cases, and how many forms that figure is worth.
-STIFF_SHARE, STIFF_WORTH = 0.003, 10.0
+#: How many forms the instrument's own share of stiff forms (flat or frozen, not perfect) is worth.
+STIFF_WORTH = 10.0
+#: Clients who always answer so: their share (a working value), and how often they do.
+STIFF_CLIENTS, ALWAYS = 0.05, 0.9
+LOG_ODDS_STIFF_CLIENT = log(STIFF_CLIENTS / (1 - STIFF_CLIENTS))
 #: Nearer the ceiling there are too few ways to answer for a flat form to mean anything.
 STIFF_BELOW = 0.96
 LEAST_PERFECT = 0.03
 #: What the practice's share of missing forms is worth, in sessions; odds ratios of a missing form under strain.
 COMPLETION_WORTH = 6.0
 MISSING_ODDS_AGAINST, MISSING_ODDS_AWAY = 1.2, 3.0
-MISSED_ODDS_AWAY = 3.0
+#: The same of missed appointments, in appointments: worth more, for one missed after another says more than a habit.
+MISSED_WORTH, MISSED_ODDS_AWAY = 20.0, 3.0
 #: An ingredient under strain loses twice its usual share; SD of the log share from one session to the next.
 FOCUS, UNEVENNESS = log(2.0), 0.354
 FOCUSED_SHARE = 0.7
@@ -81,6 +86,14 @@ class Signal:
 
 
 @dataclass(slots=True)
+class Ratings:
+    """What one therapist of the case has rated so far, to be held against that one's own usual."""
+
+    level: Level
+    checkins: int = 0
+
+
+@dataclass(slots=True)
 class History:
     """The points so far, the levels of both raters, the evidence of strain, and the case's own habits."""
 
@@ -89,14 +102,16 @@ class History:
     sensitivity: float = 1.0
     points: list[Point] = field(default_factory=list)
     client: Level = field(init=False)
-    therapist: Level = field(init=False)
+    #: By therapist.
+    ratings: dict[str, Ratings] = field(default_factory=dict)
     strain: Strain = field(default_factory=Strain)
     session_number: int = 0
     #: Sessions judged, and how many of them without a client check-in; how many in a row at present.
     judged: int = 0
     missing: int = 0
     missing_in_a_row: int = 0
-    missed_in_a_row: int = 0
+    #: Appointments missed by the client.
+    missed: int = 0
     forms: int = 0
     stiff_forms: int = 0
     pattern: int = 0
@@ -107,7 +122,9 @@ class History:
     strained_ingredient: str = ""
     perfect_surprise: float = 1.0
     is_stiff: bool = False
-    #: Session of the newest therapist check-in and its deviation.
+    #: What last spoke for moving away by its form: a key of the detector's sentences.
+    form_ground: str = ""
+    #: Session of the newest therapist check-in, its deviation, and how many that therapist has given.
     therapist_session: int = 0
     therapist_deviation: float = 0.0
     therapist_checkins: int = 0
@@ -119,13 +136,11 @@ class History:
     def __post_init__(self) -> None:
         self.limit_odds = exp(self.limit)
         self.client = Level(self.yardstick.prior)
-        self.therapist = Level(self.yardstick.prior)
 
     def begin_session(self, session_number: int) -> None:
         """A session was held."""
         self.session_number = session_number
         self.strain.pass_session(session_number)
-        self.missed_in_a_row = 0
 
     def judge_missing(self) -> None:
         """A held session turned out to stay without a client check-in."""
@@ -158,23 +173,26 @@ class History:
         """An appointment was missed."""
         if by != "client":
             return
-        self.missed_in_a_row += 1
         self.strain.pass_session(self.session_number)
-        share = self.yardstick.prior.missed_share
+        usual = self.yardstick.prior.missed_share
+        share = (self.missed + MISSED_WORTH * usual) / (self.session_number + self.missed + MISSED_WORTH)
         self.strain.weigh(FORM, 1.0, MISSED_ODDS_AWAY / (1 + (MISSED_ODDS_AWAY - 1) * share))
+        self.missed += 1
+        self.form_ground = "missed"
 
     def add(self, session_number: int, at: int, record: CheckinRecord, yardstick: Yardstick) -> Point:
         """Weigh a scored client check-in; `learn` decides whether it teaches what is usual."""
         self._take_yardstick(yardstick)
         score = record.total
         assert score is not None
-        expected, spread = self.client.predict(self.session_number, yardstick.standard_error)
+        expected, spread = self._predict()
         deviation = (score - expected) / spread
         was_mirrored = bool(self.points) and self.points[-1].is_mirrored
         is_mirrored = not was_mirrored and _is_mirrored(score, expected, spread, deviation)
         start = deviation
-        if score >= CEILING and deviation < 0:
-            deviation = 0.0
+        if score >= CEILING:
+            start = (yardstick.edge - expected) / spread
+            deviation = start if start > 0 else 0.0
         point = Point(session_number, at, score, expected, deviation, is_mirrored)
         self.points.append(point)
         self.shares = ()
@@ -187,8 +205,12 @@ class History:
     def _take_yardstick(self, yardstick: Yardstick) -> None:
         """Measure by the instrument at hand; another prior means a level that begins anew."""
         if yardstick.prior is not self.yardstick.prior:
-            self.client, self.therapist = Level(yardstick.prior), Level(yardstick.prior)
+            self.client = Level(yardstick.prior)
         self.yardstick = yardstick
+
+    def _predict(self) -> tuple[float, float]:
+        yardstick = self.yardstick
+        return self.client.predict(self.session_number, yardstick.standard_error, yardstick.rounding_variance)
 
     def _weigh_score(self, record: CheckinRecord, score: float, deviation: float, spread: float) -> None:
         unit = self.yardstick.prior.within_sd / spread
@@ -213,33 +235,38 @@ class History:
         self.strain.weigh(SCORE, min(max(against / usual, 1e-3), 1.0), 1.0)
         self.perfect_surprise = (PERFECT_SHARE + (1 - FLAT_SHARE + PERFECT_SHARE * usual) * away) / usual
         self.strain.weigh(FORM, 1.0, self.perfect_surprise)
+        if self.perfect_surprise > 1:
+            self.form_ground = "perfect"
 
     def _weigh_form(self, record: CheckinRecord, score: float) -> None:
         if score >= STIFF_BELOW:
             self._weigh_ingredients(record)
             return
-        usual = (self.stiff_forms + STIFF_WORTH * STIFF_SHARE) / (self.forms + STIFF_WORTH)
+        usual = _stiff_share(self.yardstick.stiff_share, self.stiff_forms, self.forms)
         self.is_stiff = record.flat or record.pattern == self.pattern
         if self.is_stiff:
-            self.strain.weigh(FORM, 1.0, (FLAT_SHARE - PERFECT_SHARE) / usual)
+            ratio = (FLAT_SHARE - PERFECT_SHARE) / usual
+            self.strain.weigh(FORM, 1.0, max(ratio, 1.0))
+            if ratio > 1:
+                self.form_ground = "stiff"
             return
-        self.strain.weigh(FORM, 1.0, (1 - FLAT_SHARE) / (1 - usual))
+        self.strain.weigh(FORM, 1.0, min((1 - FLAT_SHARE) / (1 - usual), 1.0))
         self._weigh_ingredients(record)
 
     def _weigh_ingredients(self, record: CheckinRecord) -> None:
         """How the shortfall is shared among the ingredients, against this client's own way."""
         scores = record.ingredients
         lost = [1.0 - scores[one] for one in INGREDIENTS if one in scores]
-        kinds, short = len(lost), sum(lost)
-        if kinds < 3 or short < 0.01 * kinds:
+        kinds, short, grain = len(lost), sum(lost), self.yardstick.grain
+        if kinds < 3 or short < grain * kinds:
             return
-        logs = [log(one + 0.01) for one in lost]
+        logs = [log(one + grain) for one in lost]
         centre = sum(logs) / kinds
         self.shares = tuple(one - centre for one in logs)
         if len(self.share_sums) != kinds:
             self.share_sums, self.share_count = (0.0,) * kinds, 0.0
         known = self.share_count + 1.0
-        blur = 0.005 / (short / kinds + 0.01)
+        blur = 0.5 * grain / (short / kinds + grain)
         variance = UNEVENNESS * UNEVENNESS * (1 + 1 / known) + blur * blur
         slope = FOCUS / variance
         offset = 0.5 * slope * FOCUS * (1 - 1 / kinds)
@@ -255,30 +282,52 @@ class History:
         if point.is_mirrored:
             return
         weight = self.strain.usual
-        expected, spread = self.client.predict(self.session_number, self.yardstick.standard_error)
-        self.client.take(point.score, expected, spread, weight)
+        expected, spread = self._predict()
+        self.client.take(point.score, expected, spread, weight, self.yardstick.edge)
         if self.shares:
             self.share_sums = tuple(a + weight * b for a, b in zip(self.share_sums, self.shares, strict=True))
             self.share_count += weight
 
-    def end_episode(self, is_repaired: bool) -> None:
-        """Begin anew; after an episode that was not repaired the case is measured against where it now stands."""
+    def end_episode(self, is_repaired: bool, first: int) -> None:
+        """Begin anew; after an episode that was not repaired the case is measured against where it now stands.
+
+        `first`: the first point of the episode; its points are what is usual then, if there are any.
+        """
         self.strain.reset()
         self.slide = 0.0
-        if not is_repaired:
+        if is_repaired:
+            return
+        stands_at = [point for point in self.points[first:] if not point.is_mirrored]
+        if not stands_at:
             self.client.forget()
+            return
+        self.client = Level(self.yardstick.prior)
+        for point in stands_at:
+            expected, spread = self.client.predict(
+                point.session_number, self.yardstick.standard_error, self.yardstick.rounding_variance
+            )
+            self.client.take(point.score, expected, spread, 1.0, self.yardstick.edge)
 
-    def add_therapist(self, session_number: int, score: float, standard_error: float) -> None:
-        """Weigh a therapist's check-in against the therapist's own usual rating of this case."""
-        expected, spread = self.therapist.predict(session_number, standard_error)
+    def change_therapist(self) -> None:
+        """Another bond: how it stands with the client is not known yet."""
+        self.client.forget()
+
+    def add_therapist(self, therapist_id: str, session_number: int, score: float, yardstick: Yardstick) -> None:
+        """Weigh a therapist's check-in against this therapist's own usual rating of this case."""
+        known = self.ratings.get(therapist_id)
+        if known is None:
+            known = self.ratings[therapist_id] = Ratings(Level(self.yardstick.prior))
+        level = known.level
+        expected, spread = level.predict(session_number, yardstick.standard_error, yardstick.rounding_variance)
         deviation = (score - expected) / spread
-        if self.therapist_checkins >= THERAPIST_FEWEST and score < CEILING:
+        if known.checkins >= THERAPIST_FEWEST and score < CEILING:
             against, _ = score_ratios(THERAPIST_CAUTION * deviation, self.yardstick.prior.within_sd / spread)
             ratio = 1 - NOTICED_SHARE + NOTICED_SHARE * min(against, 1e3)
             self.strain.weigh(THERAPIST, ratio, ratio)
-        self.therapist.take(score, expected, spread, 1.0 if deviation > -2 else 0.3)
+        level.take(score, expected, spread, 1.0 if deviation > -2 else 0.3, yardstick.edge)
+        known.checkins += 1
         self.therapist_session, self.therapist_deviation = session_number, deviation
-        self.therapist_checkins += 1
+        self.therapist_checkins = known.checkins
 
     def is_leading(self, sign: int) -> bool:
         """Whether the evidence is over the limit and this sign carries it, or a good part of it."""
@@ -302,7 +351,7 @@ class History:
     @property
     def target(self) -> float:
         """Score from which on a later check-in is back within limits."""
-        expected, _ = self.client.predict(self.session_number, self.yardstick.standard_error)
+        expected = self.client.foresee(self.session_number)
         return min(expected, 1.0) - self.yardstick.prior.within_sd
 
 
@@ -310,6 +359,15 @@ class History:
 LIMIT = 3.0
 WARNING_OVER, URGENT_OVER = 1.0, 3.0
 JOINING = 1.5
+
+
+@lru_cache(maxsize=4096)
+def _stiff_share(base: float, stiff: int, forms: int) -> float:
+    """How often this client's forms are stiff when all is as usual; the client may be one who always answers so."""
+    odds = LOG_ODDS_STIFF_CLIENT + stiff * log(ALWAYS / base) + (forms - stiff) * log((1 - ALWAYS) / (1 - base))
+    always = 1 / (1 + exp(-max(-50.0, min(odds, 50.0))))
+    own = (stiff + STIFF_WORTH * base) / (forms + STIFF_WORTH)
+    return always * ALWAYS + (1 - always) * own
 
 
 def _is_mirrored(score: float, expected: float, spread: float, deviation: float) -> bool:

@@ -45,32 +45,47 @@ class Level:
         self.level_variance = self.prior.between_variance
         self.residual_variance = self.prior.within_variance
 
-    def predict(self, session_number: int, floor: float) -> tuple[float, float]:
-        """Expected score before the ceiling and its SD, at this session or, for a late form, the latest one."""
-        gap = session_number - self.session_number
-        if gap > 0:
-            self._move(gap, session_number)
-        variance = self.level_variance + 2 * self.covariance + self.residual_variance
+    def predict(self, session_number: int, floor: float, rounding: float = 0.0) -> tuple[float, float]:
+        """Expected score before the ceiling and its SD, at this session or, for a late form, the latest one.
+
+        `floor`: the standard error of the instrument; `rounding`: the variance that its coarse answers add.
+        """
+        if session_number > self.session_number:
+            self._move(session_number)
+        variance = self.level_variance + 2 * self.covariance + self.residual_variance + rounding
         spread = sqrt(variance) if variance > 0 else 0.0
         prior = self.prior
         mean = prior.first_mean + prior.growth_per_session * (min(self.session_number, 10) - 1)
         return mean + self.level + self.residual, spread if spread > floor else floor
 
-    def _move(self, gap: int, session_number: int) -> None:
-        """Let the residual fade over `gap` sessions."""
-        phi = self.prior.autocorrelation
-        kept = (phi if gap == 1 else phi ** min(gap, _LONGEST)) if self.session_number else 0.0
+    def foresee(self, session_number: int) -> float:
+        """The expected score of `predict`, without going on to that session."""
+        if session_number <= self.session_number:
+            return self.prior.mean(self.session_number) + self.level + self.residual
+        return self.prior.mean(session_number) + self.level + self._kept(session_number) * self.residual
+
+    def _kept(self, session_number: int) -> float:
+        """What is left of the residual at a later session."""
+        gap, phi = session_number - self.session_number, self.prior.autocorrelation
+        return (phi if gap == 1 else phi ** min(gap, _LONGEST)) if self.session_number else 0.0
+
+    def _move(self, session_number: int) -> None:
+        """Let the residual fade up to a later session."""
+        kept = self._kept(session_number)
         self.session_number = session_number
         within = self.prior.within_variance
         self.residual *= kept
         self.covariance *= kept
         self.residual_variance = within + kept * kept * (self.residual_variance - within)
 
-    def take(self, score: float, expected: float, spread: float, weight: float) -> None:
-        """Learn from a score that was predicted so; `weight` 0-1 says how far it is believed to be usual."""
+    def take(self, score: float, expected: float, spread: float, weight: float, edge: float = 1.0) -> None:
+        """Learn from a score that was predicted so; `weight` 0-1 says how far it is believed to be usual.
+
+        A score at the ceiling says "at least `edge`".
+        """
         surprise, seen = score - expected, 1.0
         if score >= CEILING:
-            surprise, seen = _beyond(surprise / spread)
+            surprise, seen = _beyond((edge - expected) / spread)
             surprise *= spread
         variance = spread * spread
         on_level = (self.level_variance + self.covariance) / variance
@@ -84,8 +99,8 @@ class Level:
         self.count += weight
 
     def forget(self) -> None:
-        """The level may have moved for good: as unsure of it as of a new case."""
-        self.level_variance += self.prior.between_variance
+        """The level may have moved for good: at least as unsure of it as of a new case."""
+        self.level_variance = max(self.level_variance, self.prior.between_variance)
 
 
 def _beyond(start: float) -> tuple[float, float]:

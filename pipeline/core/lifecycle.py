@@ -6,7 +6,7 @@ Never: know the clock, the log or how a signal came about; `retracted` is no sta
 
 While a flag lives no other is raised: evidence gathers and severity can rise. It is repaired after `REPAIR_CHECKINS`
 client check-ins in a row back at the target; unrepaired after `UNREPAIRED_AFTER` without that, or when the case closes.
-After an unrepaired or dismissed flag the case is raised again only once a check-in was back within limits.
+Which kinds may open the next flag is the course's to know (`pipeline.core.course`).
 """
 
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ from schemas.flags import LIVE_STATUSES, SEVERITIES, Flag, Kind, Severity, Statu
 REPAIR_CHECKINS = 2
 UNREPAIRED_AFTER = 6
 
+#: Kinds whose ground is that scores are lower than expected.
+LOW_SCORES: frozenset[Kind] = frozenset({"drop", "waning"})
 SUGGESTIONS: dict[Kind, str] = {
     "drop": "Ask what was different in the last session, and whether something was said or left unsaid that mattered.",
     "waning": "Ask how the work has felt over the last weeks and what the client would like more or less of.",
@@ -45,6 +47,8 @@ class Life:
     session_number: int
     target: float
     status: Status = "open"
+    explanation: str = ""
+    evidence: dict[str, float] = field(default_factory=dict)
     kinds: list[Kind] = field(default_factory=list)
     sessions_since: int = 0
     back_in_a_row: int = 0
@@ -70,9 +74,9 @@ class Life:
             opened_at=from_us(self.opened_at),
             updated_at=from_us(self.updated_at),
             session_number=self.session_number,
-            explanation=self.signal.explanation,
+            explanation=self.explanation,
             suggestion=SUGGESTIONS[self.signal.kind],
-            evidence=self.signal.evidence,
+            evidence=self.evidence,
             rule=self.signal.rule,
             version=version,
             kinds=list(self.kinds),
@@ -91,14 +95,20 @@ def flag_id(case_id: str, anchor: int | str) -> str:
 def opened(
     case_id: str,
     anchor: int | str,
+    fresh: list[Signal],
     signals: list[Signal],
     at: int,
     session_number: int,
     therapist_id: str,
     team: str,
 ) -> Life:
-    """A new flag, carried by the gravest signal (the first of equals)."""
-    signal = max(signals, key=lambda one: SEVERITIES.index(one.severity))
+    """A new flag, carried by the gravest of the signals that may open one (the first of equals)."""
+    signal = max(fresh, key=lambda one: SEVERITIES.index(one.severity))
+    explanation, told = signal.explanation, [signal.kind]
+    for one in signals:
+        if one.kind not in told:
+            explanation = _with_clause(explanation, one, told)
+            told.append(one.kind)
     return Life(
         flag_id=flag_id(case_id, anchor),
         therapist_id=therapist_id,
@@ -109,12 +119,17 @@ def opened(
         updated_at=at,
         session_number=session_number,
         target=signal.target,
+        explanation=explanation,
+        evidence=signal.evidence,
         kinds=[one.kind for one in signals],
     )
 
 
 def on_moment(life: Life, score: float | None, signals: list[Signal], at: int, is_counted: bool) -> None:
-    """Something happened during an episode; `is_counted`: a scored check-in, or a session that stayed without one."""
+    """Something happened during an episode.
+
+    `is_counted`: the client checked in, left a check-in out, or missed an appointment.
+    """
     _gather(life, signals, at)
     if not is_counted:
         return
@@ -130,11 +145,20 @@ def on_moment(life: Life, score: float | None, signals: list[Signal], at: int, i
 def _gather(life: Life, signals: list[Signal], at: int) -> None:
     for signal in signals:
         if signal.kind not in life.kinds:
+            life.explanation = _with_clause(life.explanation, signal, life.kinds)
             life.kinds.append(signal.kind)
             life.updated_at = at
         if SEVERITIES.index(signal.severity) > SEVERITIES.index(life.severity):
             life.severity = signal.severity
+            life.evidence = life.evidence | signal.evidence
             life.updated_at = at
+
+
+def _with_clause(explanation: str, signal: Signal, told: list[Kind]) -> str:
+    """Still one sentence; the same low scores are not told of twice."""
+    if signal.kind in LOW_SCORES and not LOW_SCORES.isdisjoint(told):
+        return explanation
+    return f"{explanation.removesuffix('.')}; {signal.explanation[0].lower()}{signal.explanation[1:]}"
 
 
 def on_action(life: Life, action: str, at: int) -> None:

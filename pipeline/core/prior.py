@@ -18,6 +18,10 @@ from schemas.instruments.definition import Instrument
 
 _RANGE = 40.0
 GROWTH_SESSIONS = 10
+#: Answers in steps of a hundredth of the range or less count as not rounded.
+FINE_STEP = 0.01
+#: Stiff forms become more frequent with the step to this power, up to a share; fits rounded simulated answers.
+STIFFENING, MOST_STIFF = 1.7, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,22 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """What a score of one instrument is held against, in shares of its range."""
+    """What a score of one instrument is held against, in shares of its range.
+
+    The last four say how coarse its answers are; a form of hundredths has the figures that stand here.
+    """
 
     prior: Prior
     standard_error: float
     cutoff: float | None
+    #: From which true score on a form shows the ceiling.
+    edge: float = 1.0
+    #: Variance that rounding the answers adds to a total.
+    rounding_variance: float = 0.0
+    #: The smallest step of an ingredient.
+    grain: float = 0.01
+    #: Share of quiet forms, not near the ceiling, with all answers alike or the same as last time.
+    stiff_share: float = 0.003
 
 
 DEFAULT_PRIOR = Prior()
@@ -101,8 +116,15 @@ def yardsticks_of(instruments: Mapping[str, Instrument], prior: Prior = DEFAULT_
 
 
 def _yardstick(instrument: Instrument, prior: Prior) -> Yardstick:
+    step = 1 / instrument.span
+    coarseness = max(0.0, step - FINE_STEP)
+    fewest = min((len(rule.items) for rule in instrument.ingredient_rules), default=1)
     return Yardstick(
         prior,
         instrument.standard_error_share or DEFAULT_YARDSTICK.standard_error,
         instrument.cutoff_share,
+        edge=1.0 - coarseness / 2,
+        rounding_variance=coarseness * coarseness / (12 * len(instrument.items)),
+        grain=max(FINE_STEP, step / fewest),
+        stiff_share=min(MOST_STIFF, 0.003 * max(1.0, step / FINE_STEP) ** STIFFENING),
     )

@@ -14,7 +14,7 @@ from tests.oracle import shapes
 from tests.oracle.acceptance import Event
 from tests.oracle.episodes import Episodes, Moment, number_of
 from tests.oracle.instruments import Instrument
-from tests.oracle.strain import Strain
+from tests.oracle.strain import Form, Strain
 
 MICROSECONDS_OF_A_DAY = 86_400_000_000
 #: The places of the four counts of a day.
@@ -29,6 +29,10 @@ class Course:
     instruments: Mapping[str, Instrument]
     therapist_id: str | None = None
     team: str | None = None
+    #: Whom the latest held session or check-in has named.
+    at_work: str | None = None
+    #: The sessions that a `session.missed` has named.
+    missed: set[str] = field(default_factory=set)
     #: session_id -> (number, day), of the held sessions.
     sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
     is_closed: bool = False
@@ -50,6 +54,8 @@ class Course:
         if event.type == shapes.WITHDRAWN:
             return
         self.newest_at = at
+        if event.type in (shapes.HELD, shapes.CHECKIN):
+            self._work(event.data["therapist_id"])
         if event.type in (shapes.HELD, shapes.MISSED, shapes.CHECKIN, shapes.CLOSED):
             self._belong(event)
         if event.type in (shapes.HELD, shapes.CHECKIN):
@@ -71,6 +77,11 @@ class Course:
                 counted = REPAIRED if flag.status == "repaired" else UNREPAIRED
                 self.days[flag.closed_at // MICROSECONDS_OF_A_DAY][counted] += 1
 
+    def _work(self, therapist_id: str) -> None:
+        if self.at_work not in (None, therapist_id):
+            self.strain.client.loosen()
+        self.at_work = therapist_id
+
     def _belong(self, event: Event) -> None:
         self.therapist_id = str(event.data["therapist_id"])
         if event.type != shapes.CLOSED:
@@ -91,13 +102,17 @@ class Course:
         session_id = self.strain.unanswered
         if session_id is not None:
             self.strain.judge_missing()
-            self.episodes.ask(self._moment(at, f"missing-{number_of(session_id)}", is_missing=True))
+            self.episodes.ask(self._moment(at, f"missing-{number_of(session_id)}", is_counted=True))
 
     def _miss(self, at: int, event: Event) -> None:
         self._judge(at)
-        if event.data["by"] == "client":
+        if event.data["session_id"] in self.missed:
+            return
+        self.missed.add(event.data["session_id"])
+        by_client = event.data["by"] == "client"
+        if by_client:
             self.strain.miss_appointment()
-        self.episodes.ask(self._moment(at, f"missed-{number_of(event.source, event.id)}"))
+        self.episodes.ask(self._moment(at, f"missed-{number_of(event.source, event.id)}", is_counted=by_client))
 
     def _check_in(self, at: int, event: Event) -> None:
         assert event.scores is not None
@@ -112,15 +127,16 @@ class Course:
             return
         self.strain.answer(session_id)
         if total is None:
+            self.episodes.ask(self._moment(at, anchor, is_counted=True))
             return
         self.days[day][COMPLETED] += 1
         self.latest_scored = event
-        form = self.strain.score(event, instrument)
-        if not self.episodes.ask(self._moment(at, anchor, total)):
+        form = self.strain.score(event, number, instrument)
+        if not self.episodes.ask(self._moment(at, anchor, form, is_counted=True)):
             self.strain.learn(form)
 
-    def _moment(self, at: int, anchor: str, score: float | None = None, is_missing: bool = False) -> Moment:
-        return Moment(at, anchor, self.therapist_id or "", self.team or "", score, is_missing)
+    def _moment(self, at: int, anchor: str, form: Form | None = None, is_counted: bool = False) -> Moment:
+        return Moment(at, anchor, self.therapist_id or "", self.team or "", form, is_counted)
 
 
 def courses(counting: pd.DataFrame, instruments: Mapping[str, Instrument]) -> dict[str, Course]:

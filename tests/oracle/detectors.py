@@ -13,15 +13,16 @@ from tests.oracle.odds import LIMIT
 from tests.oracle.strain import Strain
 
 SEVERITIES = ("watch", "warning", "urgent")
+SLIDE_LIMIT = 5.0
 #: In the table's order: kind, the sign that is its own, rule.
 TABLE = (
     ("drop", "score", ("strain-odds-newest-score", "2", 0.29)),
     ("waning", "earlier", ("strain-odds-earlier-scores", "1", 0.08)),
     ("low", None, ("posterior-level-below-cutoff", "2", 0.09)),
-    ("ingredient", "ingredient", ("strain-odds-ingredient-share", "1", 0.01)),
-    ("withdrawal", "form", ("strain-odds-form-and-attendance", "1", 0.29)),
+    ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
+    ("withdrawal", "form", ("strain-odds-form-and-attendance", "2", 0.29)),
     ("silence", "missing", ("strain-odds-missing-check-ins", "1", 0.16)),
-    ("split", "therapist", ("residuals-of-both-raters-apart", "1", 0.17)),
+    ("split", "therapist", ("residuals-of-both-raters-apart", "2", 0.17)),
 )
 
 Rule = tuple[str, str, float]
@@ -61,20 +62,26 @@ def _signals(strain: Strain) -> Iterator[Signal]:
 def _speaks(strain: Strain, kind: str, sign: str) -> bool:
     leads = strain.odds.leads(sign)
     if kind == "waning":
-        return leads or strain.slide > 5
+        return leads or strain.slide > SLIDE_LIMIT
     if kind == "silence":
         return leads and strain.missing_in_a_row > 0 and strain.checkins > 0
     if kind == "split":
-        return strain.therapist_checkins >= 4 and (leads or _are_apart(strain))
+        return _is_known(strain) and (leads or _are_apart(strain))
     return leads
+
+
+def _is_known(strain: Strain) -> bool:
+    """The therapist who gave the latest check-in has given enough of them."""
+    latest = strain.latest_of_therapist
+    return latest is not None and strain.therapist_checkins[latest[0]] >= 4
 
 
 def _are_apart(strain: Strain) -> bool:
     """The client is unusually low, and the therapist has noticed nothing."""
     form, of_therapist = strain.latest, strain.latest_of_therapist
-    if form is None or form.is_mirrored or of_therapist is None or of_therapist[0] != form.session_id:
+    if form is None or form.is_mirrored or of_therapist is None or of_therapist[1] != form.session_id:
         return False
-    return form.deviation < -1.5 and of_therapist[1] > -0.5 and strain.odds.evidence >= LIMIT - 0.5
+    return form.deviation < -1.5 and of_therapist[2] > -0.5 and strain.odds.evidence >= LIMIT - 0.5
 
 
 def _of_odds(strain: Strain, kind: str, sign: str, rule: Rule) -> Signal:
@@ -93,23 +100,26 @@ def _of_odds(strain: Strain, kind: str, sign: str, rule: Rule) -> Signal:
             "expected": round(min(strain.latest.expected.score, 1), 4),
             "deviation": round(strain.latest.deviation, 4),
         }
-    expected = copy(strain.client).predict(strain.sessions, None).score
+    if kind == "waning":
+        facts |= {"slide": round(strain.slide, 4), "slide_limit": SLIDE_LIMIT}
+    expected = copy(strain.client).predict(strain.sessions).score
     severity = "urgent" if over >= 3 else "warning" if over >= 1 else "watch"
     return Signal(kind, severity, min(expected, 1) - sqrt(WITHIN_VARIANCE), rule, facts)
 
 
 def _low(strain: Strain, kind: str, rule: Rule) -> Signal | None:
     form, client = strain.latest, strain.client
-    if form is None or form.cutoff is None or strain.checkins < 3 or client.count < 2 or client.level >= form.cutoff:
+    cutoff = None if form is None else form.instrument.cutoff
+    if form is None or cutoff is None or strain.checkins < 3 or client.count < 2 or client.level >= cutoff:
         return None
-    sds = (form.cutoff - client.level) / sqrt(max(client.p, 1e-8))
+    sds = (cutoff - client.level) / sqrt(max(client.p, 1e-8))
     if not sds > 2:
         return None
     facts = {
         "score": form.score,
         "level": round(client.level, 4),
-        "cutoff": round(form.cutoff, 4),
+        "cutoff": round(cutoff, 4),
         "probability": round(1 - upper_tail(sds), 4),
         "checkins": strain.checkins,
     }
-    return Signal(kind, "warning" if sds > 3.5 else "watch", form.cutoff, rule, facts)
+    return Signal(kind, "warning" if sds > 3.5 else "watch", cutoff, rule, facts)

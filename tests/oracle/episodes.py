@@ -4,25 +4,26 @@ In: moments at which the detectors are asked, the actions of people, the closing
 Out: flags. Never: two live flags at once; an action on a flag that has ended.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.oracle.acceptance import Event, hex_digest
 from tests.oracle.detectors import SEVERITIES, Signal, gravest, signals
-from tests.oracle.strain import Strain
+from tests.oracle.strain import Form, Strain
 
 LAST_COUNTED = 6
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Something happened, and the detectors are asked. `score` is a scored check-in's."""
+    """Something happened, and the detectors are asked. `form` is a scored check-in of the client."""
 
     at: int
     anchor: str
     therapist_id: str
     team: str
-    score: float | None = None
-    is_missing: bool = False
+    form: Form | None = None
+    #: A client's check-in, scored or not, one that is missing, an appointment that the client missed.
+    is_counted: bool = False
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Flag:
     case_id: str
     opening: Moment
     session_number: int
+    #: The signal that it opened with; what graver ones add to the evidence joins it.
     leading: Signal
     kinds: list[str]
     severity: str
@@ -41,6 +43,8 @@ class Flag:
     acknowledged_at: int | None = None
     discussed_at: int | None = None
     closed_at: int | None = None
+    #: The scored check-ins of the episode.
+    forms: list[Form] = field(default_factory=list)
     counted: int = 0
     in_a_row: int = 0
 
@@ -69,32 +73,37 @@ class Flag:
 
     def follow(self, moment: Moment, spoken: list[Signal]) -> None:
         """The detectors are asked again, while it lives."""
-        self._worsen(moment.at, spoken)
-        if moment.score is None and not moment.is_missing:
+        for signal in spoken:
+            self._join(moment.at, signal)
+        if not moment.is_counted:
             return
         self.counted += 1
-        if moment.score is not None:
-            self.in_a_row = self.in_a_row + 1 if moment.score >= self.leading.target else 0
+        if moment.form is not None:
+            self.forms.append(moment.form)
+            self.in_a_row = self.in_a_row + 1 if moment.form.score >= self.leading.target else 0
         if self.in_a_row == 2:
             self.end(moment.at, "repaired")
         elif self.counted == LAST_COUNTED:
             self.end(moment.at, "unrepaired")
 
-    def _worsen(self, at: int, spoken: list[Signal]) -> None:
-        new = [signal.kind for signal in spoken if signal.kind not in self.kinds]
-        severity = max([self.severity, *(signal.severity for signal in spoken)], key=SEVERITIES.index)
-        if new or severity != self.severity:
-            self.kinds, self.severity, self.updated_at = [*self.kinds, *new], severity, at
+    def _join(self, at: int, signal: Signal) -> None:
+        if signal.kind not in self.kinds:
+            self.kinds, self.updated_at = [*self.kinds, signal.kind], at
+        if SEVERITIES.index(signal.severity) > SEVERITIES.index(self.severity):
+            self.severity, self.updated_at = signal.severity, at
+            self.leading = replace(self.leading, evidence=self.leading.evidence | signal.evidence)
 
 
 @dataclass
 class Episodes:
-    """All flags of a case, the last one perhaps live; whether the case is armed."""
+    """All flags of a case, the last one perhaps live; which kinds are spent."""
 
     case_id: str
     strain: Strain = field(default_factory=Strain)
     flags: list[Flag] = field(default_factory=list)
-    is_armed: bool = True
+    spent: set[str] = field(default_factory=set)
+    #: The latest scored check-ins in a row that were not under the cut-off.
+    not_under: int = 0
     actions: list[Event] = field(default_factory=list)
 
     @property
@@ -104,17 +113,22 @@ class Episodes:
 
     def ask(self, moment: Moment) -> bool:
         """What the detectors say now; returns whether the moment belongs to an episode."""
+        if moment.form is not None:
+            cutoff = moment.form.instrument.cutoff
+            self.not_under = self.not_under + 1 if cutoff is not None and moment.form.score >= cutoff else 0
         spoken = signals(self.strain)
         flag = self.live
         if flag is not None:
             flag.follow(moment, spoken)
             self._settle(flag)
             return True
-        if spoken and self.is_armed:
-            self._open(moment, spoken)
+        fresh = [signal for signal in spoken if signal.kind not in self.spent]
+        if fresh:
+            self._open(moment, gravest(fresh), spoken)
             return True
-        if moment.score is not None and not spoken:
-            self.is_armed = True
+        if moment.form is not None:
+            silent = self.spent - {signal.kind for signal in spoken}
+            self.spent -= silent if self.not_under >= 2 else silent - {"low"}
         return False
 
     def act(self, at: int, event: Event) -> None:
@@ -132,8 +146,7 @@ class Episodes:
             flag.end(at, "unrepaired")
             self._settle(flag)
 
-    def _open(self, moment: Moment, spoken: list[Signal]) -> None:
-        leading = gravest(spoken)
+    def _open(self, moment: Moment, leading: Signal, spoken: list[Signal]) -> None:
         flag = Flag(
             flag_id=flag_id_of(self.case_id, moment.anchor),
             case_id=self.case_id,
@@ -143,6 +156,7 @@ class Episodes:
             kinds=[signal.kind for signal in spoken],
             severity=leading.severity,
             updated_at=moment.at,
+            forms=[] if moment.form is None else [moment.form],
         )
         self.flags.append(flag)
         for action in self.actions:
@@ -152,9 +166,11 @@ class Episodes:
 
     def _settle(self, flag: Flag) -> None:
         """Called where a live flag may just have ended."""
-        if not flag.is_live:
-            self.is_armed = flag.status == "repaired"
-            self.strain.end_episode(self.is_armed)
+        if flag.is_live:
+            return
+        is_repaired = flag.status == "repaired"
+        self.spent |= {"low"}.intersection(flag.kinds) if is_repaired else {*flag.kinds}
+        self.strain.end_episode(is_repaired, flag.forms)
 
 
 def number_of(*parts: str) -> str:

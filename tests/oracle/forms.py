@@ -39,6 +39,19 @@ def is_stiff(answers: Mapping[str, Any], last: Mapping[str, Any] | None) -> bool
     return (len(given) >= 2 and len(set(given)) == 1) or answers == last
 
 
+def usually_stiff(stiff: int, forms: int, by_chance: float) -> float:
+    """How often a client's forms are stiff anyway, after so many (`f`): one in twenty clients always answers so."""
+    u = (stiff + 10 * by_chance) / (forms + 10)
+    o = log(0.05 / 0.95) + stiff * log(0.9 / by_chance) + (forms - stiff) * log(0.1 / (1 - by_chance))
+    of_always = 1 / (1 + exp(-within(-50, o, 50)))
+    return 0.9 * of_always + (1 - of_always) * u
+
+
+def form_ratio(stiff: bool, usually: float) -> float:
+    """How much likelier a form that is stiff, or not, is when the client has withdrawn."""
+    return max(0.3 / usually, 1.0) if stiff else min(0.4 / (1 - usually), 1.0)
+
+
 @dataclass
 class Shares:
     """What each ingredient usually has of what is lost: sums (`S`) and their weight (`n`)."""
@@ -46,19 +59,19 @@ class Shares:
     sums: list[float] = field(default_factory=list)
     weight: float = 0.0
 
-    def of(self, ingredients: Mapping[str, float]) -> tuple[list[float], float] | None:
+    def of(self, ingredients: Mapping[str, float], grain: float) -> tuple[list[float], float] | None:
         """The shares of one form and its mean loss; None if they say nothing."""
         lost = [1 - ingredients[name] for name in INGREDIENTS if name in ingredients]
-        if len(lost) < 3 or mean(lost) < 0.01:
+        if len(lost) < 3 or mean(lost) < grain:
             return None
-        logs = [log(one + 0.01) for one in lost]
+        logs = [log(one + grain) for one in lost]
         return [one - mean(logs) for one in logs], mean(lost)
 
-    def ratio(self, shares: list[float], mean_lost: float) -> float:
+    def ratio(self, shares: list[float], mean_lost: float, grain: float) -> float:
         """How much likelier these shares are if one ingredient has lost twice as much as usual."""
         self._begin_anew_if_other(shares)
         k, n = len(shares), self.weight
-        v = 0.354**2 * (1 + 1 / (n + 1)) + (0.005 / (mean_lost + 0.01)) ** 2
+        v = 0.354**2 * (1 + 1 / (n + 1)) + (0.5 * grain / (mean_lost + grain)) ** 2
         rho = [
             exp(LN2 / v * (share - total / (n + 1)) - LN2**2 / (2 * v) * (1 - 1 / k))
             for share, total in zip(shares, self.sums, strict=True)

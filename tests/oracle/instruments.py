@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from math import floor
+from math import floor, pow
 from pathlib import Path
 from typing import Any
+
+from tests.oracle.levels import Resolution
 
 INGREDIENTS = ("trust", "empathy", "goals", "communication")
 SHIPPED = Path(__file__).parents[2] / "schemas" / "instruments"
 MILLION = 1_000_000
+HUNDREDTH = Fraction(1, 100)
 
 Answers = Mapping[str, float | None]
 
@@ -92,6 +95,34 @@ class Instrument:
         if "standard_error" not in self.definition:
             return None
         return round(float(self.definition["standard_error"]["raw"]) / self._raw_range, 6)
+
+    @property
+    def resolution(self) -> Resolution:
+        """Standard error, rounding and edge, as the levels want them."""
+        error = Resolution.error if self.standard_error is None else self.standard_error
+        rounding = self._beyond_hundredths**2 / (12 * len(self.definition["items"]))
+        return Resolution(error, float(rounding), float(1 - self._beyond_hundredths / 2))
+
+    @property
+    def grain(self) -> float:
+        """The smallest loss of an ingredient that means anything."""
+        fewest = min(len(self._items_of(name)) for name in self._ingredients())
+        return float(max(HUNDREDTH, self.step / fewest))
+
+    @property
+    def stiff_share(self) -> float:
+        """How often a form of a client who is not stiff is stiff by chance (`s₀`)."""
+        return min(0.2, 0.003 * pow(max(Fraction(1), self.step / HUNDREDTH), 1.7))
+
+    @property
+    def step(self) -> Fraction:
+        """The smallest step of an answer, as a share of the range."""
+        low, high = Fraction(str(self.definition["minimum"])), Fraction(str(self.definition["maximum"]))
+        return Fraction(1, 10 ** self.definition["decimals"]) / (high - low)
+
+    @property
+    def _beyond_hundredths(self) -> Fraction:
+        return max(Fraction(0), self.step - HUNDREDTH)
 
     @property
     def _raw_range(self) -> float:

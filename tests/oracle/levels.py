@@ -10,20 +10,39 @@ from math import erfc, exp, pi, sqrt
 BETWEEN_VARIANCE = (3.6 / 40) ** 2 + (1.0 / 40) ** 2
 WITHIN_VARIANCE = (2.3 / 40) ** 2
 AUTOCORRELATION = 0.3
-UNKNOWN_STANDARD_ERROR = 0.03
 CEILING = 1 - 1e-9
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """How finely an instrument tells one alliance from another; without arguments one in hundredths."""
+
+    #: The standard error (`SE`), or what stands for one that is not known.
+    error: float = 0.03
+    #: The variance that rounding adds.
+    rounding: float = 0.0
+    #: From there on a form shows the ceiling.
+    edge: float = 1.0
+
+
+FINE = Resolution()
+
+
+@dataclass(frozen=True)
 class Expected:
-    """A score foreseen; it may exceed 1."""
+    """A score foreseen; it may exceed 1. The edge is that of the instrument by which it was foreseen."""
 
     score: float
     sd: float
+    edge: float = 1.0
 
     def deviation(self, score: float) -> float:
         """How many standard deviations a score is above the expected one."""
         return (score - self.score) / self.sd
+
+    def deviation_shown(self, score: float) -> float:
+        """The same, but a score at the ceiling says no more than that the edge was reached."""
+        return self.deviation(self.edge if score >= CEILING else score)
 
     @property
     def wavering(self) -> float:
@@ -43,23 +62,27 @@ class Level:
     t: int = 0
     count: float = 0.0
 
-    def predict(self, s: int, error: float | None) -> Expected:
-        """The score expected at session `s`, by an instrument with this standard error."""
+    def predict(self, s: int, by: Resolution = FINE) -> Expected:
+        """The score expected at session `s`, by an instrument that resolves so finely."""
         if s > self.t:
             k = 0.0 if self.t == 0 else AUTOCORRELATION ** min(s - self.t, 60)
             self.b *= k
             self.q *= k
             self.r = WITHIN_VARIANCE + k * k * (self.r - WITHIN_VARIANCE)
             self.t = s
-        least = UNKNOWN_STANDARD_ERROR if error is None else error
-        return Expected(usual(self.t) + self.a + self.b, sqrt(max(self.p + 2 * self.q + self.r, least**2)))
+        variance = self.p + 2 * self.q + self.r + by.rounding
+        return Expected(usual(self.t) + self.a + self.b, max(sqrt(max(variance, 0.0)), by.error), by.edge)
+
+    def loosen(self) -> None:
+        """The level may be another one now."""
+        self.p = max(self.p, BETWEEN_VARIANCE)
 
     def learn(self, y: float, weight: float, expected: Expected) -> None:
         """A score; `expected` is what was predicted of it."""
         sd = expected.sd
         d, g = y - expected.score, 1.0
         if y >= CEILING:
-            z = d / sd
+            z = expected.deviation_shown(y)
             pull = density(z) / upper_tail(z) if z <= 6 else z + 1 / z
             d, g = pull * sd, within(0, pull * (pull - z), 1)
         of_level, of_residual = (self.p + self.q) / sd**2, (self.q + self.r) / sd**2

@@ -4,18 +4,21 @@ In: sessions, appointments missed, check-ins, in the order of the course. Out: a
 Never: a flag, and whether one lives; whoever calls says what is learned and when an episode has ended.
 """
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle.acceptance import Event
-from tests.oracle.forms import Shares, ceiling_ratios, is_stiff, score_ratio
+from tests.oracle.forms import Shares, ceiling_ratios, form_ratio, is_stiff, score_ratio, usually_stiff
 from tests.oracle.instruments import Instrument
-from tests.oracle.levels import BETWEEN_VARIANCE, CEILING, Expected, Level
+from tests.oracle.levels import CEILING, Expected, Level
 from tests.oracle.odds import Odds
 
 MISSING_SHARE = 0.30
 MISSED_SHARE = 0.07
+#: So many appointments of other clients stand beside the client's own.
+MISSED_PRIOR = 20
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,13 @@ class Form:
     """A client's scored check-in, weighed."""
 
     session_id: str
+    #: The number of its own session.
+    number: int
+    instrument: Instrument
     score: float
     expected: Expected
     deviation: float
     is_mirrored: bool
-    cutoff: float | None
     #: None where they say nothing.
     shares: list[float] | None
 
@@ -38,7 +43,8 @@ class Strain:
 
     odds: Odds = field(default_factory=Odds)
     client: Level = field(default_factory=Level)
-    therapist: Level = field(default_factory=Level)
+    #: One level of each therapist who has rated the case.
+    therapists: dict[str, Level] = field(default_factory=lambda: defaultdict(Level))
     shares: Shares = field(default_factory=Shares)
     slide: float = 0.0
     #: N, and the newest session while nobody has answered for it.
@@ -47,14 +53,17 @@ class Strain:
     judged: int = 0
     missing: int = 0
     missing_in_a_row: int = 0
+    #: Appointments that the client has missed.
+    missed: int = 0
     forms: int = 0
     stiff_forms: int = 0
     last_answers: Mapping[str, Any] | None = None
     checkins: int = 0
     latest: Form | None = None
-    therapist_checkins: int = 0
-    #: The session of the latest therapist check-in with a total, and its z.
-    latest_of_therapist: tuple[str, float] | None = None
+    #: By therapist, with a total.
+    therapist_checkins: Counter[str] = field(default_factory=Counter)
+    #: Of the latest therapist check-in with a total: the therapist, the session and z.
+    latest_of_therapist: tuple[str, str, float] | None = None
 
     def begin_session(self, session_id: str) -> None:
         """A new session, once the one before it has been judged."""
@@ -72,8 +81,10 @@ class Strain:
 
     def miss_appointment(self) -> None:
         """The client did not come."""
+        v = (self.missed + MISSED_PRIOR * MISSED_SHARE) / (self.sessions + self.missed + MISSED_PRIOR)
         self.odds.pass_on(self.sessions)
-        self.odds.weigh("form", 1, 3 / (1 + 2 * MISSED_SHARE))
+        self.odds.weigh("form", 1, 3 / (1 + 2 * v))
+        self.missed += 1
 
     def answer(self, session_id: str) -> None:
         """A client's check-in, scored or not."""
@@ -84,31 +95,32 @@ class Strain:
         self.judged += 1
         self.missing_in_a_row = 0
 
-    def score(self, event: Event, instrument: Instrument) -> Form:
-        """A client's check-in with a total."""
+    def score(self, event: Event, number: int, instrument: Instrument) -> Form:
+        """A client's check-in with a total, of the session with that number."""
         assert event.scores is not None and event.scores.total is not None
         y = event.scores.total
-        expected = self.client.predict(self.sessions, instrument.standard_error)
-        z = expected.deviation(y)
+        expected = self.client.predict(self.sessions, instrument.resolution)
+        z = expected.deviation_shown(y)
         deviation = max(z, 0.0) if y >= CEILING else z
         is_mirrored = self._is_mirrored(y, expected)
-        shares = None if is_mirrored else self._weigh(event, y, z, deviation, expected.wavering)
+        shares = None if is_mirrored else self._weigh(event, instrument, z, deviation, expected.wavering)
         self.checkins += 1
-        self.latest = Form(event.data["session_id"], y, expected, deviation, is_mirrored, instrument.cutoff, shares)
+        self.latest = Form(event.data["session_id"], number, instrument, y, expected, deviation, is_mirrored, shares)
         return self.latest
 
     def score_of_therapist(self, event: Event, number: int, instrument: Instrument) -> None:
         """A therapist's check-in with a total, of the session with that number."""
         assert event.scores is not None and event.scores.total is not None
         y = event.scores.total
-        expected = self.therapist.predict(number, instrument.standard_error)
+        who = event.data["therapist_id"]
+        expected = self.therapists[who].predict(number, instrument.resolution)
         z = expected.deviation(y)
-        if self.therapist_checkins >= 3 and y < CEILING:
+        if self.therapist_checkins[who] >= 3 and y < CEILING:
             v = 0.4 + 0.6 * min(score_ratio(0, 0.8 * z, expected.wavering), 1000)
             self.odds.weigh("therapist", v, v)
-        self.therapist.learn(y, 1.0 if z > -2 else 0.3, expected)
-        self.therapist_checkins += 1
-        self.latest_of_therapist = (event.data["session_id"], z)
+        self.therapists[who].learn(y, 1.0 if z > -2 else 0.3, expected)
+        self.therapist_checkins[who] += 1
+        self.latest_of_therapist = (who, event.data["session_id"], z)
 
     def learn(self, form: Form) -> None:
         """A scored check-in outside of any episode."""
@@ -119,12 +131,21 @@ class Strain:
         if form.shares is not None:
             self.shares.learn(form.shares, weight)
 
-    def end_episode(self, is_repaired: bool) -> None:
-        """What spoke for a strain is settled; who was not repaired may have a new level."""
+    def end_episode(self, is_repaired: bool, of_episode: Sequence[Form]) -> None:
+        """What spoke for a strain is settled; who was not repaired is held against where the episode has led."""
         self.odds = Odds()
         self.slide = 0.0
-        if not is_repaired:
-            self.client.p += BETWEEN_VARIANCE
+        if is_repaired:
+            return
+        learned = [form for form in of_episode if not form.is_mirrored]
+        if not learned:
+            self.client.loosen()
+            return
+        assert self.latest is not None
+        resolution = self.latest.instrument.resolution
+        self.client = Level()
+        for form in learned:
+            self.client.learn(form.score, 1.0, self.client.predict(form.number, resolution))
 
     @property
     def _usually_missing(self) -> float:
@@ -135,8 +156,10 @@ class Strain:
         after_another = self.latest is not None and self.latest.is_mirrored
         return y < 0.5 and expected.deviation(y) <= -3 and turned <= 2.5 and not after_another
 
-    def _weigh(self, event: Event, y: float, z: float, deviation: float, e: float) -> list[float] | None:
+    def _weigh(self, event: Event, instrument: Instrument, z: float, deviation: float, e: float) -> list[float] | None:
         """The form's weight; returns its shares, if they say something."""
+        assert event.scores is not None and event.scores.total is not None
+        y = event.scores.total
         if self.client.count > 2:
             self.slide = max(0.0, self.slide - min(deviation, 2) - 0.5)
         shares, stiff = None, False
@@ -146,25 +169,25 @@ class Strain:
             self.odds.weigh("form", 1, of_form)
         else:
             self.odds.weigh("score", score_ratio(0, z, e), score_ratio(1, z, e))
-            stiff = y < 0.96 and self._weigh_form(event.data["answers"])
+            stiff = y < 0.96 and self._weigh_form(event.data["answers"], instrument)
             if not stiff:
-                shares = self._weigh_ingredients(event)
+                shares = self._weigh_ingredients(event, instrument)
         self.forms += 1
         self.stiff_forms += stiff
         self.last_answers = event.data["answers"]
         return shares
 
-    def _weigh_form(self, answers: Mapping[str, Any]) -> bool:
-        f = (self.stiff_forms + 0.03) / (self.forms + 10)
+    def _weigh_form(self, answers: Mapping[str, Any], instrument: Instrument) -> bool:
         stiff = is_stiff(answers, self.last_answers)
-        self.odds.weigh("form", 1, 0.3 / f if stiff else 0.4 / (1 - f))
+        usually = usually_stiff(self.stiff_forms, self.forms, instrument.stiff_share)
+        self.odds.weigh("form", 1, form_ratio(stiff, usually))
         return stiff
 
-    def _weigh_ingredients(self, event: Event) -> list[float] | None:
+    def _weigh_ingredients(self, event: Event, instrument: Instrument) -> list[float] | None:
         assert event.scores is not None
-        found = self.shares.of(event.scores.ingredients)
+        found = self.shares.of(event.scores.ingredients, instrument.grain)
         if found is None:
             return None
-        x = self.shares.ratio(*found)
+        x = self.shares.ratio(*found, instrument.grain)
         self.odds.weigh("ingredient", x, x)
         return found[0]

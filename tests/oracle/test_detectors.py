@@ -1,5 +1,6 @@
 """Section 5 of docs/rules.md. In: what is known of a case, written down by hand. Out: who speaks, and how."""
 
+from collections import Counter
 from dataclasses import replace
 from math import exp
 
@@ -12,14 +13,23 @@ from tests.oracle.odds import SIGNS, Odds
 from tests.oracle.strain import Form, Strain
 
 INSTRUMENTS = load()
-FORM = Form("s9", 0.7, Expected(1.02, 0.1), -2.1234, False, None, None)
+#: wai-sr/1 has no cut-off, checkin-4/1 one of 0.8.
+FORM = Form("s9", 9, INSTRUMENTS["wai-sr/1"], 0.7, Expected(1.02, 0.1), -2.1234, False, None)
+CUT_OFF = replace(FORM, instrument=INSTRUMENTS["checkin-4/1"])
 
 
 def strain(evidence: float = 3.5, last: Form | None = FORM, /, **signs: float) -> Strain:
     """A case in its ninth session with so much evidence, and signs below zero but for those named."""
     odds = Odds(0, exp(evidence), dict.fromkeys(SIGNS, -1.0) | signs)
     return Strain(
-        odds, client=Level(t=9), sessions=9, checkins=4, therapist_checkins=4, missing_in_a_row=1, latest=last
+        odds,
+        client=Level(t=9),
+        sessions=9,
+        checkins=4,
+        therapist_checkins=Counter(t1=4, t2=3),
+        latest_of_therapist=("t1", "s1", 0.0),
+        missing_in_a_row=1,
+        latest=last,
     )
 
 
@@ -32,10 +42,10 @@ def kinds(known: Strain) -> list[str]:
     [
         ("score", "drop", ("strain-odds-newest-score", "2", 0.29)),
         ("earlier", "waning", ("strain-odds-earlier-scores", "1", 0.08)),
-        ("ingredient", "ingredient", ("strain-odds-ingredient-share", "1", 0.01)),
-        ("form", "withdrawal", ("strain-odds-form-and-attendance", "1", 0.29)),
+        ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
+        ("form", "withdrawal", ("strain-odds-form-and-attendance", "2", 0.29)),
         ("missing", "silence", ("strain-odds-missing-check-ins", "1", 0.16)),
-        ("therapist", "split", ("residuals-of-both-raters-apart", "1", 0.17)),
+        ("therapist", "split", ("residuals-of-both-raters-apart", "2", 0.17)),
     ],
 )
 def test_each_sign_has_a_kind_that_speaks_when_it_leads(sign: str, kind: str, rule: tuple[str, str, float]) -> None:
@@ -50,7 +60,7 @@ def test_each_sign_has_a_kind_that_speaks_when_it_leads(sign: str, kind: str, ru
         "score": 0.7,
         "expected": 1.0,
         "deviation": -2.1234,
-    }
+    } | ({"slide": 0.0, "slide_limit": 5.0} if kind == "waning" else {})
     assert kinds(strain(2.99, **{sign: 9.0})) == []
 
 
@@ -82,8 +92,9 @@ def test_a_slide_speaks_without_evidence() -> None:
     known = strain(-1.0)
     known.slide = 5.0
     assert kinds(known) == []
-    known.slide = 5.1
+    known.slide = 5.12344
     (signal,) = signals(known)
+    assert (signal.evidence["slide"], signal.evidence["slide_limit"]) == (5.1234, 5.0)
     assert (signal.kind, signal.severity, signal.evidence["own_evidence"]) == ("waning", "watch", -1.0)
 
 
@@ -98,23 +109,31 @@ def test_silence_needs_a_checkin_ever_and_a_missing_one_now() -> None:
 
 def test_the_raters_are_apart_where_only_the_client_is_low() -> None:
     def apart(
-        of_therapist: tuple[str, float] | None = ("s9", 0.0), form: Form = FORM, evidence: float = 2.6
+        of_therapist: tuple[str, str, float] | None = ("t1", "s9", 0.0), form: Form = FORM, evidence: float = 2.6
     ) -> list[str]:
         known = strain(evidence, form)
         known.latest_of_therapist = of_therapist
         return kinds(known)
 
     assert apart() == ["split"]
-    assert apart(None) == apart(("s8", 0.0)) == apart(("s9", -0.5)) == apart(evidence=2.4) == []
+    assert apart(None) == apart(("t1", "s8", 0.0)) == apart(("t1", "s9", -0.5)) == apart(evidence=2.4) == []
     assert apart(form=replace(FORM, deviation=-1.5)) == apart(form=replace(FORM, is_mirrored=True)) == []
-    known = strain(2.6)
-    known.latest_of_therapist, known.therapist_checkins = ("s9", 0.0), 3
+    # Of this therapist there are only three, whatever another one has given.
+    assert apart(("t2", "s9", 0.0)) == []
+
+
+def test_a_therapists_own_sign_needs_four_checkins_of_the_one_who_gave_the_latest() -> None:
+    known = strain(therapist=2.0)
+    assert kinds(known) == ["split"]
+    known.latest_of_therapist = ("t2", "s1", 0.0)
     assert kinds(known) == []
+    known.therapist_checkins["t2"] = 4
+    assert kinds(known) == ["split"]
 
 
 def low(sds: float, **changes: float) -> Strain:
     """The level at session 10 is so many deviations of 0.02 below 0.8; m(10) = 0.9675."""
-    known = strain(0.0, replace(FORM, cutoff=0.8))
+    known = strain(0.0, CUT_OFF)
     known.client = Level(a=0.8 - 0.9675 - 0.02 * sds, p=0.0004, t=10, count=2.0)
     for name, value in changes.items():
         setattr(known if hasattr(known, name) else known.client, name, value)

@@ -4,9 +4,11 @@ A first score of 0.45 is a drop (watch) with the target 0.9405 - 0.0575 = 0.883;
 """
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
+from tests.oracle.acceptance import Record
 from tests.oracle.episodes import flag_id_of, number_of
 from tests.oracle.messages import SESSION, action, checkin, closed, held, missed, on, rows, scores, the_row, withdrawn
 
@@ -63,13 +65,79 @@ def test_later_signals_add_kinds_and_raise_the_severity_and_are_changes() -> Non
     assert (row["kind"], row["evidence"]["score"], row["opened_at"]) == ("drop", 0.7, on(3))
 
 
-def test_what_is_no_scored_checkin_may_add_a_kind_and_is_not_counted() -> None:
-    log = [*opening(), missed(1), missed(2), missed(3), missed(4, by="therapist"), missed(5), missed(6), missed(7)]
+def test_a_graver_signal_joins_its_evidence_to_that_of_the_opening() -> None:
+    log = scores(0.9, 0.9, 0.9, 0.7)
+    before, after = (the_row(part, "flags")["evidence"] for part in (log, [*log, checkin(4, 0.7)]))
+    assert before["evidence"] < 4 < 6 < after["evidence"]
+    assert (before["sessions"], after["sessions"], after["checkins"]) == (4, 5, 5)
+    # Drop and waning are equally grave: the first in the table raises the severity, the other one only adds its kind.
+    assert "slide_limit" not in after
+    # A later signal that is not graver leaves the evidence.
+    assert the_row([*log, checkin(4, 0.7), checkin(5, 0.7)], "flags")["evidence"] == after
+
+
+def test_numbers_that_only_the_graver_signal_has_are_added() -> None:
+    # Low (watch) at the sixth; then a drop that is a warning.
+    log = scores(*[0.7] * 6)
+    low, both = (the_row(part, "flags") for part in (log, [*log, checkin(6, 0.5)]))
+    assert (low["severity"], low["evidence"].keys()) == ("watch", LOW)
+    assert (both["kind"], both["kinds"], both["severity"]) == ("low", ["low", "drop"], "warning")
+    # Score and checkins are the drop's now; level, cutoff and probability are those of the opening.
+    assert both["evidence"].keys() == LOW | {"evidence", "limit", "own_evidence", "sessions", "expected", "deviation"}
+    assert (both["evidence"]["score"], both["evidence"]["checkins"]) == (0.5, 7)
+    assert both["evidence"]["level"] == low["evidence"]["level"]
+    assert both["rule_name"] == "posterior-level-below-cutoff"
+
+
+LOW = {"score", "level", "cutoff", "probability", "checkins"}
+
+
+def unscored(day: float, **changes: Any) -> Record:
+    return checkin(day, 0.9, answers={"trust": 9}, **changes)
+
+
+@pytest.mark.parametrize("what", [missed, unscored])
+def test_an_appointment_that_the_client_missed_and_a_form_without_a_total_are_counted(what: Any) -> None:
+    log = [*opening(), *(what(day) for day in range(1, 7))]
+    assert the_row(log[:-1], "flags")["status"] == "open"
     row = the_row(log, "flags")
-    assert (row["kinds"], row["status"]) == (["drop", "waning", "withdrawal"], "open")
-    # A therapist's check-in is asked about and not counted either.
-    log = [*opening(), *scores(*[0.8] * 5, since=1), checkin(6, 0.9, rater="therapist")]
-    assert the_row(log, "flags")["status"] == "open"
+    assert (row["status"], row["closed_at"]) == ("unrepaired", on(6))
+    # Both leave the row.
+    row = the_row([*opening(), checkin(1, 0.9), what(2), checkin(3, 0.9)], "flags")
+    assert (row["status"], row["closed_at"]) == ("repaired", on(3))
+
+
+def test_what_others_do_may_add_a_kind_and_is_not_counted() -> None:
+    for other in (
+        missed(6, by="therapist"),
+        missed(6, by="unknown"),
+        checkin(6, 0.9, rater="therapist"),
+        checkin(6, 0.9, "s@0", rater="therapist", answers={"trust": 9}),
+        missed(6, data={**SESSION, "session_id": "m@5", "by": "client"}),
+    ):
+        log = [*opening(), *(missed(day) for day in range(1, 6)), other]
+        assert the_row(log, "flags")["status"] == "open"
+        assert the_row([*log, missed(7)], "flags")["status"] == "unrepaired"
+    assert the_row([*opening(), missed(1), missed(2)], "flags")["kinds"] == ["drop", "waning"]
+
+
+def test_one_event_may_be_two_moments_that_are_both_counted() -> None:
+    # Each missed appointment also shows that the session before it has stayed without a check-in: twice three.
+    log = [*opening(), *(event for day in (1, 2, 3) for event in (held(day, f"s{day}"), missed(day + 0.5)))]
+    assert the_row(log[:-1], "flags")["status"] == "open"
+    assert (the_row(log, "flags")["status"], the_row(log, "flags")["closed_at"]) == ("unrepaired", on(3.5))
+
+
+def test_a_form_without_a_total_is_asked_about() -> None:
+    # Low could not speak while nothing was learned; once dismissed, the level is known, and the next event tells of it.
+    log = [*opening(), *scores(0.6, 0.6, 0.6, since=1), action(4, "dismissed", FLAG)]
+    assert len(rows(log, "flags")) == 1
+    (row,) = [row for row in rows([*log, unscored(5, checkin_id="u")], "flags") if row["flag_id"] != FLAG]
+    assert (row["flag_id"], row["kinds"], row["opened_at"]) == (flag_id_of("c1", number_of("u")), ["low"], on(5))
+    # It opened the flag, so it is not counted, and there are no scores to learn: five more leave it open.
+    more = [unscored(day) for day in range(6, 12)]
+    assert rows([*log, unscored(5, checkin_id="u"), *more[:-1]], "flags")[-1]["status"] == "open"
+    assert rows([*log, unscored(5, checkin_id="u"), *more], "flags")[-1]["status"] == "unrepaired"
 
 
 def test_a_session_judged_missing_is_counted_and_leaves_the_row() -> None:
@@ -156,31 +224,128 @@ def test_an_action_on_a_flag_never_raised_or_of_another_case_has_no_effect() -> 
     assert len(rows(log, "flag_actions")) == 2
 
 
-def test_after_a_repair_the_case_is_armed() -> None:
+def test_after_a_repair_every_kind_may_open_again() -> None:
     assert len(rows([*opening(), *scores(0.9, 0.9, 0.5, since=1)], "flags")) == 2
 
 
-@pytest.mark.parametrize("end", [closed(1), action(1, "dismissed", FLAG)])
-def test_after_another_end_it_is_armed_by_a_scored_checkin_without_a_signal(end) -> None:  # type: ignore[no-untyped-def]
-    assert len(rows([*opening(), end, *scores(0.5, since=2)], "flags")) == 1
-    assert len(rows([*opening(), end, *scores(0.9, 0.5, since=2)], "flags")) == 2
+#: Held against 0.36 after a dismissal a client is low, which is dismissed as well; then nine sessions are silent.
+LOW_AND_SILENT = [
+    *opening(),
+    *scores(0.36, 0.37, 0.36, since=1),
+    action(4, "dismissed", FLAG),
+    checkin(5, 0.7, rater="therapist", checkin_id="low"),
+    action(6, "dismissed", flag_id_of("c1", number_of("low"))),
+    *(held(day, f"s{day}") for day in range(7, 16)),
+]
+ENDS = [closed(1), action(1, "dismissed", FLAG)]
 
 
-def test_the_checkin_that_ends_a_flag_unrepaired_does_not_arm() -> None:
+@pytest.mark.parametrize("end", ENDS)
+def test_after_another_end_a_kind_is_spent_until_a_scored_checkin_at_which_it_does_not_speak(end: Record) -> None:
+    # Expected is 0.547354 now, sd 0.0646804: 0.2 is a drop (z = -5.37), 0.575 (z = 0.43) is none.
+    log = [*opening(), end]
+    assert len(rows([*log, *scores(0.2, since=2)], "flags")) == 1
+    _, second = rows([*log, *scores(0.575, 0.2, since=2)], "flags")
+    assert (second["kind"], second["kinds"], second["opened_at"]) == ("drop", ["drop"], on(3))
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_kind_that_is_not_spent_opens_with_the_spent_ones_beside_it(end: Record) -> None:
+    # A second time 0.2: now the earlier score speaks as well. Both are urgent, and drop is the first in the table.
+    _, second = rows([*opening(), end, *scores(0.2, 0.2, since=2)], "flags")
+    assert (second["kind"], second["kinds"], second["severity"]) == ("waning", ["drop", "waning"], "urgent")
+    assert {"slide", "slide_limit"} <= second["evidence"].keys()
+
+
+def test_a_flag_opens_as_grave_as_the_kind_that_is_not_spent() -> None:
+    low, silence = rows(LOW_AND_SILENT[:-1], "flags")[1:]
+    assert (low["kind"], low["severity"], silence["kinds"]) == ("low", "warning", ["low", "silence"])
+    assert (silence["kind"], silence["severity"], silence["opened_at"]) == ("silence", "watch", on(14))
+    # Asked again, low is the graver one.
+    later = rows(LOW_AND_SILENT, "flags")[2]
+    assert (later["kind"], later["severity"], later["updated_at"]) == ("silence", "warning", on(15))
+    # Nine sessions without a form have not moved the level: to look ahead moves no t.
+    assert later["evidence"]["level"] == low["evidence"]["level"]
+    assert later["evidence"] == silence["evidence"] | {
+        name: later["evidence"][name] for name in ("level", "cutoff", "probability")
+    }
+
+
+def test_a_kind_stays_spent_over_the_end_of_another_flag() -> None:
+    # The withdrawal opens and ends without a scored check-in, so nothing has freed the drop. 0.1 is not mirrored.
+    log = [*opening(), closed(1), *(missed(day) for day in range(2, 12)), closed(12)]
+    assert [row["kinds"] for row in rows(log, "flags")] == [["drop"], ["withdrawal"]]
+    assert len(rows([*log, checkin(13, 0.1)], "flags")) == 2
+    assert len(rows([*log, checkin(13, 0.6), checkin(14, 0.1)], "flags")) == 3
+
+
+def test_a_spent_kind_is_free_although_another_one_still_speaks() -> None:
+    log = scores(*[0.7] * 6, 0.5, *[0.7] * 5)
+    row = the_row(log, "flags")
+    assert (row["kinds"][:2], row["status"]) == (["low", "drop"], "unrepaired")
+    assert len(rows([*log, checkin(12, 0.45)], "flags")) == 1
+    # Low speaks at 0.7 and stays spent; the drop does not.
+    _, second = rows([*log, checkin(12, 0.7), checkin(13, 0.45)], "flags")
+    assert (second["kind"], "low" in second["kinds"]) == ("drop", True)
+
+
+def test_neither_a_form_without_a_total_nor_a_therapists_nor_a_session_makes_a_kind_fit_again() -> None:
+    log = [*opening(), closed(1), checkin(2, 0.9, rater="therapist"), held(3, "s3"), missed(4), unscored(5)]
+    assert len(rows([*log, checkin(6, 0.1)], "flags")) == 1
+    assert len(rows([*log, checkin(6, 0.575), checkin(7, 0.1)], "flags")) == 2
+
+
+def test_nor_does_the_checkin_that_ends_a_flag() -> None:
     log = [*opening(), *scores(*[0.8] * 5, 0.9, since=1)]
     assert the_row(log, "flags")["status"] == "unrepaired"
     assert len(rows([*log, checkin(7, 0.5)], "flags")) == 1
-    assert len(rows([*log, checkin(7, 0.9), checkin(8, 0.5)], "flags")) == 2
+    assert len(rows([*log, checkin(7, 0.8), checkin(8, 0.5)], "flags")) == 2
 
 
-def test_neither_a_therapists_checkin_nor_a_session_arms() -> None:
-    log = [*opening(), closed(1), checkin(2, 0.9, rater="therapist"), held(3, "s3"), missed(4)]
-    assert len(rows([*log, checkin(5, 0.5)], "flags")) == 1
+def test_a_late_action_on_an_ended_flag_spends_nothing() -> None:
+    log = [*opening(), closed(1), checkin(2, 0.575), action(3, "acknowledged", FLAG), action(3, "dismissed", FLAG)]
+    assert len(rows([*log, checkin(4, 0.2)], "flags")) == 2
 
 
-def test_a_late_action_on_an_ended_flag_does_not_disarm() -> None:
-    log = [*opening(), closed(1), checkin(2, 0.9), action(3, "acknowledged", FLAG), checkin(4, 0.5)]
-    assert len(rows(log, "flags")) == 2
+#: Low opens at the sixth, and six more at 0.7 leave it unrepaired.
+STAYS_LOW = scores(*[0.7] * 12)
+
+
+def later(*after: Record) -> list[list[str]]:
+    """The kinds of the flags that come after the low one."""
+    return [flag["kinds"] for flag in rows([*STAYS_LOW, *after], "flags")[1:]]
+
+
+def test_low_is_spent_until_it_is_silent_and_two_scores_in_a_row_were_not_under_the_cutoff() -> None:
+    assert the_row(STAYS_LOW, "flags")["status"] == "unrepaired"
+    # Two in a row, at the second of which the level is surely under 0.8 no more; then it is again.
+    assert later(*scores(0.95, 0.95, *[0.7] * 8, since=12)) == [["low"]]
+    # The level is as high for a moment, but there are no two in a row.
+    assert later(*scores(0.95, *[0.7] * 10, since=12)) == []
+    assert later(*scores(0.95, 0.7975, 0.95, 0.7975, *[0.7] * 10, since=12)) == []
+    # Two in a row, but the level is still low: the check-ins that show the recovery raise nothing.
+    assert later(*scores(0.8, 0.8, *[0.7] * 8, since=12)) == []
+
+
+def test_an_instrument_without_a_cutoff_breaks_the_row() -> None:
+    # wai-sr/1 has none; the score is 0.9375.
+    answers = {f"i{place:02}": 5 for place in range(1, 13)} | {"i01": 4, "i04": 4, "i07": 4}
+    wai = checkin(13, 0.9, instrument="wai-sr/1", answers=answers)
+    assert later(checkin(12, 0.95), wai, *scores(*[0.7] * 8, since=14)) == []
+    assert later(checkin(12, 0.95), wai, *scores(0.95, 0.95, *[0.7] * 10, since=14)) == [["waning", "low"]]
+
+
+def test_low_is_spent_by_a_repair_too() -> None:
+    low = [*scores(*[0.7] * 6), *scores(0.8, 0.8, since=6)]
+    assert the_row(low, "flags")["status"] == "repaired"
+    # The level is still under the cut-off, as it was when the flag opened.
+    assert len(rows([*low, *scores(*[0.7] * 8, since=8)], "flags")) == 1
+    # A client held against 0.58 falls to 0.2: an urgent drop (and a slide) beside low; the target is less than 0.55.
+    log = [*opening(), closed(1), *scores(0.575, 0.575, 0.2, since=2)]
+    assert (rows(log, "flags")[1]["kind"], rows(log, "flags")[1]["kinds"]) == ("drop", ["drop", "waning", "low"])
+    repaired = [*log, *scores(0.6, 0.6, since=5)]
+    assert rows(repaired, "flags")[1]["status"] == "repaired"
+    assert len(rows([*repaired, checkin(7, 0.6)], "flags")) == 2
 
 
 def test_checkins_of_an_episode_are_never_learned() -> None:

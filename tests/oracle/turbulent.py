@@ -32,8 +32,12 @@ MOODS = (
     "silent",
     "away",
     "sudden",
+    "half empty",
 )
+#: Moods that may last for a long time.
+LASTING = ("low", "very low", "stiff")
 SHARES = {"usual": 0.9, "top": 1.0, "low": 0.72, "very low": 0.4, "one item": 0.9, "stiff": 0.9, "turned": 0.1}
+TEAMS = {"t1": "north", "t2": "south", "t3": "south"}
 
 Json = dict[str, Any]
 
@@ -45,18 +49,32 @@ class TurbulentCase:
     case_id: str
     chance: Random
     flag_ids: Sequence[str] = ()
+    instruments: Mapping[str, Instrument] = field(default_factory=lambda: INSTRUMENTS)
     level: float = 0.9
     mood: str = "usual"
     instrument: str = "checkin-4/1"
     last_answers: Json = field(default_factory=dict)
     written: int = 0
     quiet: bool = False
+    #: All answers of the client are alike, always.
+    flat: bool = False
+    therapist: str = "t1"
+    #: How often another therapist takes over, or stands in for one event.
+    moving: float = 0.0
+    #: How often a form is another instrument's.
+    mixed: float = 0.0
+    #: The mood stays until this week.
+    until: int = 0
 
     def events(self) -> Iterator[Json]:
         """The events of the case."""
-        self.instrument = self.chance.choice(["checkin-4/1", "checkin-4/1", "srs/3", "wai-sr/1"])
+        others = [name for name in self.instruments if name not in INSTRUMENTS]
+        self.instrument = self.chance.choice([*INSTRUMENTS, "checkin-4/1", "wai-sr/1", *others, *others])
         self.level = self.chance.choice([0.95, 0.9, 0.85, 0.7])
         self.quiet = self.chance.random() < 0.5
+        self.flat = self.chance.random() < 0.12
+        self.mixed = self.chance.choice([0.0, 0.0, 0.05, 0.4])
+        self.moving = self.chance.choice([0.0, 0.0, 0.04, 0.2])
         self.mood = self.chance.choice(["usual"] * 9 + ["away"])
         sessions = self.chance.randint(1, 30)
         for week in range(sessions):
@@ -71,11 +89,18 @@ class TurbulentCase:
     def _week(self, week: int) -> Iterator[Json]:
         chance = self.chance
         day = 7.0 * week + chance.choice([0, 0, 0, chance.uniform(0, 3)])
-        if chance.random() < 0.3:
+        if chance.random() < self.moving:
+            self.therapist = chance.choice([*TEAMS])
+        if week >= self.until and chance.random() < 0.3:
             self.mood = chance.choice(MOODS)
+            if self.mood in LASTING and chance.random() < 0.5:
+                self.until = week + chance.randint(4, 16)
         if chance.random() < (0.9 if self.mood == "away" else 0.0 if self.quiet else 0.12):
             by = chance.choice(["client", "client", "therapist", "unknown"])
             yield self._event(shapes.MISSED, day, **self._session(week), by=by)
+            while chance.random() < 0.25:
+                by = chance.choice(["client", "therapist"])
+                yield self._event(shapes.MISSED, day + chance.choice([0, 0.1, 8]), **self._session(week), by=by)
             if chance.random() < 0.8:
                 return
         if chance.random() < 0.8:
@@ -112,10 +137,10 @@ class TurbulentCase:
             yield self._event(shapes.WITHDRAWN, when + 1, checkin_id=data["checkin_id"])
 
     def _instrument(self) -> str:
-        return self.chance.choice([*INSTRUMENTS]) if self.chance.random() < 0.05 and not self.quiet else self.instrument
+        return self.chance.choice([*self.instruments]) if self.chance.random() < self.mixed else self.instrument
 
     def _answers(self, instrument: str) -> Json:
-        chance, form = self.chance, INSTRUMENTS[instrument]
+        chance, form = self.chance, self.instruments[instrument]
         if self.mood == "same again" and set(self.last_answers) <= _items(form):
             return self._same_but_for_a_null(form)
         if self.mood == "sliding":
@@ -125,6 +150,8 @@ class TurbulentCase:
         middle = SHARES.get(self.mood, self.level) if self.mood not in ("usual", "one item") else self.level
         wavering = 0.0 if self.mood in ("top", "stiff") else chance.gauss(0, 0.05)
         answers: Json = {item: _answer(form, item, middle + wavering + self._of_item()) for item in _order(form)}
+        if self.mood == "half empty":
+            answers = {item: answer for item, answer in answers.items() if chance.random() < 0.6}
         if self.mood == "one item":
             item = _order(form)[0]
             answers[item] = _answer(form, item, middle - 0.5)
@@ -144,11 +171,12 @@ class TurbulentCase:
         return self.last_answers
 
     def _of_item(self) -> float:
-        return 0.0 if self.mood in ("top", "stiff") or self.chance.random() < 0.1 else self.chance.gauss(0, 0.03)
+        is_even = self.flat or self.mood in ("top", "stiff") or self.chance.random() < 0.1
+        return 0.0 if is_even else self.chance.gauss(0, 0.03)
 
     def _session(self, week: int) -> Json:
-        therapist = "t2" if week > 15 and self.case_id.endswith("3") else "t1"
-        return {"session_id": f"s{week}", "therapist_id": therapist, "team": "north" if therapist == "t1" else "south"}
+        therapist = self.chance.choice([*TEAMS]) if self.chance.random() < self.moving / 4 else self.therapist
+        return {"session_id": f"s{week}", "therapist_id": therapist, "team": TEAMS[therapist]}
 
     def _event(self, kind: str, day: float, **data: Any) -> Json:
         self.written += 1
@@ -163,12 +191,17 @@ class TurbulentCase:
         }
 
 
-def turbulent(seed: int, cases: int, flag_ids: Mapping[str, Sequence[str]] | None = None) -> list[Json]:
+def turbulent(
+    seed: int,
+    cases: int,
+    flag_ids: Mapping[str, Sequence[str]] | None = None,
+    instruments: Mapping[str, Instrument] = INSTRUMENTS,
+) -> list[Json]:
     """The events of so many cases, a few of them late."""
     events = []
     for number in range(cases):
         case_id = f"c{number}"
-        case = TurbulentCase(case_id, Random(f"{seed}/{number}"), (flag_ids or {}).get(case_id, ()))
+        case = TurbulentCase(case_id, Random(f"{seed}/{number}"), (flag_ids or {}).get(case_id, ()), instruments)
         events += [*case.events()]
     chance = Random(seed)
     places = {

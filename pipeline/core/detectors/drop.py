@@ -25,6 +25,12 @@ def drop(history: History) -> Signal | None:
         "drop",
         RULE,
         SCORE,
-        f"The check-in after session {point.session_number} was far lower than this client's earlier check-ins and "
-        f"this practice lead one to expect ({point.score:.2f}, expected {min(point.expected, 1.0):.2f}).",
+        f"The check-in after session {point.session_number} was far lower than {_grounds(history)} "
+        f"({point.score:.2f}, expected {min(point.expected, 1.0):.2f}).",
     )
+
+
+def _grounds(history: History) -> str:
+    if len(history.points) == 1:
+        return "one expects of a first check-in in this practice"
+    return "this client's earlier check-ins and this practice lead one to expect"

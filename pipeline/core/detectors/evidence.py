@@ -4,12 +4,16 @@ In: a history and a detector's own sentence. Out: the `Signal`.
 Never: decide whether to speak.
 """
 
+from collections.abc import Mapping
+
 from pipeline.core.history import History, Signal
 from schemas.flags import Kind, Rule
 
 
-def of_strain(history: History, kind: Kind, rule: Rule, sign: int, explanation: str) -> Signal:
-    """A signal with the numbers that every flag of strain carries."""
+def of_strain(
+    history: History, kind: Kind, rule: Rule, sign: int, explanation: str, more: Mapping[str, float] | None = None
+) -> Signal:
+    """A signal with the numbers that every flag of strain carries, and more of its own."""
     evidence = {
         "evidence": round(history.strain.evidence, 4),
         "limit": round(history.limit, 4),
@@ -22,4 +26,5 @@ def of_strain(history: History, kind: Kind, rule: Rule, sign: int, explanation: 
         evidence["score"] = point.score
         evidence["expected"] = round(min(point.expected, 1.0), 4)
         evidence["deviation"] = round(point.deviation, 4)
+    evidence |= more or {}
     return Signal(kind, history.severity, history.target, explanation, evidence, rule)

@@ -12,7 +12,8 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import INGREDIENT
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-ingredient-share", version="1", expected_false_flags_per_100=0.01)
+NAMES = {"trust": "trust", "empathy": "empathy", "goals": "shared goals", "communication": "open communication"}
+RULE = Rule(name="strain-odds-ingredient-share", version="2", expected_false_flags_per_100=0.01)
 
 
 def ingredient(history: History) -> Signal | None:
@@ -24,6 +25,6 @@ def ingredient(history: History) -> Signal | None:
         "ingredient",
         RULE,
         INGREDIENT,
-        f"Up to session {history.session_number} {history.strained_ingredient} has lost more than the other "
-        "ingredients, compared with how this client usually answers.",
+        f"Up to session {history.session_number} this client's answers on {NAMES[history.strained_ingredient]} have "
+        "fallen further than those on the other ingredients, compared with how this client usually answers.",
     )

@@ -37,7 +37,7 @@ def low(history: History) -> Signal | None:
         target=cutoff,
         explanation=(
             f"After session {history.session_number} this client's alliance is probably below the cut-off "
-            f"({probability:.0%} likely, level {level:.2f}, cut-off {cutoff:.2f})."
+            f"({_likely(probability)} likely, level {level:.2f}, cut-off {cutoff:.2f})."
         ),
         evidence={
             "score": history.points[-1].score,
@@ -48,3 +48,7 @@ def low(history: History) -> Signal | None:
         },
         rule=RULE,
     )
+
+
+def _likely(probability: float) -> str:
+    return "more than 99%" if probability > 0.99 else f"{probability:.0%}"

@@ -20,11 +20,11 @@ def silence(history: History) -> Signal | None:
     if not history.points or not history.missing_in_a_row or not history.is_leading(MISSING):
         return None
     count = history.missing_in_a_row
+    which = f"the last {count} sessions" if count > 1 else "the last session"
     return of_strain(
         history,
         "silence",
         RULE,
         MISSING,
-        f"The client has left out the check-in after {count} session{'s' if count > 1 else ''} in a row, "
-        "more than one would expect of this client and this practice.",
+        f"The client gave no check-in after {which}, which is not to be expected of this client in this practice.",
     )

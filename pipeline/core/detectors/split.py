@@ -16,7 +16,7 @@ from schemas.flags import Rule
 CLIENT_DEVIATION, THERAPIST_DEVIATION = -1.5, -0.5
 FEWEST_CHECKINS = 4
 EASED = 0.5
-RULE = Rule(name="residuals-of-both-raters-apart", version="1", expected_false_flags_per_100=0.17)
+RULE = Rule(name="residuals-of-both-raters-apart", version="2", expected_false_flags_per_100=0.17)
 
 
 def split(history: History) -> Signal | None:
@@ -38,7 +38,7 @@ def split(history: History) -> Signal | None:
             RULE,
             THERAPIST,
             f"Up to session {history.session_number} the therapist has rated the work lower than usual, "
-            "more than the client's check-ins show.",
+            "which the client's check-ins do not show as much.",
         )
     return None
 

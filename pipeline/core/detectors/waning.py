@@ -27,6 +27,7 @@ def waning(history: History) -> Signal | None:
         "waning",
         RULE,
         EARLIER,
-        f"Over the sessions up to session {history.session_number} this client's check-ins have been sliding below "
-        "what their earlier ones lead one to expect.",
+        f"Taken together, this client's check-ins up to session {history.session_number} are lower than their earlier "
+        "ones and this practice lead one to expect.",
+        {"slide": round(history.slide, 4), "slide_limit": round(SLIDE_LIMIT * history.sensitivity, 4)},
     )

@@ -13,7 +13,9 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import FORM
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-form-and-attendance", version="1", expected_false_flags_per_100=0.29)
+#: Scored check-ins from which on there is a usual.
+FEWEST_CHECKINS = 3
+RULE = Rule(name="strain-odds-form-and-attendance", version="2", expected_false_flags_per_100=0.29)
 
 
 def withdrawal(history: History) -> Signal | None:
@@ -25,13 +27,19 @@ def withdrawal(history: History) -> Signal | None:
         "withdrawal",
         RULE,
         FORM,
-        f"Around session {history.session_number} {_what(history)}, which is not how this client usually responds.",
+        f"Around session {history.session_number} {WHAT[history.form_ground]}, which is not {_usual(history)}.",
     )
 
 
-def _what(history: History) -> str:
-    if history.missed_in_a_row:
-        return "the client missed an appointment"
-    if history.is_stiff:
-        return "all answers were alike or the same as last time"
-    return "the answers were flat or unexpectedly perfect"
+#: By what last spoke.
+WHAT = {
+    "missed": "the client missed an appointment after other signs of holding back",
+    "stiff": "all answers were alike or the same as last time",
+    "perfect": "the answers were unexpectedly perfect",
+}
+
+
+def _usual(history: History) -> str:
+    if len(history.points) < FEWEST_CHECKINS:
+        return "what is usual in this practice"
+    return "how this client usually responds"
