@@ -53,7 +53,7 @@ bench-store: venv parts ## how fast a backlog goes into SQLite and PostgreSQL, a
 bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax and per-event Faust; BENCH_ARGS=--quick for two minutes
 	$(PYTHON) -m benchmarks.peers $(BENCH_ARGS)
 
-bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for two minutes
+bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for one minute
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)
 
 bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way

@@ -11,7 +11,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -25,7 +25,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from pipeline.core import case
 from pipeline.core.acceptance import Accepted, accept
-from pipeline.core.prior import yardsticks_of
+from pipeline.core.prior import Yardstick, yardsticks_of
 from pipeline.simulation.practice import PracticeParameters, simulate
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
@@ -51,15 +51,26 @@ def core(records: Records) -> None:
     started = time.process_time()
     accepted = [one for key, value in records if isinstance(one := accept(value, key, LATE_MS, INSTRUMENTS), Accepted)]
     judged = time.process_time()
+    states = stepped_through(accepted, yardsticks)
+    stepped = time.process_time()
+    checkins = [one for one in accepted if one.scores is not None]
+    began = time.process_time()
+    stepped_through(checkins, yardsticks)
+    of_checkins = time.process_time() - began
+    encoded = sum(len(case.encode(state)) for state in states.values() if isinstance(state, case.CaseState))
+    say("core: accept", f"{len(records) / (judged - started):,.0f} events/s")
+    say("core: case step in order", f"{len(records) / (stepped - judged):,.0f} events/s")
+    say("core: case step in order, check-ins alone", f"{len(checkins) / of_checkins:,.0f} check-ins/s")
+    say("core: encoded state", f"{encoded / len(records):.0f} bytes per remembered event")
+
+
+def stepped_through(accepted: Sequence[Accepted], yardsticks: Mapping[str, Yardstick]) -> dict[str, case.State]:
+    """The states of all cases after these events."""
     states: dict[str, case.State] = {}
     for one in accepted:
         subject = one.event.subject
         states[subject], _ = case.step(states.get(subject), one, yardsticks)
-    stepped = time.process_time()
-    encoded = sum(len(case.encode(state)) for state in states.values() if isinstance(state, case.CaseState))
-    say("core: accept", f"{len(records) / (judged - started):,.0f} events/s")
-    say("core: case step in order", f"{len(records) / (stepped - judged):,.0f} events/s")
-    say("core: encoded state", f"{encoded / len(records):.0f} bytes per remembered event")
+    return states
 
 
 def through(system: System, records: Records, label: str) -> None:
