@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.backtest import FILE, HISTORY, check_output, read_history, refuse_nothing, write_output
+from pipeline.commands.backtest import read_history, refuse_nothing
+from pipeline.commands.files import FILE, HISTORY, check_output, write_output
 from pipeline.commands.setup import Mendable, effective_settings, known_instruments
 
 

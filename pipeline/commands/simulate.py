@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from pipeline.commands.backtest import check_output, write_output
+from pipeline.commands.files import check_output, write_output
 from pipeline.commands.setup import Mendable
 
 #: The calendar of events, less than ten years before its end: a longer history is not made.
