@@ -24,6 +24,8 @@ WEEK_US = 7 * DAY_US
 MONTH_US = 365.25 / 12 * DAY_US
 #: A repair is found when the flag is told of as repaired this near the first session after the strain.
 REPAIR_WITHIN_SESSIONS = 2
+#: Up to here a flag counts as early in its case.
+EARLY_SESSIONS = 5
 #: Stated probabilities of strain are compared with what was planted in bins between these.
 EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 
@@ -158,6 +160,9 @@ def _count_flags(found: AtDefault, case: Told, onset: int, within: int) -> None:
     found.counts.update(
         cases=1, flags=len(case.lives), false_flags=len(false), right_flags=len(right), quiet_us=case.quiet_us
     )
+    for group, lives in (("flags", case.lives), ("right_flags", right)):
+        early = sum(life.session_number <= EARLY_SESSIONS for life in lives)
+        found.counts.update({f"early_{group}": early, f"later_{group}": len(lives) - early})
 
 
 def _count_leaving(found: AtDefault, case: Told) -> None:

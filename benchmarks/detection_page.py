@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from benchmarks.detection_default import EDGES, REPAIR_WITHIN_SESSIONS, AtDefault, together
+from benchmarks.detection_default import EARLY_SESSIONS, EDGES, REPAIR_WITHIN_SESSIONS, AtDefault, together
 from benchmarks.detection_measure import PRICES, WITHIN_SESSIONS, Row
 from pipeline.backtest import PRACTICE_THERAPISTS
 from pipeline.baselines import RULES
@@ -144,6 +144,12 @@ _FIGURES: tuple[tuple[str, Callable[[AtDefault], str]], ...] = (
     (
         f"flags at the onset of a rupture or within {WITHIN_SESSIONS} sessions after it (positive predictive value)",
         lambda one: f"{one.share('right_flags', 'flags'):.0%}",
+    ),
+    (
+        f"the same, of flags opened up to session {EARLY_SESSIONS}, and later",
+        lambda one: (
+            f"{one.share('early_right_flags', 'early_flags'):.0%}, {one.share('later_right_flags', 'later_flags'):.0%}"
+        ),
     ),
     ("flags in a case without a rupture or before it", lambda one: f"{one.share('false_flags', 'flags'):.0%}"),
     (f"flags opened in a week of {PRACTICE_THERAPISTS} therapists", lambda one: f"{one.per_practice_week:.1f}"),

@@ -55,7 +55,7 @@ MIRROR_DEVIATION, MIRROR_LIMIT = -3.0, 2.5
 #: Therapists notice this share of ruptures.
 NOTICED_SHARE = 0.6
 #: Earlier check-ins of the therapist that are needed; their deviations are shortened, for their spread is less known.
-THERAPIST_FEWEST, THERAPIST_CAUTION = 3, 0.8
+THERAPIST_FEWEST, THERAPIST_CAUTION = 3, 0.7
 
 
 @dataclass(frozen=True, slots=True)

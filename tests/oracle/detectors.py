@@ -16,13 +16,13 @@ SEVERITIES = ("watch", "warning", "urgent")
 SLIDE_LIMIT = 5.0
 #: In the table's order: kind, the sign that is its own, rule.
 TABLE = (
-    ("drop", "score", ("strain-odds-newest-score", "2", 0.29)),
-    ("waning", "earlier", ("strain-odds-earlier-scores", "1", 0.08)),
+    ("drop", "score", ("strain-odds-newest-score", "2", 0.31)),
+    ("waning", "earlier", ("strain-odds-earlier-scores", "1", 0.05)),
     ("low", None, ("posterior-level-below-cutoff", "2", 0.09)),
     ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
-    ("withdrawal", "form", ("strain-odds-form-and-attendance", "2", 0.29)),
-    ("silence", "missing", ("strain-odds-missing-check-ins", "1", 0.16)),
-    ("split", "therapist", ("residuals-of-both-raters-apart", "2", 0.17)),
+    ("withdrawal", "form", ("strain-odds-form-and-attendance", "2", 0.24)),
+    ("silence", "missing", ("strain-odds-missing-check-ins", "1", 0.14)),
+    ("split", "therapist", ("residuals-of-both-raters-apart", "2", 0.08)),
 )
 
 Rule = tuple[str, str, float]

@@ -116,7 +116,7 @@ class Strain:
         expected = self.therapists[who].predict(number, instrument.resolution)
         z = expected.deviation(y)
         if self.therapist_checkins[who] >= 3 and y < CEILING:
-            v = 0.4 + 0.6 * min(score_ratio(0, 0.8 * z, expected.wavering), 1000)
+            v = 0.4 + 0.6 * min(score_ratio(0, 0.7 * z, expected.wavering), 1000)
             self.odds.weigh("therapist", v, v)
         self.therapists[who].learn(y, 1.0 if z > -2 else 0.3, expected)
         self.therapist_checkins[who] += 1

@@ -12,7 +12,7 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import SCORE
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-newest-score", version="2", expected_false_flags_per_100=0.29)
+RULE = Rule(name="strain-odds-newest-score", version="2", expected_false_flags_per_100=0.31)
 
 
 def drop(history: History) -> Signal | None:

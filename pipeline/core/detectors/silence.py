@@ -12,7 +12,7 @@ from pipeline.core.history import History, Signal
 from pipeline.core.strain import MISSING
 from schemas.flags import Rule
 
-RULE = Rule(name="strain-odds-missing-check-ins", version="1", expected_false_flags_per_100=0.16)
+RULE = Rule(name="strain-odds-missing-check-ins", version="1", expected_false_flags_per_100=0.14)
 
 
 def silence(history: History) -> Signal | None:

@@ -16,7 +16,7 @@ from schemas.flags import Rule
 CLIENT_DEVIATION, THERAPIST_DEVIATION = -1.5, -0.5
 FEWEST_CHECKINS = 4
 EASED = 0.5
-RULE = Rule(name="residuals-of-both-raters-apart", version="2", expected_false_flags_per_100=0.17)
+RULE = Rule(name="residuals-of-both-raters-apart", version="2", expected_false_flags_per_100=0.08)
 
 
 def split(history: History) -> Signal | None:

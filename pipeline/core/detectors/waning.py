@@ -15,7 +15,7 @@ from pipeline.core.strain import EARLIER
 from schemas.flags import Rule
 
 SLIDE_LIMIT = 5.0
-RULE = Rule(name="strain-odds-earlier-scores", version="1", expected_false_flags_per_100=0.08)
+RULE = Rule(name="strain-odds-earlier-scores", version="1", expected_false_flags_per_100=0.05)
 
 
 def waning(history: History) -> Signal | None:

@@ -15,7 +15,7 @@ from schemas.flags import Rule
 
 #: Scored check-ins from which on there is a usual.
 FEWEST_CHECKINS = 3
-RULE = Rule(name="strain-odds-form-and-attendance", version="2", expected_false_flags_per_100=0.29)
+RULE = Rule(name="strain-odds-form-and-attendance", version="2", expected_false_flags_per_100=0.24)
 
 
 def withdrawal(history: History) -> Signal | None:
