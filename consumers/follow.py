@@ -9,9 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kafka import KafkaConsumer
-
-from consumers.loop import BOOTSTRAP_MS, CLOSE_MS, POLL_MS, partitions_of, while_wanted
+from consumers.loop import CLOSE_MS, POLL_MS, Consumer, partitions_of, while_wanted
 from pipeline.health import Health
 
 
@@ -43,9 +41,8 @@ class Follower:
         while_wanted(self._stop, self._connection, self._health, self._follow)
 
     def _follow(self) -> None:
-        consumer = KafkaConsumer(
+        consumer = Consumer(
             **self._connection,
-            bootstrap_timeout_ms=BOOTSTRAP_MS,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

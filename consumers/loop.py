@@ -34,7 +34,7 @@ PROBE_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 #: A consumer is made when a broker has just answered; for one that has gone meanwhile kafka-python would wait half a
 #: minute, deaf to `stop`.
-BOOTSTRAP_MS = 2000
+BOOTSTRAP_MS = 2500
 
 
 class Unavailable(Exception):
@@ -102,6 +102,19 @@ class Sink(Protocol):
         ...
 
 
+class Consumer(KafkaConsumer):  # type: ignore[misc]
+    """kafka-python's, that leaves no thread and no socket behind when it cannot be made."""
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(bootstrap_timeout_ms=BOOTSTRAP_MS, **options)
+        except Exception:
+            # Its own `close` is for one that was made.
+            if hasattr(self, "_client"):
+                self._client.close()
+            raise
+
+
 class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
     """Runs one sink until told to stop."""
 
@@ -139,9 +152,8 @@ class Loop(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _follow(self) -> None:
         """Consume with one consumer until `stop` or until the broker goes; a new one starts where the sink stands."""
-        self._consumer = KafkaConsumer(
+        self._consumer = Consumer(
             **self._connection,
-            bootstrap_timeout_ms=BOOTSTRAP_MS,
             group_id=self._group,
             enable_auto_commit=False,
             # What left the log unread must not be passed over in silence.
@@ -325,6 +337,8 @@ def while_wanted(
             except KafkaError as error:
                 if not may_pass(error):
                     raise
+                # Not the prober's part: it would take the word back, since a broker answers.
+                health.waits_for("log", f"the broker gives no access to it ({type(error).__name__})")
                 log.warning("The broker is away (%s); trying again.", type(error).__name__)
                 stop.wait(PAUSE_SECONDS)
 
@@ -333,6 +347,7 @@ def partitions_of(consumer: Any, topics: Sequence[str], health: Health, stop: th
     """All partitions of all topics; waits, and says so, for a topic that is not there yet."""
     while not stop.is_set():
         found = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics}
+        health.has("log")
         absent = [topic for topic, numbers in found.items() if not numbers]
         if not absent:
             health.has("topics")

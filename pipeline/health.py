@@ -175,6 +175,9 @@ ANSWER_SECONDS = 5.0
 #: and then the number of the request.
 API_VERSIONS = bytes.fromhex("0000000a 0012 0000 416c6c69 0000")
 
+#: Nobody is there; or the text can be no name at all, which Python says with a `UnicodeError`.
+NOT_THERE = (OSError, ValueError)
+
 
 def answers(brokers: str) -> bool:
     """Whether any broker of `host:port,…` takes a connection."""
@@ -182,7 +185,7 @@ def answers(brokers: str) -> bool:
         host, _, port = one.strip().rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
-        except OSError:
+        except NOT_THERE:
             continue
         return True
     return False
@@ -195,9 +198,11 @@ def is_kafka(brokers: str) -> bool:
         try:
             with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as connection:
                 connection.sendall(API_VERSIONS)
-                if connection.recv(8, socket.MSG_WAITALL)[4:] == API_VERSIONS[8:12]:
-                    return True
-        except OSError:
+                # An answer may come in pieces.
+                with connection.makefile("rb") as answer:
+                    if answer.read(8)[4:] == API_VERSIONS[8:12]:
+                        return True
+        except NOT_THERE:
             continue
     return False
 

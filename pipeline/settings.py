@@ -45,7 +45,9 @@ def _each(holds: Callable[[str], bool]) -> Callable[[str], bool]:
 def _is_place(text: str) -> bool:
     """Whether it is host:port; an IPv6 address stands in brackets."""
     host, _, port = text.rpartition(":")
-    return re.fullmatch(r"[^\s:/@]+|\[[0-9A-Fa-f:.]+\]", host) is not None and PORT.holds(port)
+    # A name that ends in a dot is complete: no domain is tried behind it.
+    name = r"[^\s:/@.]{1,63}(\.[^\s:/@.]{1,63})*\.?|\[[0-9A-Fa-f:.]+\]"
+    return re.fullmatch(name, host) is not None and PORT.holds(port)
 
 
 def _is_web_place(text: str) -> bool:
@@ -60,16 +62,20 @@ def _is_web_place(text: str) -> bool:
 
 
 PORT = _whole(1, 65_535)
+#: 0 takes a free one.
+OWN_PORT = _whole(0, 65_535)
 BROKERS = Must(_each(_is_place), "host:port, or several separated by commas")
 ALERTMANAGERS = Must(_each(_is_web_place), "http://host:port or host:port, or several separated by commas")
 DATABASE = _like(
     r"sqlite(\+pysqlite)?://.*|postgresql(\+psycopg)?://.+",
     "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
 )
-HOST = _like(r"([\w%:-]{1,63}(\.[\w%:-]{1,63})*)?", "an address or a name of this machine")
-VERSION = _like(r"([1-9][0-9]?(\.[0-9]{1,2}){1,2})?", "a version such as 2.3, or empty")
+HOST = _like(r"[\w%:-]{1,63}(\.[\w%:-]{1,63})*", "an address or a name of this machine")
+VERSION = _like(
+    r"[1-9][0-9]?(\.[0-9]{1,2}){1,2}|0\.([89]|1[01])(\.[0-9]{1,2})?", "a version such as 2.3 or 0.10.2, or empty"
+)
 APP_ID = _like(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", "at most 100 of letters, digits, dots, hyphens and underscores")
-LINK = _like(r"(https?://\S+)?", "an address such as https://worklist.example/flags, or empty")
+LINK = _like(r"https?://\S+", "an address such as https://worklist.example/flags, or empty")
 ENGINES = _like(r"sets|events", "sets or events")
 LEVELS = _like(r"(?i)debug|info|warning|error", "debug, info, warning or error")
 
@@ -101,11 +107,11 @@ class Settings:
         1, "replicas of each topic, when `alliance topics` makes them", must=_whole(1, 100)
     )
     host: str = _setting("127.0.0.1", "address on which a process listens", must=HOST)  # type: ignore[assignment]
-    gateway_port: int = _setting(8080, "port of the gateway", must=PORT)  # type: ignore[assignment]
-    exporter_port: int = _setting(9108, "port of the exporter's /metrics", must=PORT)  # type: ignore[assignment]
-    worker_port: int = _setting(9109, "port of the worker's /metrics and /health", must=PORT)  # type: ignore[assignment]
-    store_port: int = _setting(9110, "port of the store's /metrics and /health", must=PORT)  # type: ignore[assignment]
-    notifier_port: int = _setting(9111, "port of the notifier's /metrics and /health", must=PORT)  # type: ignore[assignment]
+    gateway_port: int = _setting(8080, "port of the gateway", must=OWN_PORT)  # type: ignore[assignment]
+    exporter_port: int = _setting(9108, "port of the exporter's /metrics", must=OWN_PORT)  # type: ignore[assignment]
+    worker_port: int = _setting(9109, "port of the worker's /metrics and /health", must=OWN_PORT)  # type: ignore[assignment]
+    store_port: int = _setting(9110, "port of the store's /metrics and /health", must=OWN_PORT)  # type: ignore[assignment]
+    notifier_port: int = _setting(9111, "port of the notifier's /metrics and /health", must=OWN_PORT)  # type: ignore[assignment]
     alertmanager: str = _setting(  # type: ignore[assignment]
         "http://127.0.0.1:9093",
         "where the notifier sends open flags (several Alertmanagers: separated by commas)",
@@ -159,7 +165,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings in force; raises `SettingsError` for an unknown or unreadable variable."""
+    """The settings in force, an empty one its default; raises `SettingsError` for an unknown or unreadable variable."""
     known = {PREFIX + one.name.upper(): one for one in fields(Settings)}
     values: dict[str, object] = {}
     for name, text in environment.items():
@@ -169,12 +175,16 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             raise SettingsError(
                 f"{name} is no setting; `alliance doctor --help` lists them. Remove it or mend its name."
             )
-        values[known[name].name] = _read(name, text, known[name])
+        # A compose file gives what nobody has set as an empty text.
+        if text:
+            values[known[name].name] = _read(name, text, known[name])
     return Settings(**values)  # type: ignore[arg-type]
 
 
 def _read(name: str, text: str, setting: Field[Any]) -> object:
     must: Must | None = setting.metadata["must"]
+    if isinstance(setting.default, int):
+        text = text.strip()
     if must is not None and not must.holds(text):
         given = "it is not" if setting.metadata["secret"] else f"it is {text[:LONGEST_SHOWN]!r}"
         example = f", such as {setting.default}" if setting.default else ""

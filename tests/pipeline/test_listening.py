@@ -1,5 +1,7 @@
 """A process that cannot listen names the setting that is wrong, its value and the way out, and ends with code 2."""
 
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from deploy.local.ports import LOOPBACK
 from pipeline.cli import main
-from pipeline.health import Health, is_kafka, listen, serve
+from pipeline.health import API_VERSIONS, Health, answers, is_kafka, listen, serve
 from tests.support.kafka import Kafka
 
 PROCESSES = ("worker", "store", "exporter", "notifier", "gateway")
@@ -63,3 +65,32 @@ def test_an_open_port_is_no_broker(kafka: Kafka) -> None:
     finally:
         http.shutdown()
         http.server_close()
+
+
+def answer_in_two_pieces(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        request = connection.recv(len(API_VERSIONS))
+        connection.sendall(bytes(4))
+        # For as long as whoever asked might hang up, content with the first piece.
+        connection.settimeout(0.3)
+        try:
+            connection.recv(1)
+        except TimeoutError:
+            connection.sendall(request[8:12])
+
+
+def test_an_answer_in_two_pieces_is_a_brokers() -> None:
+    with listen(LOOPBACK, 0) as listener:
+        broker = threading.Thread(target=answer_in_two_pieces, args=[listener])
+        broker.start()
+        try:
+            assert is_kafka(f"{LOOPBACK}:{listener.getsockname()[1]}")
+        finally:
+            broker.join()
+
+
+@pytest.mark.parametrize("name", ["kafka..local", "x" * 64])
+def test_what_can_be_no_name_is_no_broker(name: str) -> None:
+    assert not is_kafka(f"{name}:9092")
+    assert not answers(f"{name}:9092")

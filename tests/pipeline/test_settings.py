@@ -22,28 +22,31 @@ def test_a_wrong_variable_is_refused_with_its_name(variable: dict[str, str]) -> 
 
 #: By setting: what it takes, what it does not.
 VALUES: dict[str, tuple[list[str], list[str]]] = {
-    "KAFKA": (["a:1", "a:9092, b:9092", "[::1]:9092"], ["a", "a:0", "a:99999", "a:9092,", "http://a:9092", "::1:9092"]),
-    "KAFKA_API_VERSION": (["", "2.3", "2.3.1"], ["abc", "2", "0.1", "2.", "2.3.4.5"]),
+    "KAFKA": (
+        ["a:1", "a:9092, b:9092", "[::1]:9092", "a.b:1", "kafka.svc.:1", f"{'x' * 63}:1"],
+        ["a", "a:0", "a:99999", "a: 1", "a:9092,", "http://a:9092", "::1:9092", "a..b:1", ".a:1", f"{'x' * 64}:1"],
+    ),
+    "KAFKA_API_VERSION": (["2.3", "2.3.1", "0.10.2", "0.11"], ["abc", "2", "0.1", "0.12", "2.", "2.3.4.5"]),
     "DATABASE": (
         ["sqlite://", "sqlite:///a b.sqlite", "postgresql://u:p@h/d", "postgresql+psycopg://u:p@h:5432/d"],
-        ["", "nonsense", "mysql://h/d", "postgres://h/d", "postgresql+psycopg2://h/d", "postgresql://"],
+        ["nonsense", "mysql://h/d", "postgres://h/d", "postgresql+psycopg2://h/d", "postgresql://"],
     ),
-    "APP_ID": (["alliance", "a.b_c-D1"], ["", "a b/ü", ".", "..", "a" * 101]),
-    "PARTITIONS": (["1", "10000"], ["", "0", "-5", "10001", "1.5", "1_0", "9" * 5000]),
+    "APP_ID": (["alliance", "a.b_c-D1"], ["a b/ü", ".", "..", "a" * 101]),
+    "PARTITIONS": (["1", "10000", " 3 "], ["0", "3 4", "-5", "10001", "1.5", "1_0", "9" * 5000]),
     "REPLICATION": (["1", "3"], ["0", "-1", "101"]),
-    "HOST": (["", "::1", "0.0.0.0", "a-b.example"], ["a..b", "[::1]", "a b", "x" * 64, "http://a"]),
+    "HOST": (["::1", "0.0.0.0", "a-b.example"], ["a..b", "[::1]", "a b", "x" * 64, "http://a"]),
     **{
-        f"{process}_PORT": (["1", "65535"], ["0", "-1", "65536", "99999"])
+        f"{process}_PORT": (["0", "1", "65535"], ["-1", "65536", "99999"])
         for process in ("GATEWAY", "EXPORTER", "WORKER", "STORE", "NOTIFIER")
     },
     "ALERTMANAGER": (
         ["a:9093", "https://a", "http://u:p@a:9093/x, [::1]:9093"],
-        ["", "nonsense", "http://", "http://a:99999", "ftp://a:1", "a:9093,", "http://[a", "http://a b"],
+        ["nonsense", "http://", "http://a:99999", "ftp://a:1", "a:9093,", "http://[a", "http://a b"],
     ),
-    "WORKLIST_URL": (["", "https://a/b"], ["a/b", "javascript:x", "https://a b"]),
+    "WORKLIST_URL": (["https://a/b"], ["a/b", "javascript:x", "https://a b"]),
     "SESSION_TIMEOUT_SECONDS": (["1", "1800"], ["0", "1801"]),
-    "ENGINE": (["sets", "events"], ["", "both"]),
-    "LOG_LEVEL": (["debug", "INFO", "warning", "error"], ["", "loud", "critical"]),
+    "ENGINE": (["sets", "events"], ["both"]),
+    "LOG_LEVEL": (["debug", "INFO", "warning", "error"], ["loud", "critical"]),
 }
 #: Files and folders: what is wrong with one is said where it is read.
 PATHS = {"INSTRUMENTS", "PRIOR", "API_KEYS"}
@@ -61,6 +64,10 @@ def test_a_setting_takes_what_has_its_form_and_nothing_else(name: str) -> None:
     for text in refused:
         with pytest.raises(SettingsError, match=rf"^ALLIANCE_{name} must be .+; it is.+\. Set it so"):
             from_environment({f"ALLIANCE_{name}": text})
+
+
+def test_a_setting_that_is_set_but_empty_has_its_default() -> None:
+    assert from_environment({name: "" for name, _, _ in documentation()}) == Settings()
 
 
 def test_a_wrong_value_is_shown_shortened_but_never_a_secret_one() -> None:
