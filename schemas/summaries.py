@@ -47,6 +47,8 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
     score: float | None = None
     ingredients: dict[str, float] = {}
     scored_at: datetime | None = None
+    #: Whether that check-in names this therapist; it may have come along with the case.
+    scored_here: bool = False
     #: Severity of the live flag, if there is one.
     open_flag: Severity | None = None
     unacknowledged_since: datetime | None = None

@@ -286,6 +286,7 @@ def summary_of(state: CaseState) -> CaseSummary:
         score=None if latest is None else latest.total,
         ingredients={} if latest is None else latest.ingredients,
         scored_at=None if latest is None else from_us(course.latest_at),
+        scored_here=latest is not None and latest.therapist_id == course.therapist_id,
         open_flag=None if live is None else live.severity,
         unacknowledged_since=None if live is None or live.status != "open" else from_us(live.opened_at),
         days=_recent_days(state),

@@ -84,7 +84,7 @@ class Course:
     def __post_init__(self) -> None:
         first = next(iter(self.yardsticks.values()), DEFAULT_YARDSTICK)
         self.fallback = Yardstick(first.prior, DEFAULT_YARDSTICK.standard_error, None)
-        self.history = History(first, self.sensitivity)
+        self.history = History(first, self.sensitivity, sessions_before=self.sessions_before)
 
     def follows(self, record: Record, at: Position) -> bool:
         """Whether `advance` may be given this new record as it is: after all others, superseding none of them."""
@@ -127,6 +127,7 @@ class Course:
     def _meet(self, therapist_id: str) -> None:
         if self.met and therapist_id != self.met:
             self.history.change_therapist()
+            self.first_point = len(self.history.points)
         self.met = therapist_id
 
     def _number(self, session: int, at: int) -> tuple[int, list[Life]]:
@@ -186,13 +187,14 @@ class Course:
 
     def _score(self, at: int, record: CheckinRecord, number: int) -> list[Life]:
         yardstick = self.yardsticks.get(record.instrument, self.fallback)
-        point = self.history.add(number, at, record, yardstick)
+        was_live = self.live is not None
+        is_accepted = not was_live and not lifecycle.LOW_SCORES.isdisjoint(self.spent)
+        point = self.history.add(number, at, record, yardstick, is_accepted)
         is_over = yardstick.cutoff is not None and point.score >= yardstick.cutoff
         self.over_cutoff = self.over_cutoff + 1 if is_over else 0
-        was_live = self.live is not None
         lives = self._ask(at, record.checkin, point)
         if not was_live and not lives:
-            self.history.learn(point)
+            self.history.learn(point, is_accepted)
         return lives
 
     def _ask(self, at: int, anchor: int | str, point: Point | None = None, is_counted: bool = False) -> list[Life]:
@@ -229,7 +231,9 @@ class Course:
         self.live = None
         is_repaired = life.status == "repaired"
         self.spent.update(kind for kind in life.kinds if kind == "low" or not is_repaired)
-        self.history.end_episode(is_repaired, self.first_point)
+        if not is_repaired and not lifecycle.LOW_SCORES.isdisjoint(life.kinds):
+            self.spent |= lifecycle.LOW_SCORES
+        self.history.end_episode(is_repaired, life.target, self.first_point)
         if life.closed_at is not None and life.status in ("repaired", "unrepaired"):
             self._count(life.closed_at // DAY_US, 2 if life.status == "repaired" else 3)
 

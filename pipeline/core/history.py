@@ -52,6 +52,8 @@ SLACK, CHART_AFTER = 0.5, 2
 #: A form whose mirror image is as usual, and which itself is not, was probably filled in from right to left; the second
 #: in a row was not.
 MIRROR_DEVIATION, MIRROR_LIMIT = -3.0, 2.5
+#: Scored check-ins of an episode from which on they say where the case stands.
+FEWEST_TO_STAND = 3
 #: Therapists notice this share of ruptures.
 NOTICED_SHARE = 0.6
 #: Earlier check-ins of the therapist that are needed; their deviations are shortened, for their spread is less known.
@@ -106,6 +108,8 @@ class History:
     ratings: dict[str, Ratings] = field(default_factory=dict)
     strain: Strain = field(default_factory=Strain)
     session_number: int = 0
+    #: Sessions that have left the bounded history, with the appointments missed between them.
+    sessions_before: int = 0
     #: Sessions judged, and how many of them without a client check-in; how many in a row at present.
     judged: int = 0
     missing: int = 0
@@ -175,13 +179,20 @@ class History:
             return
         self.strain.pass_session(self.session_number)
         usual = self.yardstick.prior.missed_share
-        share = (self.missed + MISSED_WORTH * usual) / (self.session_number + self.missed + MISSED_WORTH)
+        held = self.session_number - self.sessions_before
+        share = (self.missed + MISSED_WORTH * usual) / (held + self.missed + MISSED_WORTH)
         self.strain.weigh(FORM, 1.0, MISSED_ODDS_AWAY / (1 + (MISSED_ODDS_AWAY - 1) * share))
         self.missed += 1
         self.form_ground = "missed"
 
-    def add(self, session_number: int, at: int, record: CheckinRecord, yardstick: Yardstick) -> Point:
-        """Weigh a scored client check-in; `learn` decides whether it teaches what is usual."""
+    def add(
+        self, session_number: int, at: int, record: CheckinRecord, yardstick: Yardstick, is_accepted: bool = False
+    ) -> Point:
+        """Weigh a scored client check-in; `learn` decides whether it teaches what is usual.
+
+        `is_accepted`: low scores of this case were told of and not repaired; the level is learned anew, and until then
+        how low a score is says nothing.
+        """
         self._take_yardstick(yardstick)
         score = record.total
         assert score is not None
@@ -197,9 +208,9 @@ class History:
         self.points.append(point)
         self.shares = ()
         if not point.is_mirrored:
-            if self.client.count > CHART_AFTER:
+            if self.client.count > CHART_AFTER and not is_accepted:
                 self.slide = max(0.0, self.slide - min(deviation, 2.0) - SLACK)
-            self._weigh_score(record, score, start, spread)
+            self._weigh_score(record, score, start, spread, is_accepted)
         return point
 
     def _take_yardstick(self, yardstick: Yardstick) -> None:
@@ -212,27 +223,31 @@ class History:
         yardstick = self.yardstick
         return self.client.predict(self.session_number, yardstick.standard_error, yardstick.rounding_variance)
 
-    def _weigh_score(self, record: CheckinRecord, score: float, deviation: float, spread: float) -> None:
+    def _weigh_score(
+        self, record: CheckinRecord, score: float, deviation: float, spread: float, is_accepted: bool
+    ) -> None:
         unit = self.yardstick.prior.within_sd / spread
         self.is_stiff = False
         if score >= CEILING:
-            self._weigh_perfect(deviation, unit)
+            self._weigh_perfect(deviation, unit, is_accepted)
         else:
-            against, away = score_ratios(deviation, unit)
-            self.strain.weigh(SCORE, against, away)
+            if not is_accepted:
+                against, away = score_ratios(deviation, unit)
+                self.strain.weigh(SCORE, against, away)
             self._weigh_form(record, score)
         self.forms += 1
         self.stiff_forms += self.is_stiff
         self.pattern = record.pattern
 
-    def _weigh_perfect(self, start: float, unit: float) -> None:
+    def _weigh_perfect(self, start: float, unit: float, is_accepted: bool) -> None:
         """A perfect form: no news of the score but that it is high; surface agreement where it is not usual."""
         usual = max(upper_tail(start), LEAST_PERFECT)
         a, b, c = DEPTHS_AGAINST
         against = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
         a, b, c = DEPTHS_AWAY
         away = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
-        self.strain.weigh(SCORE, min(max(against / usual, 1e-3), 1.0), 1.0)
+        if not is_accepted:
+            self.strain.weigh(SCORE, min(max(against / usual, 1e-3), 1.0), 1.0)
         self.perfect_surprise = (PERFECT_SHARE + (1 - FLAT_SHARE + PERFECT_SHARE * usual) * away) / usual
         self.strain.weigh(FORM, 1.0, self.perfect_surprise)
         if self.perfect_surprise > 1:
@@ -277,28 +292,32 @@ class History:
         self.strained_ingredient = [one for one in INGREDIENTS if one in scores][ratios.index(max(ratios))]
         self.strain.weigh(INGREDIENT, ratio, ratio)
 
-    def learn(self, point: Point) -> None:
-        """Let a check-in outside of any episode teach what is usual here, as far as it is usual."""
+    def learn(self, point: Point, is_accepted: bool = False) -> None:
+        """Let a check-in outside of any episode teach what is usual here, as far as it is usual.
+
+        `is_accepted`: as for `add`; then it counts in full.
+        """
         if point.is_mirrored:
             return
-        weight = self.strain.usual
+        weight = 1.0 if is_accepted else self.strain.usual
         expected, spread = self._predict()
         self.client.take(point.score, expected, spread, weight, self.yardstick.edge)
         if self.shares:
             self.share_sums = tuple(a + weight * b for a, b in zip(self.share_sums, self.shares, strict=True))
             self.share_count += weight
 
-    def end_episode(self, is_repaired: bool, first: int) -> None:
-        """Begin anew; after an episode that was not repaired the case is measured against where it now stands.
+    def end_episode(self, is_repaired: bool, target: float, first: int) -> None:
+        """Begin anew; after an episode in which the case stayed down it is measured against where it now stands.
 
-        `first`: the first point of the episode; its points are what is usual then, if there are any.
+        `first`: the first point of the episode. It takes some points, the last of them under the target: a single low
+        form, after which nothing came or all was well, says nothing of where the case stands.
         """
         self.strain.reset()
         self.slide = 0.0
         if is_repaired:
             return
         stands_at = [point for point in self.points[first:] if not point.is_mirrored]
-        if not stands_at:
+        if len(stands_at) < FEWEST_TO_STAND or max(point.score for point in stands_at[-2:]) >= target:
             self.client.forget()
             return
         self.client = Level(self.yardstick.prior)

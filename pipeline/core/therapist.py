@@ -129,6 +129,9 @@ def _scored_at(case: CaseSummary) -> int | None:
 def _was_given_here(known: CaseSummary | None, summary: CaseSummary) -> bool:
     """False where another therapist may have published the check-in: it may have come along with the case."""
     assert summary.scored_at is not None
+    if known is None and summary.scored_here:
+        # Of a case that nobody was told of before, however much has happened in it since.
+        return True
     if known is None or known.status == "left":
         return summary.scored_at == summary.last_event_at
     return known.scored_at is None or summary.scored_at > known.scored_at

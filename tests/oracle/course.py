@@ -80,6 +80,8 @@ class Course:
     def _work(self, therapist_id: str) -> None:
         if self.at_work not in (None, therapist_id):
             self.strain.client.loosen()
+            if self.episodes.live is not None:
+                self.episodes.live.forms.clear()
         self.at_work = therapist_id
 
     def _belong(self, event: Event) -> None:
@@ -131,7 +133,7 @@ class Course:
             return
         self.days[day][COMPLETED] += 1
         self.latest_scored = event
-        form = self.strain.score(event, number, instrument)
+        form = self.strain.score(event, number, instrument, self.episodes.accepts)
         if not self.episodes.ask(self._moment(at, anchor, form, is_counted=True)):
             self.strain.learn(form)
 

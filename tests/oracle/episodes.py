@@ -11,6 +11,7 @@ from tests.oracle.detectors import SEVERITIES, Signal, gravest, signals
 from tests.oracle.strain import Form, Strain
 
 LAST_COUNTED = 6
+LOW_SCORES = frozenset({"drop", "waning"})
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class Episodes:
         """The live flag, if there is one."""
         return self.flags[-1] if self.flags and self.flags[-1].is_live else None
 
+    @property
+    def accepts(self) -> bool:
+        """Whether a low score is an accepted one."""
+        return self.live is None and not self.spent.isdisjoint(LOW_SCORES)
+
     def ask(self, moment: Moment) -> bool:
         """What the detectors say now; returns whether the moment belongs to an episode."""
         if moment.form is not None:
@@ -170,7 +176,9 @@ class Episodes:
             return
         is_repaired = flag.status == "repaired"
         self.spent |= {"low"}.intersection(flag.kinds) if is_repaired else {*flag.kinds}
-        self.strain.end_episode(is_repaired, flag.forms)
+        if not is_repaired and not LOW_SCORES.isdisjoint(flag.kinds):
+            self.spent |= LOW_SCORES
+        self.strain.end_episode(is_repaired, flag.leading.target, flag.forms)
 
 
 def number_of(*parts: str) -> str:

@@ -35,6 +35,7 @@ class Form:
     is_mirrored: bool
     #: None where they say nothing.
     shares: list[float] | None
+    is_accepted: bool = False
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Strain:
         self.judged += 1
         self.missing_in_a_row = 0
 
-    def score(self, event: Event, number: int, instrument: Instrument) -> Form:
+    def score(self, event: Event, number: int, instrument: Instrument, is_accepted: bool) -> Form:
         """A client's check-in with a total, of the session with that number."""
         assert event.scores is not None and event.scores.total is not None
         y = event.scores.total
@@ -103,9 +104,13 @@ class Strain:
         z = expected.deviation_shown(y)
         deviation = max(z, 0.0) if y >= CEILING else z
         is_mirrored = self._is_mirrored(y, expected)
-        shares = None if is_mirrored else self._weigh(event, instrument, z, deviation, expected.wavering)
+        shares = None
+        if not is_mirrored:
+            shares = self._weigh(event, instrument, z, deviation, expected.wavering, is_accepted)
         self.checkins += 1
-        self.latest = Form(event.data["session_id"], number, instrument, y, expected, deviation, is_mirrored, shares)
+        self.latest = Form(
+            event.data["session_id"], number, instrument, y, expected, deviation, is_mirrored, shares, is_accepted
+        )
         return self.latest
 
     def score_of_therapist(self, event: Event, number: int, instrument: Instrument) -> None:
@@ -126,19 +131,19 @@ class Strain:
         """A scored check-in outside of any episode."""
         if form.is_mirrored:
             return
-        weight = self.odds.usual
+        weight = 1.0 if form.is_accepted else self.odds.usual
         self.client.learn(form.score, weight, form.expected)
         if form.shares is not None:
             self.shares.learn(form.shares, weight)
 
-    def end_episode(self, is_repaired: bool, of_episode: Sequence[Form]) -> None:
-        """What spoke for a strain is settled; who was not repaired is held against where the episode has led."""
+    def end_episode(self, is_repaired: bool, target: float, of_episode: Sequence[Form]) -> None:
+        """What spoke for a strain is settled; who stayed down is held against where the episode has led."""
         self.odds = Odds()
         self.slide = 0.0
         if is_repaired:
             return
         learned = [form for form in of_episode if not form.is_mirrored]
-        if not learned:
+        if len(learned) < 3 or any(form.score >= target for form in learned[-2:]):
             self.client.loosen()
             return
         assert self.latest is not None
@@ -156,19 +161,23 @@ class Strain:
         after_another = self.latest is not None and self.latest.is_mirrored
         return y < 0.5 and expected.deviation(y) <= -3 and turned <= 2.5 and not after_another
 
-    def _weigh(self, event: Event, instrument: Instrument, z: float, deviation: float, e: float) -> list[float] | None:
+    def _weigh(
+        self, event: Event, instrument: Instrument, z: float, deviation: float, e: float, is_accepted: bool
+    ) -> list[float] | None:
         """The form's weight; returns its shares, if they say something."""
         assert event.scores is not None and event.scores.total is not None
         y = event.scores.total
-        if self.client.count > 2:
+        if self.client.count > 2 and not is_accepted:
             self.slide = max(0.0, self.slide - min(deviation, 2) - 0.5)
         shares, stiff = None, False
         if y >= CEILING:
             against, of_form = ceiling_ratios(z, e)
-            self.odds.weigh("score", against, 1)
+            if not is_accepted:
+                self.odds.weigh("score", against, 1)
             self.odds.weigh("form", 1, of_form)
         else:
-            self.odds.weigh("score", score_ratio(0, z, e), score_ratio(1, z, e))
+            if not is_accepted:
+                self.odds.weigh("score", score_ratio(0, z, e), score_ratio(1, z, e))
             stiff = y < 0.96 and self._weigh_form(event.data["answers"], instrument)
             if not stiff:
                 shares = self._weigh_ingredients(event, instrument)

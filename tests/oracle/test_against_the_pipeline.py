@@ -129,11 +129,11 @@ def test_turbulent_cases_are_stored_as_the_rules_say(seed: int) -> None:
     assert set(flags["status"]) == {"open", "acknowledged", "repaired", "unrepaired", "dismissed"}
     # Evidence of a graver signal that joined that of another kind.
     joined = [evidence for evidence in flags["evidence"] if {"level", "limit"} <= evidence.keys()]
-    assert len(joined) > 10
+    assert len(joined) > 5
     # Kinds that spoke and did not lead (less grave, or spent); clients who went to another therapist between two flags.
     led_by_a_later_one = [kind for kind, kinds in zip(flags["kind"], flags["kinds"], strict=True) if kind != kinds[0]]
     assert len(led_by_a_later_one) > 3
-    assert (flags.groupby("case_id")["therapist_id"].nunique() > 1).sum() > 10
+    assert (flags.groupby("case_id")["therapist_id"].nunique() > 1).sum() > 5
 
 
 def test_instruments_of_any_grain_are_held_to_the_same_rules(own_instruments: Path) -> None:

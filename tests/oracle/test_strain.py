@@ -11,7 +11,7 @@ from tests.oracle.course import Course, courses
 from tests.oracle.episodes import flag_id_of, number_of
 from tests.oracle.history import counting, framed
 from tests.oracle.instruments import load
-from tests.oracle.levels import BETWEEN_VARIANCE, usual
+from tests.oracle.levels import BETWEEN_VARIANCE, Level, usual
 from tests.oracle.messages import SESSION, action, checkin, closed, held, missed, scores
 from tests.oracle.strain import Strain
 
@@ -263,57 +263,153 @@ def test_a_therapists_level_is_that_of_the_checkins_session() -> None:
     assert (late.therapists["t1"].t, late.sessions) == (1, 2)
 
 
-def test_an_episodes_end_settles_the_odds_and_unless_repaired_the_level_is_where_it_led() -> None:
-    opened = scores(0.45)
-    episode, ended = strain_of(*opened), strain_of(*opened, closed(1))
+#: Three scores that teach a level (p < Vb) before the opening at day 0; the drop is urgent, the target is about 0.85.
+KNOWN = scores(0.9, 0.9, 0.9, since=-3)
+
+
+def assert_opened_again(before: Level, after: Level) -> None:
+    """Everything that was known is kept, and open again; nothing of the episode is learned."""
+    assert before.p < after.p == BETWEEN_VARIANCE
+    assert (after.a, after.b, after.q, after.count) == (before.a, before.b, before.q, before.count)
+
+
+def test_an_episodes_end_settles_the_odds_and_unless_repaired_the_level_is_open() -> None:
+    episode, ended = strain_of(*KNOWN, *opening()), strain_of(*KNOWN, *opening(), closed(1))
     assert episode.odds.evidence > 3
+    assert episode.slide > 0
     assert (ended.odds.against, ended.odds.away, set(ended.odds.signs.values()), ended.slide) == (0, 0, {0}, 0)
-    # As if 0.45 were the first score of all: A = 0.725195, d = -0.4905, p = 0.008725 x 0.274805
-    assert (ended.client.a, ended.client.b) == pytest.approx((-0.3557081, -0.1347919), abs=1e-7)
-    assert (ended.client.p, ended.client.count, ended.client.t) == pytest.approx((0.00239768, 1, 1), abs=1e-8)
+    # A single low score does not say where the case stands now.
+    assert_opened_again(episode.client, ended.client)
     repaired = course_of(scores(0.45, 0.9, 0.9))
     assert repaired.episodes.flags[0].status == "repaired"
     assert (repaired.strain.client.p, repaired.strain.client.level) == pytest.approx((0.008725, usual(3)))
+    repaired = course_of([*KNOWN, *opening(), *scores(0.9, 0.9, since=1)])
+    assert repaired.episodes.flags[0].status == "repaired"
+    assert repaired.strain.client.p == episode.client.p
 
 
-@pytest.mark.parametrize("end", [[closed(2)], [action(2, "dismissed", FLAG)]])
-def test_every_score_of_the_episode_is_learned_when_it_ends(end: list[Record]) -> None:
-    # After 0.45 at session 2: expected 0.547354, sd 0.0646804; A = (0.00239768 - 0.00071930) / 0.00418355 = 0.401184,
-    # d = 0.252646: a = -0.355708 + 0.101357, p = 0.00239768 - 0.401184^2 x 0.00418355.
-    client = strain_of(*opening(), checkin(1, 0.8), *end).client
-    assert (client.a, client.p) == pytest.approx((-0.2543507, 0.00172434), abs=1e-7)
-    assert (client.count, client.t) == (2, 2)
-    # What was known before is gone.
-    before = scores(0.95, 0.95, since=-2)
-    again = strain_of(*before, *opening(), checkin(1, 0.8), *end).client
-    assert (again.count, again.t) == (2, 4)
+THREE_LOW = [*opening(), *scores(0.8, 0.8, since=1)]
+ENDS = [closed(3), action(3, "dismissed", FLAG)]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_every_score_of_the_episode_is_learned_when_it_ends(end: Record) -> None:
+    # 0.45 at session 1: A = 0.725195, d = -0.4905: a = -0.355708, b = -0.134792, p = 0.008725 x 0.274805.
+    # 0.8 at session 2: expected 0.547354, sd 0.0646804; A = (0.00239768 - 0.00071930) / 0.00418355 = 0.401184,
+    # d = 0.252646: a = -0.355708 + 0.101357, p = 0.00239768 - 0.401184^2 x 0.00418355 = 0.00172434.
+    # 0.8 at session 3: expected 0.725405, sd 0.0620775, A = 0.313222, d = 0.074596: a = -0.254351 + 0.023365,
+    # p = 0.00172434 - 0.313222^2 x 0.00385362.
+    client = strain_of(*THREE_LOW, end).client
+    assert (client.a, client.b, client.p) == pytest.approx((-0.2309857, 0.0844857, 0.00134627), abs=1e-7)
+    assert (client.count, client.t) == (3, 3)
+    # What was known before is gone; from the fourth session on it is the same with m = 0.9495, 0.9525, 0.9555.
+    again = strain_of(*KNOWN, *THREE_LOW, end).client
+    assert (again.a, again.b, again.p) == pytest.approx((-0.2385970, 0.0830970, 0.00134627), abs=1e-7)
+    assert (again.count, again.t) == (3, 6)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_two_scores_are_too_few_to_hold_the_case_against_them(end: Record) -> None:
+    two = [*KNOWN, *opening(), checkin(1, 0.45)]
+    assert_opened_again(strain_of(*two).client, strain_of(*two, end).client)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("last", [(0.8, 0.9), (0.9, 0.8)])
+def test_nor_are_three_with_one_of_the_last_two_back_at_the_target(last: tuple[float, float], end: Record) -> None:
+    back = [*KNOWN, *opening(), *scores(*last, since=1)]
+    assert_opened_again(strain_of(*back).client, strain_of(*back, end).client)
+    # It is the last two that tell.
+    assert strain_of(*KNOWN, *opening(), *scores(0.9, 0.8, 0.8, since=1), closed(4)).client.count == 4
+
+
+def test_a_score_at_the_target_itself_is_not_under_it() -> None:
+    # Low opens at the sixth; its target is the cut-off, 0.8.
+    low = scores(*[0.7] * 7)
+    assert course_of(low).episodes.flags[0].leading.target == 0.8
+    at_it = [*low, checkin(7, 0.8)]
+    assert_opened_again(strain_of(*at_it).client, strain_of(*at_it, closed(8)).client)
+    assert strain_of(*low, checkin(7, 0.7975), closed(8)).client.count == 3
 
 
 def test_one_that_no_time_has_repaired_is_learned_with_the_checkin_that_ended_it() -> None:
     course = course_of([*opening(), *scores(*[0.8] * 6, since=1)])
     assert course.episodes.flags[0].status == "unrepaired"
     assert (course.strain.client.count, course.strain.client.t) == (7, 7)
+    # The one that ended it is also one of the last two.
+    course = course_of([*opening(), *scores(*[0.8] * 5, 0.9, since=1)])
+    assert course.episodes.flags[0].status == "unrepaired"
+    assert course.strain.client.count == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        [],
+        [held(1.5, data={**OTHER, "session_id": "s@2"})],
+        [checkin(1.5, 0.9, "s@2", rater="therapist", therapist_id="t2")],
+    ],
+)
+def test_after_a_change_of_therapist_within_the_episode_its_scores_are_those_from_there_on(
+    change: list[Record],
+) -> None:
+    # The two before the change do not count: two with t2 are too few.
+    log = [*opening(), checkin(1, 0.8), *change, *scores(0.8, 0.8, 0.8, since=2, therapist_id="t2")]
+    two = strain_of(*log[:-1], closed(6)).client
+    assert (two.a, two.p, two.count) == (0, BETWEEN_VARIANCE, 0)
+    # Three are learned alone, at their own sessions 3 to 5: d = -0.1465, -0.0311813, -0.0245247 and A as above.
+    three = strain_of(*log, closed(6)).client
+    assert (three.a, three.b, three.p) == pytest.approx((-0.1264321, -0.0260679, 0.00134627), abs=1e-7)
+    assert (three.count, three.t) == (3, 5)
+
+
+def test_a_change_of_therapist_at_the_opening_or_at_an_end_is_none_within_the_episode_or_comes_first() -> None:
+    # The form that opens is the first with t2, and counts.
+    client = strain_of(*KNOWN, *opening(therapist_id="t2"), *scores(0.8, 0.8, since=1, therapist_id="t2"), closed(3))
+    assert client.client.count == 3
+    # The session of day 6 is the sixth counted, judged when that of day 7 begins; but first the therapist has changed.
+    log = [*opening(), *scores(*[0.8] * 5, since=1), held(6, "s6")]
+    same, other = (course_of([*log, held(7, data={**who, "session_id": "s7"})]) for who in (SESSION, OTHER))
+    assert same.episodes.flags[0].status == other.episodes.flags[0].status == "unrepaired"
+    assert (same.strain.client.count, other.strain.client.count) == (6, 0)
+    # And back again is a change as well.
+    back = [*THREE_LOW, checkin(3, 0.8, therapist_id="t2"), *scores(0.8, 0.8, since=4)]
+    assert strain_of(*back, closed(6)).client.count == 0
+    assert strain_of(*back, checkin(6, 0.8), action(7, "dismissed", FLAG)).client.count == 3
 
 
 def test_what_was_mirrored_or_has_no_total_is_not_learned_when_an_episode_ends() -> None:
-    only = strain_of(*opening(), closed(3)).client
-    log = [*opening(), checkin(1, 0.1), checkin(2, 0.9, answers={"trust": 9}), closed(3)]
-    assert strain_of(*log).client == only
+    only = strain_of(*THREE_LOW, closed(6)).client
+    mirrored, unscored = checkin(3, 0.1), checkin(4, 0.9, answers={"trust": 9})
+    assert only.count == 3
+    assert strain_of(*THREE_LOW, mirrored, unscored, closed(6)).client == only
+    # Nor does it make three of two, or stand in the place of the last two.
+    latest = strain_of(*THREE_LOW[:-1], mirrored).latest
+    assert latest is not None
+    assert latest.is_mirrored
+    assert strain_of(*THREE_LOW[:-1], mirrored, unscored, closed(6)).client.count == 0
+    assert strain_of(*opening(), *scores(0.8, 0.9, since=1), mirrored, unscored, closed(6)).client.count == 0
 
 
 def test_a_late_form_of_an_episode_is_learned_at_its_own_session() -> None:
-    late = strain_of(held(-2, "s1"), held(-1, "s2"), *opening(session_id="s1"), closed(3))
-    # m(1) = 0.9405 was expected, not m(2).
-    assert (late.client.a, late.client.t) == pytest.approx((-0.3557081, 1), abs=1e-7)
+    log = [held(-2, "s1"), held(-1, "s2"), *opening(session_id="s1"), *scores(0.8, 0.8, since=1)]
+    late = strain_of(*log, closed(3))
+    # m(1) = 0.9405 was expected, not m(2), and two sessions lie between it and the next: 0.5786607, sd 0.0725602,
+    # A = 0.4144143; then 0.7207627, sd 0.0611595, A = 0.2794902.
+    assert (late.client.a, late.client.b, late.client.t) == pytest.approx((-0.2418358, 0.0923358, 4), abs=1e-7)
 
 
 def test_all_forms_of_an_episode_are_learned_by_the_instrument_of_the_latest_one() -> None:
-    strain = strain_of(*opening(), wai(1, 4), closed(3))
-    # The first with rounding: 0.008725 / 0.01243125 x -0.4905 = -0.344262. Then 0.75 where 0.560101 is expected,
-    # sd 0.0695418, A = 0.393937.
-    assert (strain.client.a, strain.client.p) == pytest.approx((-0.2694540, 0.00185077), abs=1e-7)
-    # Also if the episode has none of that instrument.
-    assert strain_of(*opening(), closed(1)).client.a == pytest.approx(-0.3557081, abs=1e-7)
+    strain = strain_of(*opening(), checkin(1, 0.8), wai(2, 4), closed(3))
+    # The first with rounding: 0.008725 / 0.01243125 x -0.4905 = -0.344262. Then 0.8 where 0.560101 is expected,
+    # sd 0.0695418, A = 0.393939; then 0.75 where 0.722667 is, sd 0.0664437, A = 0.304164.
+    assert (strain.client.a, strain.client.p) == pytest.approx((-0.2414434, 0.00144234), abs=1e-7)
+    # Also if that one is mirrored and not learned itself: the third is 0.8.
+    strain = strain_of(*THREE_LOW, wai(3, 1), closed(4))
+    assert strain.latest is not None
+    assert strain.latest.is_mirrored
+    assert (strain.client.a, strain.client.p) == pytest.approx((-0.2262352, 0.00144234), abs=1e-7)
+    assert strain_of(*THREE_LOW, closed(4)).client.a == pytest.approx(-0.2309857, abs=1e-7)
 
 
 def test_an_episode_without_a_score_leaves_the_level_open_and_keeps_the_rest() -> None:
@@ -326,7 +422,79 @@ def test_an_episode_without_a_score_leaves_the_level_open_and_keeps_the_rest() -
 
 
 def test_what_speaks_of_spent_kinds_alone_is_learned_for_what_it_is_worth() -> None:
-    course = course_of([*opening(), closed(1), checkin(2, 0.2)])
-    assert len(course.episodes.flags) == 1
+    # The withdrawal is spent by its end, and speaks again at a form that is stiff besides.
+    away = [*(missed(day) for day in range(7)), closed(7), *(missed(day) for day in range(10, 22))]
+    course = course_of([*away, checkin(30, 0.9, answers=dict.fromkeys(FOUR, 9))])
+    assert [flag.kinds for flag in course.episodes.flags] == [["withdrawal"]]
+    assert course.episodes.spent == {"withdrawal"}
     assert course.strain.odds.evidence > 3
-    assert course.strain.client.count == pytest.approx(1 + course.strain.odds.usual)
+    # It is no accepted one: the score is weighed, and learned with less than 1 / (1 + 0.03 e^3) = 0.624.
+    assert course.strain.odds.signs["score"] != 0
+    assert course.strain.client.count == pytest.approx(course.strain.odds.usual)
+    assert course.strain.client.count < 0.624
+    # So is one that only a spent low speaks at, after the seven of its episode.
+    course = course_of(scores(*[0.7] * 13))
+    assert [flag.kinds for flag in course.episodes.flags] == [["low"]]
+    assert course.strain.client.count == pytest.approx(7 + course.strain.odds.usual)
+
+
+def test_drop_and_waning_are_spent_together() -> None:
+    course = course_of([*opening(), closed(1)])
+    assert (course.episodes.flags[0].kinds, course.episodes.spent) == (["drop"], {"drop", "waning"})
+    # Five usual scores, then eight steps down of 0.02: the last one takes the slide over 5.
+    falling = [0.9] * 5 + [0.88, 0.86, 0.84, 0.82, 0.8, 0.78, 0.76, 0.74]
+    course = course_of([*scores(*falling), closed(13)])
+    assert (course.episodes.flags[0].kinds, course.episodes.spent) == (["waning"], {"drop", "waning"})
+    # Not by a repair, nor by another kind.
+    assert course_of(scores(0.45, 0.9, 0.9)).episodes.spent == set()
+    assert course_of([*scores(*[0.7] * 6), closed(6)]).episodes.spent == {"low"}
+
+
+def test_an_accepted_score_moves_neither_slide_nor_sign_and_is_learned_entirely() -> None:
+    # After the end p = Vb: at session 2 z = (0.45 - 0.9435) / 0.1096871, a = 0.7251948 x -0.4935.
+    strain = strain_of(*opening(), closed(1), checkin(2, 0.45))
+    assert strain.latest is not None
+    assert strain.latest.is_accepted
+    assert strain.latest.deviation == pytest.approx(-4.499164, abs=1e-6)
+    assert (strain.slide, strain.odds.signs["score"], strain.odds.signs["earlier"]) == (0, 0, 0)
+    assert strain.client.a == pytest.approx(-0.3578836, abs=1e-7)
+    assert (strain.client.count, strain.shares.weight, strain.forms) == (1, 1, 2)
+    # What is not of the score is weighed as ever.
+    assert strain.odds.signs["form"] < 0
+    assert strain.odds.usual < 1
+
+
+def test_a_client_who_is_known_does_not_slide_by_an_accepted_score() -> None:
+    ended = [*KNOWN, *opening(), closed(1)]
+    before, accepted = strain_of(*ended), strain_of(*ended, checkin(2, 0.7))
+    assert before.client.count > 2
+    assert accepted.latest is not None
+    assert accepted.latest.deviation < -1.5
+    assert (accepted.slide, accepted.odds.signs["score"]) == (0, 0)
+    assert accepted.client.count == pytest.approx(before.client.count + 1)
+    # The drop does not speak, so that the next one is no accepted one.
+    following = strain_of(*ended, *scores(0.7, 0.6, since=2))
+    assert following.latest is not None
+    assert not following.latest.is_accepted
+    assert following.slide == pytest.approx(-following.latest.deviation - 0.5)
+    assert following.odds.signs["score"] > 0
+
+
+def test_nor_does_one_at_the_ceiling_speak_for_the_score_but_for_the_form() -> None:
+    top = strain_of(*KNOWN, *opening(), closed(1), checkin(2, 1.0))
+    assert (top.odds.signs["score"], top.slide) == (0, 0)
+    assert top.odds.signs["form"] != 0
+
+
+def test_a_score_while_a_flag_lives_is_no_accepted_one() -> None:
+    strain = strain_of(*opening(), closed(1), *scores(0.45, 0.2, 0.2, since=2))
+    assert strain.latest is not None
+    assert not strain.latest.is_accepted
+    assert strain.odds.signs["score"] > 1.5
+    # The drop is spent by its end; whether the form is accepted hangs on the flag of the withdrawal.
+    spent = [*opening(), closed(1), *(missed(day) for day in range(2, 12))]
+    living, over = strain_of(*spent, checkin(13, 0.45)), strain_of(*spent, closed(12), checkin(13, 0.45))
+    assert living.latest is not None
+    assert over.latest is not None
+    assert (living.latest.is_accepted, over.latest.is_accepted) == (False, True)
+    assert living.odds.signs["score"] > 1.5

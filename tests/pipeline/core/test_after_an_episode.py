@@ -71,6 +71,33 @@ def test_what_somebody_dismissed_is_not_raised_again_while_nothing_changes() -> 
     assert [one.status for one in flags_of([*down, dismissal]) if one.kind == "drop"] == ["dismissed"]
 
 
+@pytest.mark.parametrize("before", [6, 20])
+def test_one_low_form_says_nothing_of_where_the_case_stands(before: int) -> None:
+    dip = [*steady(1, before, 9.3), form(before + 1, 6.0)]
+    (flag,) = flags_of(dip)
+    dismissal = an_action("dismissed", flag.flag_id, session=before + 1)
+    assert len(flags_of([*dip, dismissal, *steady(before + 2, before + 16, 9.3)])) == 1
+    left_out = [a_held(session) for session in range(before + 2, before + 9)]
+    (flag,) = flags_of([*dip, *left_out, *steady(before + 9, before + 25, 9.3)])
+    assert flag.status == "unrepaired"
+
+
+def test_after_a_dismissed_dip_and_usual_forms_an_equal_dip_is_raised() -> None:
+    dip = [*steady(1, 20, 9.3), form(21, 6.5)]
+    (flag,) = flags_of(dip)
+    again = [*dip, an_action("dismissed", flag.flag_id, session=21), *steady(22, 25, 9.3), form(26, 6.5)]
+    assert kinds(again) == [("drop", 21), ("drop", 26)]
+
+
+def test_scores_given_to_the_therapist_before_say_nothing_of_where_the_case_stands_with_the_new_one() -> None:
+    down = [*steady(1, 8, 8.8), *(form(session, 5.0) for session in (9, 10, 11))]
+    same = [*down, *(form(session, 5.0) for session in (12, 13, 14, 15)), form(16, 8.8), form(17, 5.0)]
+    other = [*down, *(a_held(session, therapist="t-b") for session in range(12, 17))]
+    assert [flag.status for flag in flags_of(same)][:1] == ["unrepaired"]
+    (flag,) = flags_of([*other, form(17, 8.8, therapist="t-b"), form(18, 8.8, therapist="t-b")])
+    assert flag.status == "unrepaired"
+
+
 def test_a_silence_that_goes_on_is_raised_once() -> None:
     answered = [event for session in range(1, 11) for event in (a_held(session), form(session, 8.8))]
     assert [kind for kind, _ in kinds([*answered, *(a_held(session) for session in range(11, 60))])] == ["silence"]

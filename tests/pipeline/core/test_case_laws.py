@@ -174,7 +174,7 @@ def test_people_act_on_a_flag() -> None:
     _, _, snapshots = told([*events, an_action("acknowledged", flag_id, 5), an_action("discussed", flag_id, 6)])
     assert [flag.status for flag in snapshots] == ["open", "acknowledged", "acknowledged"]
     assert snapshots[-1].discussed_at is not None
-    _, _, snapshots = told([*events, an_action("dismissed", flag_id, 5), a_checkin(6, 4.0), a_checkin(7, 4.0)])
+    _, _, snapshots = told([*events, an_action("dismissed", flag_id, 5), a_checkin(6, 9.0), a_checkin(7, 9.0)])
     assert [flag.status for flag in snapshots] == ["open", "dismissed"]
 
 

@@ -88,8 +88,13 @@ class Case:
     @property
     def latest(self) -> Checkin | None:
         """The latest check-in with a total, whoever it was given to."""
-        given = (one.checkin for one in self.events if one.checkin is not None and one.checkin.forms)
-        return max(given, key=lambda one: one.at, default=None)
+        given = self._given()
+        return given[-1].checkin if given else None
+
+    def _given(self) -> list[Happening]:
+        """The check-ins with a total, in the order of their time."""
+        given = [one for one in self.events if one.checkin is not None and one.checkin.forms]
+        return sorted(given, key=lambda one: one.at)
 
     def summary(self, of: str) -> CaseSummary:
         """As `pipeline.core.case` would tell it."""
@@ -105,7 +110,13 @@ class Case:
         if latest is None:
             return mine
         ingredients = {name: score for name, score in latest.scores.items() if name != TOTAL}
-        return replace(mine, score=latest.scores[TOTAL], ingredients=ingredients, scored_at=latest.at)
+        return replace(
+            mine,
+            score=latest.scores[TOTAL],
+            ingredients=ingredients,
+            scored_at=latest.at,
+            scored_here=self._given()[-1].therapist == of,
+        )
 
 
 def forms_of(instrument: str, left_out: Sequence[int], who: int, which: int) -> dict[str, Form]:

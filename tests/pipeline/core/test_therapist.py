@@ -111,6 +111,14 @@ def test_a_case_whose_score_comes_and_goes_again_contributes_nothing() -> None:
     assert state.published == before
 
 
+def test_a_case_first_told_of_after_more_has_happened_in_it_brings_news_if_its_check_in_was_given_here() -> None:
+    later = AT + timedelta(days=1)
+    cases = [a_summary(f"c-{number}", last_event_at=later, scored_here=True) for number in range(5)]
+    assert after(*cases).published is not None
+    elsewhere = [a_summary(f"c-{number}", last_event_at=later) for number in range(5)]
+    assert after(*elsewhere).published is None
+
+
 def answered_again(case_id: str, version: int, score: float = 0.2) -> CaseSummary:
     at = AT + timedelta(weeks=version)
     return a_summary(case_id, version, score, scored_at=at, last_event_at=at)
