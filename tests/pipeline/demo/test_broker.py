@@ -18,6 +18,7 @@ from pipeline.demo.broker import (
     EmbeddedBroker,
     EmbeddedBrokerError,
 )
+from pipeline.edge.table import leave_no_folder
 from tests.support.kafka import subscribe
 from tests.support.waiting import wait_until
 
@@ -191,6 +192,7 @@ async def _count_with_faust(broker: EmbeddedBroker, group: str, expected: int) -
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=0.5,
     )
+    leave_no_folder(app)
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     answers = app.topic("answers", partitions=2, **raw)
     counts = app.Table("counts", default=int, partitions=2)
