@@ -7,7 +7,7 @@ Never: a part of the product.
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from pipeline.core.records import position, record_of
 from pipeline.core.scoring import score
 from pipeline.simulation.practice import PracticeParameters, simulate
 from schemas.events import CheckinSubmitted, Event
+from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 
 INSTRUMENTS = load_instruments(None)
@@ -29,12 +30,12 @@ YARDSTICKS = yardsticks_of(INSTRUMENTS)
 ROUNDS = 5
 
 
-def accepted(raw: dict[str, Any]) -> Accepted:
+def accepted(raw: dict[str, Any], instruments: Mapping[str, Instrument]) -> Accepted:
     """An event as the agent has it after decoding."""
     event = msgspec.convert(raw, cast(Any, Event))
     scores = None
     if isinstance(event, CheckinSubmitted):
-        scores = score(INSTRUMENTS[event.data.instrument], event.data.answers)
+        scores = score(instruments[event.data.instrument], event.data.answers)
     return Accepted(event, to_us(event.time), scores)
 
 
@@ -51,7 +52,7 @@ def best_seconds(act: Callable[[], object]) -> float:
 def main() -> int:
     """Measure and print."""
     made = simulate(PracticeParameters(first_day=datetime(2026, 1, 5, tzinfo=UTC), therapists=12))
-    events = [accepted(raw) for raw in made.events]
+    events = [accepted(raw, INSTRUMENTS) for raw in made.events]
     checkins = [one for one in events if one.scores is not None]
     records = [(one.event.subject, record_of(one)) for one in events]
 

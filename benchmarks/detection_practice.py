@@ -11,22 +11,17 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Any, Literal, cast
 
-import msgspec
-
+from benchmarks.case_step import accepted
 from pipeline.backtest import calibration_cases, histories_of, scored
 from pipeline.baselines import Scored
-from pipeline.core.acceptance import Accepted
 from pipeline.core.calibration import calibrate
 from pipeline.core.course import Course, Item, effective
 from pipeline.core.detectors import DETECTORS
 from pipeline.core.history import Detector
-from pipeline.core.instants import to_us
 from pipeline.core.prior import Prior, Yardstick
 from pipeline.core.records import Record, record_of
-from pipeline.core.scoring import score
 from pipeline.simulation.parameters import INSTRUMENT
 from pipeline.simulation.practice import PracticeParameters, simulate
-from schemas.events import CheckinSubmitted, Event
 from schemas.instruments.arithmetic import prepare
 from schemas.instruments.definition import Cutoff, Definition, Instrument, StandardError
 from schemas.instruments.registry import load_instruments
@@ -130,8 +125,8 @@ def practice(regime: Regime, seed: int, conditions: Conditions, yardsticks: Mapp
     for raw in made.events:
         if conditions.answers_step != FINEST_STEP:
             _round_answers(raw, conditions.answers_step)
-        accepted = _accepted(raw, instruments)
-        records.setdefault(accepted.event.subject, []).append(record_of(accepted))
+        one = accepted(raw, instruments)
+        records.setdefault(one.event.subject, []).append(record_of(one))
     return Practice(
         items={one: effective(of_case) for one, of_case in records.items()},
         scores={one: scored(of_case) for one, of_case in records.items()},
@@ -139,14 +134,6 @@ def practice(regime: Regime, seed: int, conditions: Conditions, yardsticks: Mapp
         yardsticks=yardsticks,
         conditions=conditions,
     )
-
-
-def _accepted(raw: dict[str, Any], instruments: Mapping[str, Instrument]) -> Accepted:
-    event = msgspec.convert(raw, cast(Any, Event))
-    scores = None
-    if isinstance(event, CheckinSubmitted):
-        scores = score(instruments[event.data.instrument], event.data.answers)
-    return Accepted(event, to_us(event.time), scores)
 
 
 def coarse(shipped: Instrument, step: float) -> Instrument:

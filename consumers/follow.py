@@ -41,12 +41,7 @@ class Follower:
         while_wanted(self._stop, self._connection, self._health, self._follow)
 
     def _follow(self) -> None:
-        consumer = Consumer(
-            **self._connection,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
+        consumer = Consumer(**self._connection, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             partitions = partitions_of(consumer, self._topics, self._health, self._stop)
             consumer.assign(partitions)

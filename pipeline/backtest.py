@@ -192,19 +192,24 @@ def folded(
     return course_of(case_id, records, yardsticks, detectors=detectors, sensitivity=sensitivity)
 
 
-def scored(records: Iterable[Record], instrument: str | None = None) -> list[Scored]:
-    """Session number and score of each client check-in that counts (by this instrument, if one is named), in order."""
+def scored(records: Iterable[Record]) -> list[Scored]:
+    """Session number and score of each client check-in that counts, in order."""
+    return _scores(numbered_visits(records))
+
+
+Visit = HeldRecord | MissedRecord | CheckinRecord
+
+
+def _scores(visits: Iterable[tuple[int, Visit]], instrument: str | None = None) -> list[Scored]:
+    """Those by this instrument, or all."""
     return [
         (number, record.total)
-        for number, record in numbered_visits(records)
+        for number, record in visits
         if isinstance(record, CheckinRecord)
         and record.rater == CLIENT
         and record.total is not None
         and instrument in (None, record.instrument)
     ]
-
-
-Visit = HeldRecord | MissedRecord | CheckinRecord
 
 
 def numbered_visits(records: Iterable[Record]) -> list[tuple[int, Visit]]:
@@ -240,12 +245,13 @@ def calibration_cases(
     """
     found = []
     for records in histories.cases.values():
-        visits = [visit for _, visit in numbered_visits(records)]
+        numbered = numbered_visits(records)
+        visits = [visit for _, visit in numbered]
         answered = {one.session for one in visits if isinstance(one, CheckinRecord) and one.rater == CLIENT}
         found.append(
             CaseScores(
                 therapist_id=visits[-1].therapist_id if visits else "",
-                scores=tuple(scored(records, instrument)),
+                scores=tuple(_scores(numbered, instrument)),
                 sessions_held=len({one.session for one in visits if not isinstance(one, MissedRecord)}),
                 sessions_answered=len(answered),
                 missed_by_client=sum(isinstance(one, MissedRecord) and one.by == "client" for one in visits),

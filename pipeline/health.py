@@ -179,12 +179,16 @@ API_VERSIONS = bytes.fromhex("0000000a 0012 0000 416c6c69 0000")
 NOT_THERE = (OSError, ValueError)
 
 
+def _connected(place: str, seconds: float) -> socket.socket:
+    host, _, port = place.strip().rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=seconds)
+
+
 def answers(brokers: str) -> bool:
     """Whether any broker of `host:port,…` takes a connection."""
     for one in brokers.split(","):
-        host, _, port = one.strip().rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+            _connected(one, 1.0).close()
         except NOT_THERE:
             continue
         return True
@@ -194,9 +198,8 @@ def answers(brokers: str) -> bool:
 def is_kafka(brokers: str) -> bool:
     """Whether any of `host:port,…` answers a request as a broker does; an open port alone does not count."""
     for one in brokers.split(","):
-        host, _, port = one.strip().rpartition(":")
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS) as connection:
+            with _connected(one, ANSWER_SECONDS) as connection:
                 connection.sendall(API_VERSIONS)
                 # An answer may come in pieces.
                 with connection.makefile("rb") as answer:

@@ -45,7 +45,7 @@ def backtest(events: Path, flags: Path, sensitivity: float, plots: Path | None, 
     settings = effective_settings()
     instruments, prior = known_instruments(settings), known_prior(settings)
     if plots is not None:
-        check_folder("--plots", plots)
+        _check_plots(plots)
     check_output("--flags", flags, events, *([Path(settings.prior)] if settings.prior else []))
     result = read_history(events, lambda lines: run(lines, instruments, prior, sensitivity))
     refuse_nothing(events, result.histories)
@@ -60,6 +60,17 @@ def backtest(events: Path, flags: Path, sensitivity: float, plots: Path | None, 
             raise unwritable("--plots", plots, error) from None
         more = "" if drawn == result.flagged_cases else f"; --plots-most {result.flagged_cases} for all"
         click.echo(f"\n{drawn} of {result.flagged_cases} flagged cases drawn in {plots}{more}")
+
+
+def _check_plots(folder: Path) -> None:
+    """Before anything is read: pictures can be drawn and written; or one sentence."""
+    from pipeline.plots import PlotsUnavailable, pyplot
+
+    try:
+        pyplot()
+    except PlotsUnavailable as error:
+        raise Mendable(str(error)) from None
+    check_folder("--plots", folder)
 
 
 def read_history(path: Path, fold: Callable[[Iterable[bytes]], Found]) -> Found:

@@ -29,25 +29,16 @@ def check_output(option: str, target: Path, *inputs: Path) -> None:
         if place.exists() and not os.access(place, os.W_OK):
             raise PermissionError(0, "it is write-protected")
         if _is_replaced(place):
-            part = _part(place)
-            part.touch()
-            part.unlink()
+            _try(_part(place))
     except OSError as error:
         raise unwritable(option, target, error) from None
 
 
 def check_folder(option: str, folder: Path) -> None:
-    """Before anything is read: pictures can be drawn, and written into this folder; or one sentence."""
-    from pipeline.plots import PlotsUnavailable, pyplot
-
+    """Before anything is read: files can be written into this folder; or one sentence."""
     try:
-        pyplot()
         folder.mkdir(parents=True, exist_ok=True)
-        part = _part(folder / "any")
-        part.touch()
-        part.unlink()
-    except PlotsUnavailable as error:
-        raise Mendable(str(error)) from None
+        _try(_part(folder / "any"))
     except OSError as error:
         raise unwritable(option, folder, error) from None
 
@@ -94,7 +85,13 @@ def _part(place: Path) -> Path:
     return place.parent / f".alliance-{os.getpid()}.part"
 
 
+def _try(part: Path) -> None:
+    part.touch()
+    part.unlink()
+
+
 def unwritable(option: str, target: Path, error: OSError) -> Mendable:
+    """The sentence for an output that cannot be written."""
     return Mendable(
         f"{option} {target} cannot be written ({error.strerror}). Name a place that is there and may be written to."
     )

@@ -192,18 +192,18 @@ class Course:
         point = self.history.add(number, at, record, yardstick, is_accepted)
         is_over = yardstick.cutoff is not None and point.score >= yardstick.cutoff
         self.over_cutoff = self.over_cutoff + 1 if is_over else 0
-        lives = self._ask(at, record.checkin, point)
+        lives = self._ask(at, record.checkin, point, is_counted=True)
         if not was_live and not lives:
             self.history.learn(point, is_accepted)
         return lives
 
     def _ask(self, at: int, anchor: int | str, point: Point | None = None, is_counted: bool = False) -> list[Life]:
-        """Ask the detectors about what has just happened; a scored check-in is counted anyway."""
+        """Ask the detectors about what has just happened; `point` of a scored check-in."""
         signals = [signal for detector in self.detectors if (signal := detector(self.history)) is not None]
         life = self.live
         if life is not None:
             score = None if point is None else point.score
-            lifecycle.on_moment(life, score, signals, at, is_counted or point is not None)
+            lifecycle.on_moment(life, score, signals, at, is_counted)
             self._after(life)
             return [life]
         fresh = [signal for signal in signals if signal.kind not in self.spent]

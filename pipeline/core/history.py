@@ -220,8 +220,7 @@ class History:
         self.yardstick = yardstick
 
     def _predict(self) -> tuple[float, float]:
-        yardstick = self.yardstick
-        return self.client.predict(self.session_number, yardstick.standard_error, yardstick.rounding_variance)
+        return _predicted(self.client, self.session_number, self.yardstick)
 
     def _weigh_score(
         self, record: CheckinRecord, score: float, deviation: float, spread: float, is_accepted: bool
@@ -322,9 +321,7 @@ class History:
             return
         self.client = Level(self.yardstick.prior)
         for point in stands_at:
-            expected, spread = self.client.predict(
-                point.session_number, self.yardstick.standard_error, self.yardstick.rounding_variance
-            )
+            expected, spread = _predicted(self.client, point.session_number, self.yardstick)
             self.client.take(point.score, expected, spread, 1.0, self.yardstick.edge)
 
     def change_therapist(self) -> None:
@@ -337,7 +334,7 @@ class History:
         if known is None:
             known = self.ratings[therapist_id] = Ratings(Level(self.yardstick.prior))
         level = known.level
-        expected, spread = level.predict(session_number, yardstick.standard_error, yardstick.rounding_variance)
+        expected, spread = _predicted(level, session_number, yardstick)
         deviation = (score - expected) / spread
         if known.checkins >= THERAPIST_FEWEST and score < CEILING:
             against, _ = score_ratios(THERAPIST_CAUTION * deviation, self.yardstick.prior.within_sd / spread)
@@ -378,6 +375,11 @@ class History:
 LIMIT = 3.0
 WARNING_OVER, URGENT_OVER = 1.0, 3.0
 JOINING = 1.5
+
+
+def _predicted(level: Level, session_number: int, yardstick: Yardstick) -> tuple[float, float]:
+    """What a rater's next score by this instrument should be, and its SD."""
+    return level.predict(session_number, yardstick.standard_error, yardstick.rounding_variance)
 
 
 @lru_cache(maxsize=4096)

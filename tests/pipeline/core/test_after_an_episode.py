@@ -1,29 +1,11 @@
 """What comes after a flag: the same state is not raised again, and a new one is."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
-from pipeline.backtest import backtest
-from schemas.flags import Flag
-from tests.support.builders import ITEMS, Json, a_checkin, a_held, a_missed, an_action
-
-
-def flags_of(events: Sequence[Json]) -> list[Flag]:
-    result = backtest(events)
-    assert not result.histories.refused
-    return result.flags
-
-
-def form(session: int, level: float, **overrides: Any) -> Json:
-    """A form with the same small unevenness each time."""
-    steps = zip(ITEMS, (0.0, -0.3, 0.4, -0.1), strict=True)
-    return a_checkin(session, answers={item: round(max(level + more, 0.0), 1) for item, more in steps}, **overrides)
-
-
-def steady(first: int, last: int, level: float) -> list[Json]:
-    return [form(session, level + 0.1 * (session % 2)) for session in range(first, last + 1)]
+from tests.support.builders import Json, a_checkin, a_held, a_missed, an_action
+from tests.support.courses import flags_of, steady, uneven
 
 
 def kinds(events: Sequence[Json]) -> list[tuple[str, int]]:
@@ -73,7 +55,7 @@ def test_what_somebody_dismissed_is_not_raised_again_while_nothing_changes() -> 
 
 @pytest.mark.parametrize("before", [6, 20])
 def test_one_low_form_says_nothing_of_where_the_case_stands(before: int) -> None:
-    dip = [*steady(1, before, 9.3), form(before + 1, 6.0)]
+    dip = [*steady(1, before, 9.3), uneven(before + 1, 6.0)]
     (flag,) = flags_of(dip)
     dismissal = an_action("dismissed", flag.flag_id, session=before + 1)
     assert len(flags_of([*dip, dismissal, *steady(before + 2, before + 16, 9.3)])) == 1
@@ -83,28 +65,28 @@ def test_one_low_form_says_nothing_of_where_the_case_stands(before: int) -> None
 
 
 def test_after_a_dismissed_dip_and_usual_forms_an_equal_dip_is_raised() -> None:
-    dip = [*steady(1, 20, 9.3), form(21, 6.5)]
+    dip = [*steady(1, 20, 9.3), uneven(21, 6.5)]
     (flag,) = flags_of(dip)
-    again = [*dip, an_action("dismissed", flag.flag_id, session=21), *steady(22, 25, 9.3), form(26, 6.5)]
+    again = [*dip, an_action("dismissed", flag.flag_id, session=21), *steady(22, 25, 9.3), uneven(26, 6.5)]
     assert kinds(again) == [("drop", 21), ("drop", 26)]
 
 
 def test_scores_given_to_the_therapist_before_say_nothing_of_where_the_case_stands_with_the_new_one() -> None:
-    down = [*steady(1, 8, 8.8), *(form(session, 5.0) for session in (9, 10, 11))]
-    same = [*down, *(form(session, 5.0) for session in (12, 13, 14, 15)), form(16, 8.8), form(17, 5.0)]
+    down = [*steady(1, 8, 8.8), *(uneven(session, 5.0) for session in (9, 10, 11))]
+    same = [*down, *(uneven(session, 5.0) for session in (12, 13, 14, 15)), uneven(16, 8.8), uneven(17, 5.0)]
     other = [*down, *(a_held(session, therapist="t-b") for session in range(12, 17))]
     assert [flag.status for flag in flags_of(same)][:1] == ["unrepaired"]
-    (flag,) = flags_of([*other, form(17, 8.8, therapist="t-b"), form(18, 8.8, therapist="t-b")])
+    (flag,) = flags_of([*other, uneven(17, 8.8, therapist="t-b"), uneven(18, 8.8, therapist="t-b")])
     assert flag.status == "unrepaired"
 
 
 def test_a_silence_that_goes_on_is_raised_once() -> None:
-    answered = [event for session in range(1, 11) for event in (a_held(session), form(session, 8.8))]
+    answered = [event for session in range(1, 11) for event in (a_held(session), uneven(session, 8.8))]
     assert [kind for kind, _ in kinds([*answered, *(a_held(session) for session in range(11, 60))])] == ["silence"]
 
 
 def test_forms_without_a_score_and_missed_appointments_let_an_episode_end() -> None:
-    down = [*steady(1, 8, 8.8), form(9, 4.0)]
+    down = [*steady(1, 8, 8.8), uneven(9, 4.0)]
     blank = [a_checkin(session, answers={"trust": None}) for session in range(10, 16)]
     missed = [a_missed(session) for session in range(10, 16)]
     for after in (blank, missed):
@@ -122,7 +104,8 @@ def test_one_appointment_is_missed_once_however_often_it_is_told() -> None:
 
 def test_a_client_who_has_always_missed_every_third_appointment_is_not_withdrawing() -> None:
     events = [
-        a_missed(session) if session % 3 == 0 else form(session, 8.8 + 0.1 * (session % 5)) for session in range(1, 60)
+        a_missed(session) if session % 3 == 0 else uneven(session, 8.8 + 0.1 * (session % 5))
+        for session in range(1, 60)
     ]
     assert kinds(events) == []
 
@@ -134,14 +117,14 @@ def test_a_client_who_has_always_answered_flat_is_not_withdrawing(score: float) 
 
 
 def rated(session: int, level: float, therapist: str) -> Json:
-    return form(session, level, rater="therapist", id=f"rated-{session}", therapist=therapist)
+    return uneven(session, level, rater="therapist", id=f"rated-{session}", therapist=therapist)
 
 
 def test_a_new_therapist_is_not_held_against_the_ratings_of_the_one_before() -> None:
     events = []
     for session in range(1, 20):
         therapist, level = ("t-a", 9.4) if session < 8 else ("t-b", 7.1)
-        events += [form(session, 8.8 + 0.1 * (session % 2), therapist=therapist), rated(session, level, therapist)]
+        events += [uneven(session, 8.8 + 0.1 * (session % 2), therapist=therapist), rated(session, level, therapist)]
     assert kinds(events) == []
 
 
@@ -150,13 +133,13 @@ def test_a_therapist_who_comes_back_is_known() -> None:
     for session in range(1, 12):
         therapist = "t-b" if session == 6 else "t-a"
         level = 5.0 if session == 11 else 8.0
-        events += [form(session, 8.8 + 0.1 * (session % 2), therapist=therapist), rated(session, level, therapist)]
+        events += [uneven(session, 8.8 + 0.1 * (session % 2), therapist=therapist), rated(session, level, therapist)]
     assert [kind for kind, _ in kinds(events)] == ["split"]
 
 
 def test_with_a_new_therapist_a_first_lower_form_is_less_of_a_surprise() -> None:
-    same = flags_of([*steady(1, 12, 9.4), form(13, 7.9)])
-    changed = flags_of([*steady(1, 12, 9.4), form(13, 7.9, therapist="t-b")])
+    same = flags_of([*steady(1, 12, 9.4), uneven(13, 7.9)])
+    changed = flags_of([*steady(1, 12, 9.4), uneven(13, 7.9, therapist="t-b")])
     assert [flag.kind for flag in same] == ["drop"]
     assert changed == []
 
@@ -164,14 +147,14 @@ def test_with_a_new_therapist_a_first_lower_form_is_less_of_a_surprise() -> None
 def test_later_kinds_join_the_sentence_and_graver_numbers_the_evidence() -> None:
     both = []
     for session in range(1, 10):
-        both += [form(session, 8.8 + 0.1 * (session % 2) if session < 9 else 6.5)]
-        both += [form(session, 8.0, rater="therapist", id=f"rated-{session}")]
+        both += [uneven(session, 8.8 + 0.1 * (session % 2) if session < 9 else 6.5)]
+        both += [uneven(session, 8.0, rater="therapist", id=f"rated-{session}")]
     (flag,) = flags_of(both)
     assert flag.kinds[:2] == ["drop", "split"]
     assert flag.explanation.endswith("; after session 9 the client was lower than usual and the therapist was not.")
     assert flag.explanation.count(".") == 3  # two decimals and the end
-    (watch,) = flags_of([*steady(1, 8, 8.8), form(9, 7.1)])
-    (graver,) = flags_of([*steady(1, 8, 8.8), form(9, 7.1), form(10, 5.5)])
+    (watch,) = flags_of([*steady(1, 8, 8.8), uneven(9, 7.1)])
+    (graver,) = flags_of([*steady(1, 8, 8.8), uneven(9, 7.1), uneven(10, 5.5)])
     assert (watch.severity, graver.severity) == ("watch", "urgent")
     assert graver.evidence["evidence"] >= graver.evidence["limit"] + 3
     assert graver.evidence["score"] == pytest.approx(0.55)

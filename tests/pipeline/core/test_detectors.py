@@ -1,35 +1,22 @@
 """Each kind speaks when it should and holds its peace when it should not."""
 
 import math
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.backtest import backtest
 from pipeline.core.detectors import DETECTORS
 from pipeline.core.level import Level
 from pipeline.core.prior import DEFAULT_PRIOR
-from schemas.flags import KINDS, Flag
-from tests.support.builders import ITEMS, START, Json, a_checkin, a_closure, a_held, a_missed
-
-
-def flags_of(events: Sequence[Json]) -> list[Flag]:
-    result = backtest(events)
-    assert not result.histories.refused
-    return result.flags
-
-
-def uneven(session: int, level: float, **overrides: float) -> Json:
-    """A form with the same small unevenness each time."""
-    answers = {item: round(level + more, 1) for item, more in zip(ITEMS, (0.0, -0.3, 0.4, -0.1), strict=True)}
-    return a_checkin(session, answers={**answers, **overrides})
+from schemas.flags import KINDS
+from tests.support.builders import START, Json, a_checkin, a_closure, a_held, a_missed
+from tests.support.courses import flags_of, steady, uneven
 
 
 def usual(sessions: int, level: float = 8.8) -> list[Json]:
-    return [uneven(session, level + 0.1 * (session % 2)) for session in range(1, sessions + 1)]
+    return steady(1, sessions, level)
 
 
 def test_there_is_one_function_for_each_kind_in_the_order_of_the_kinds() -> None:

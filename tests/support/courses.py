@@ -1,0 +1,30 @@
+"""The check-ins of one client over many sessions, and what the detectors make of them.
+
+In: levels on the form's own scale, 0 to 10. Out: CloudEvents; flags.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.backtest import backtest
+from schemas.flags import Flag
+from tests.support.builders import ITEMS, Json, a_checkin
+
+
+def flags_of(events: Sequence[Json]) -> list[Flag]:
+    """All flags of a history of which nothing is refused, in the order of their opening."""
+    result = backtest(events)
+    assert not result.histories.refused
+    return result.flags
+
+
+def uneven(session: int, level: float, **overrides: Any) -> Json:
+    """A form with the same small unevenness each time; other answers, or anything else of a check-in."""
+    steps = zip(ITEMS, (0.0, -0.3, 0.4, -0.1), strict=True)
+    answers = {item: overrides.pop(item, round(max(level + more, 0.0), 1)) for item, more in steps}
+    return a_checkin(session, answers=answers, **overrides)
+
+
+def steady(first: int, last: int, level: float = 8.8) -> list[Json]:
+    """A form after each of these sessions, hardly different from one another."""
+    return [uneven(session, level + 0.1 * (session % 2)) for session in range(first, last + 1)]
