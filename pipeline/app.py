@@ -30,21 +30,14 @@ from pipeline.meters import Meters
 from pipeline.settings import Settings
 from pipeline.therapists import Therapists
 from schemas.instruments.definition import Instrument
-from schemas.topics import CASES, EVENTS
+from schemas.topics import CASE_TABLE, CASES, EVENTS, THERAPIST_TABLE, changelog_topics
 
-CASE_TABLE = "cases-state"
-THERAPIST_TABLE = "therapists-state"
 #: How long a rebalance waits for the batch under way before the partitions go.
 SETTLE_SECONDS = 8.0
 BROKER_PROBE_SECONDS = 2.0
 #: States kept live; all others are kept as bytes and made live when they are asked for.
 LIVE_CASES = 5_000
 LIVE_THERAPISTS = 1_000
-
-
-def changelog_topics(app_id: str) -> tuple[str, str]:
-    """The compacted topics behind the two tables."""
-    return f"{app_id}-{CASE_TABLE}-changelog", f"{app_id}-{THERAPIST_TABLE}-changelog"
 
 
 def create_app(

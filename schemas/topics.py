@@ -19,6 +19,10 @@ CASES = "alliance.cases.v1"
 THERAPISTS = "alliance.therapists.v1"
 REJECTED = "alliance.rejected.v1"
 
+#: The worker's two tables of state; each is kept in a changelog topic of its own.
+CASE_TABLE = "cases-state"
+THERAPIST_TABLE = "therapists-state"
+
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """One topic: what its key is, how old records leave, what it is for."""
@@ -70,3 +74,8 @@ TOPICS: tuple[Topic, ...] = (
         purpose="refused records: original bytes and headers, reason, where from",
     ),
 )
+
+
+def changelog_topics(app_id: str) -> tuple[str, str]:
+    """The compacted topics behind the worker's two tables."""
+    return f"{app_id}-{CASE_TABLE}-changelog", f"{app_id}-{THERAPIST_TABLE}-changelog"

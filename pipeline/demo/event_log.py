@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from pipeline.app import changelog_topics
 from pipeline.demo.broker import API_VERSION, EmbeddedBroker, EmbeddedBrokerError
 from pipeline.demo.endings import DemoError
 from pipeline.demo.plan import Label
 from pipeline.doors import log
 from pipeline.health import answers
 from pipeline.settings import Settings
-from schemas.topics import EVENTS, TOPICS
+from schemas.topics import EVENTS, TOPICS, changelog_topics
 
 PARTITIONS = 8
 

@@ -10,9 +10,8 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
-from pipeline.app import changelog_topics
 from pipeline.settings import Settings
-from schemas.topics import DAY_MS, EVENTS, TOPICS
+from schemas.topics import DAY_MS, EVENTS, TOPICS, changelog_topics
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
