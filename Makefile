@@ -21,7 +21,7 @@ test: venv parts ## every test, against a real Kafka, PostgreSQL, Prometheus and
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
 faults-long: venv parts ## the fault tests at the size of a night (docs/faults.md), a million events; hours
-	FAULTS=long $(PYTHON) -m pytest tests/faults tests/consumers/test_store_laws.py \
+	FAULTS=long $(PYTHON) -m pytest tests/faults tests/consumers/store/test_store_laws.py \
 	    tests/observability/test_flags_reach_people.py $(PYTEST_ARGS)
 
 faults-proofs: venv parts ## takes one safeguard away at a time and sees its test fail; PROOFS='changelog rows-with-position'

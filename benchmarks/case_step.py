@@ -13,14 +13,14 @@ from typing import Any, cast
 
 import msgspec
 
-from pipeline.core import case
+from alliance.simulation.practice import PracticeParameters, simulate
 from pipeline.core.acceptance import Accepted
-from pipeline.core.course import Course
+from pipeline.core.case import state as case
+from pipeline.core.case.timeline import Course
+from pipeline.core.detection.prior import yardsticks_of
 from pipeline.core.instants import to_us
-from pipeline.core.prior import yardsticks_of
 from pipeline.core.records import position, record_of
 from pipeline.core.scoring import score
-from pipeline.simulation.practice import PracticeParameters, simulate
 from schemas.events import CheckinSubmitted, Event
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments

@@ -27,7 +27,7 @@ from benchmarks.detection_page import (
     with_section,
 )
 from benchmarks.detection_practice import FINEST_STEP, Conditions, Regime, calibrated, practice
-from pipeline.core.prior import DEFAULT_PRIOR, yardsticks_of
+from pipeline.core.detection.prior import DEFAULT_PRIOR, yardsticks_of
 
 DEPTHS = (1.5, 2.5, 4.0)
 AUTOCORRELATIONS = (0.0, 0.3, 0.45)

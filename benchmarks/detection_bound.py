@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.course import Course, Item
-from pipeline.core.history import History
-from pipeline.core.lifecycle import REPAIR_CHECKINS, UNREPAIRED_AFTER
-from pipeline.core.prior import Yardstick
+from pipeline.core.case.episode import REPAIR_CHECKINS, UNREPAIRED_AFTER
+from pipeline.core.case.timeline import Course, Item
+from pipeline.core.detection.history import History
+from pipeline.core.detection.prior import Yardstick
 from pipeline.core.records import CLIENT, CheckinRecord, MissedRecord, Record
 
 _LIMITS = 40

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from alliance.evaluation.backtest import PRACTICE_THERAPISTS
 from benchmarks.detection_practice import FIRST_DAY, Practice
-from pipeline.backtest import PRACTICE_THERAPISTS
-from pipeline.core.detectors import DETECTORS
-from pipeline.core.history import History
+from pipeline.core.case.episode import REPAIR_CHECKINS, Life
+from pipeline.core.detection.detectors import DETECTORS
+from pipeline.core.detection.history import History
 from pipeline.core.instants import DAY_US, to_us
-from pipeline.core.lifecycle import REPAIR_CHECKINS, Life
 from pipeline.core.records import CLIENT, CheckinRecord, ClosedRecord
 
 WEEK_US = 7 * DAY_US

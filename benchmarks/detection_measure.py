@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+from alliance.evaluation.baselines import RULES, FieldRule, Scored, flagged, references
 from benchmarks.detection_bound import Bound, moments_of
 from benchmarks.detection_default import AtDefault, at_default
 from benchmarks.detection_practice import Practice, Regime
-from pipeline.baselines import RULES, FieldRule, Scored, flagged, references
 
 #: From lavish to sparing.
 SENSITIVITIES = (0.4, 0.55, 0.7, 0.85, 1.0, 1.3, 1.7)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
+from alliance.evaluation.backtest import PRACTICE_THERAPISTS
+from alliance.evaluation.baselines import RULES
 from benchmarks.detection_default import EARLY_SESSIONS, EDGES, REPAIR_WITHIN_SESSIONS, AtDefault, together
 from benchmarks.detection_measure import PRICES, WITHIN_SESSIONS, Row
-from pipeline.backtest import PRACTICE_THERAPISTS
-from pipeline.baselines import RULES
-from pipeline.core.detectors import EXPECTED_FALSE_FLAGS_PER_100
-from pipeline.core.lifecycle import REPAIR_CHECKINS
+from pipeline.core.case.episode import REPAIR_CHECKINS
+from pipeline.core.detection.detectors import EXPECTED_FALSE_FLAGS_PER_100
 from schemas.flags import KINDS
 
 CEILINGS = ("base", "low", "heavy")

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Any, Literal, cast
 
+from alliance.evaluation.backtest import calibration_cases, histories_of, scored
+from alliance.evaluation.baselines import Scored
+from alliance.evaluation.calibration import calibrate
+from alliance.simulation.parameters import INSTRUMENT
+from alliance.simulation.practice import PracticeParameters, simulate
 from benchmarks.case_step import accepted
-from pipeline.backtest import calibration_cases, histories_of, scored
-from pipeline.baselines import Scored
-from pipeline.core.calibration import calibrate
-from pipeline.core.course import Course, Item, effective
-from pipeline.core.detectors import DETECTORS
-from pipeline.core.history import Detector
-from pipeline.core.prior import Prior, Yardstick
+from pipeline.core.case.timeline import Course, Item, effective
+from pipeline.core.detection.detectors import DETECTORS
+from pipeline.core.detection.history import Detector
+from pipeline.core.detection.prior import Prior, Yardstick
 from pipeline.core.records import Record, record_of
-from pipeline.simulation.parameters import INSTRUMENT
-from pipeline.simulation.practice import PracticeParameters, simulate
 from schemas.instruments.arithmetic import prepare
 from schemas.instruments.definition import Cutoff, Definition, Instrument, StandardError
 from schemas.instruments.registry import load_instruments

@@ -21,9 +21,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from consumers.exporter.exposition import Exposition
-from consumers.exporter.figures import Book
 from consumers.exporter.series import TherapistCollector
-from pipeline.health import GZIP_LEVEL
+from consumers.exporter.state import Book
+from pipeline.runtime.health import GZIP_LEVEL
 from schemas.instruments.definition import INGREDIENTS
 from schemas.summaries import Day, Publication, TherapistSummary
 

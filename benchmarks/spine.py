@@ -20,13 +20,13 @@ from typing import Any
 from kafka import KafkaProducer
 from sqlalchemy import select
 
+from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.store import tables
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from pipeline.core import case
 from pipeline.core.acceptance import Accepted, accept
-from pipeline.core.prior import Yardstick, yardsticks_of
-from pipeline.simulation.practice import PracticeParameters, simulate
+from pipeline.core.case import state as case
+from pipeline.core.detection.prior import Yardstick, yardsticks_of
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
 from tests.support.builders import LATE_MS, a_checkin, key_of, value_of

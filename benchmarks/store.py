@@ -20,6 +20,7 @@ from typing import NamedTuple
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import func, select
 
+from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.loop import MOST_FETCHED_BYTES, MOST_RECORDS, Loop, Record
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
@@ -28,9 +29,8 @@ from consumers.store.sink import TOPICS, StoreSink
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from pipeline.core.acceptance import Accepted, accept
-from pipeline.health import Health
-from pipeline.meters import Meters
-from pipeline.simulation.practice import PracticeParameters, simulate
+from pipeline.runtime.health import Health
+from pipeline.runtime.metrics import Meters
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
 from tests.support.builders import key_of, value_of

@@ -9,7 +9,7 @@ from typing import Any
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
-from pipeline.header_names import ForgivingBytes
+from pipeline.runtime.header_names import ForgivingBytes
 
 
 class ForgivingRecordBatch(DefaultRecordBatch):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRange
 from kafka.structs import OffsetAndMetadata
 
 from consumers.header_names import forgive_header_names
-from pipeline.health import Health, probe_broker
+from pipeline.runtime.health import Health, probe_broker
 
 log = logging.getLogger(__name__)
 

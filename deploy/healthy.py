@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from pipeline.settings import from_environment
+from pipeline.runtime.settings import from_environment
 
 COMMAND_LINE = Path("/proc/1/cmdline")
 SECONDS = 4.0

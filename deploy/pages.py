@@ -1,12 +1,12 @@
 """The table of settings in `docs/operations.md`, made from the settings themselves.
 
-In: `pipeline.settings.documentation()` and the page. Out: the page with its table made anew; `python -m deploy.pages`
-writes it.
+In: `pipeline.runtime.settings.documentation()` and the page. Out: the page with its table made again;
+`python -m deploy.pages` writes it.
 Never: another word of the page.
 """
 
 from deploy.local.places import ROOT
-from pipeline.settings import documentation
+from pipeline.runtime.settings import documentation
 
 PAGE = ROOT / "docs" / "operations.md"
 START, END = "<!-- generated: settings -->\n", "<!-- end: settings -->"

@@ -20,8 +20,8 @@ from benchmarks.peers.task import Task
 from benchmarks.peers.topics import make
 from deploy.local.child import Child
 from deploy.local.packages import last_words
-from pipeline.doors.log import topic_table
-from pipeline.settings import Settings
+from pipeline.runtime.kafka import topic_table
+from pipeline.runtime.settings import Settings
 from schemas.topics import CASES, EVENTS
 from tests.support.kafka import delete_topics, end_offsets, topic_names, unique_name
 from tests.support.waiting import wait_until

@@ -4,11 +4,11 @@ In: a state and a record. Out: the new state, and the records that tell of it.
 Never: decide anything: that is `pipeline.core`; know a broker or a stream processor.
 """
 
-from pipeline.cases import CaseCodec, refusal
-from pipeline.core import case
 from pipeline.core.acceptance import Refused, accept
-from pipeline.core.prior import DEFAULT_PRIOR
-from pipeline.edge.outbox import Out
+from pipeline.core.case import state as case
+from pipeline.core.detection.prior import DEFAULT_PRIOR
+from pipeline.worker.case_agent import CaseCodec, refusal
+from pipeline.worker.faust.durable_producer import Out
 from schemas.codec import encode
 from schemas.instruments.registry import load_instruments
 from schemas.topics import CASES, FLAGS

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from pipeline.edge.outbox import hash_of
-from pipeline.simulation.practice import PracticeParameters, simulate
+from alliance.simulation.practice import PracticeParameters, simulate
+from pipeline.worker.faust.durable_producer import hash_of
 
 PARTITIONS = 16
 LARGE_SET = 500

@@ -14,8 +14,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from benchmarks.peers import job
 from benchmarks.peers.loads import PARTITIONS, Record
-from pipeline.core import case
 from pipeline.core.acceptance import Refused
+from pipeline.core.case import state as case
 from schemas import refusals
 from schemas.topics import CASES, FLAGS, REJECTED
 

@@ -10,9 +10,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
-from pipeline.core import case
 from pipeline.core.acceptance import Refused
-from pipeline.edge.outbox import Out
+from pipeline.core.case import state as case
+from pipeline.worker.faust.durable_producer import Out
 
 
 class Script:

@@ -13,9 +13,9 @@ from quixstreams.sinks.base import BaseSink
 
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
-from pipeline.core import case
 from pipeline.core.acceptance import Refused
-from pipeline.edge.outbox import Out
+from pipeline.core.case import state as case
+from pipeline.worker.faust.durable_producer import Out
 
 STATE = "case"
 

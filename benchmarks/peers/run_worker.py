@@ -9,12 +9,12 @@ import sys
 import faust
 
 from benchmarks.peers.task import given
-from pipeline.app import create_app
-from pipeline.core.prior import DEFAULT_PRIOR
-from pipeline.edge.resume import ResumeDesk
-from pipeline.health import Health
-from pipeline.meters import Meters
-from pipeline.settings import Settings
+from pipeline.core.detection.prior import DEFAULT_PRIOR
+from pipeline.runtime.health import Health
+from pipeline.runtime.metrics import Meters
+from pipeline.runtime.settings import Settings
+from pipeline.worker.app import create_app
+from pipeline.worker.faust.resume_endpoint import ResumeDesk
 from schemas.instruments.registry import load_instruments
 
 

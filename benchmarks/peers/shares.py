@@ -39,7 +39,7 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the worker's own loop", ("take",)),
     ("produce: record batches", ("deliver",)),
     ("produce: requests", ("(aiokafka/producer",)),
-    ("meters", ("(pipeline/meters.py",)),
+    ("meters", ("(pipeline/runtime/metrics.py",)),
     ("the worker's own loop", ("work",)),
     ("fetch: unpack", ("_unpack_records",)),
     ("fetch: requests", ("(aiokafka/", "feed_data", "_read_ready__data_received")),

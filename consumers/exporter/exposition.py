@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from prometheus_client.utils import floatToGoString
 
-from consumers.exporter.figures import Therapist, Window
 from consumers.exporter.series import FAMILIES, LAST_EVENT, Family, last_events
+from consumers.exporter.state import Therapist, Window
 
 _HEADS = tuple(f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n" for family in FAMILIES)
 _LAST_EVENT_HEAD = f"# HELP {LAST_EVENT[0]} {LAST_EVENT[1]}\n# TYPE {LAST_EVENT[0]} gauge\n"

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumers.exporter.exposition import Exposition
-from consumers.exporter.figures import Book
 from consumers.exporter.series import FlagMeters
-from consumers.follow import Follower
-from pipeline.health import Health, serve
-from pipeline.meters import Meters
+from consumers.exporter.state import Book
+from consumers.topic_reader import Follower
+from pipeline.runtime.health import Health, serve
+from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag, decode_therapist
 from schemas.topics import FLAGS, THERAPISTS
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from consumers.exporter.figures import Book, Therapist, Told, Window
+from consumers.exporter.state import Book, Therapist, Told, Window
 from schemas.flags import KINDS, SEVERITIES
 from schemas.instruments.definition import INGREDIENTS
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from consumers.follow import Follower
 from consumers.notifier.alertmanager import Alertmanager
 from consumers.notifier.alerts import Board
-from consumers.notifier.courier import Courier
-from pipeline.health import Health, serve
-from pipeline.meters import Meters
+from consumers.notifier.delivery import Courier
+from consumers.topic_reader import Follower
+from pipeline.runtime.health import Health, serve
+from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag
 from schemas.topics import FLAGS
 

@@ -1,7 +1,7 @@
 """Whether a record of the events topic is accepted: one pure function of the record.
 
 In: value, key and Kafka timestamp of a record, and the instruments known here. Out: `Accepted` or `Refused`.
-Never: remember anything (the one refusal that needs memory, `erased`, is the case's: `pipeline.core.case`).
+Never: remember anything (the one refusal that needs memory, `erased`, is the case's: `pipeline.core.case.state`).
 
 The gateway, the stream processor and the store all ask here, so they can never disagree.
 """

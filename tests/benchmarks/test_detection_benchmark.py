@@ -4,13 +4,13 @@ from collections import Counter
 
 import pytest
 
+from alliance.evaluation.baselines import RULES, flagged, references
+from alliance.simulation.parameters import INSTRUMENT
 from benchmarks.detection_default import at_default, together
 from benchmarks.detection_measure import SENSITIVITIES, Tally, caught_at, field_curves, our_openings, tally
 from benchmarks.detection_page import with_section
 from benchmarks.detection_practice import Conditions, Practice, coarse, practice
-from pipeline.baselines import RULES, flagged, references
-from pipeline.core.prior import yardsticks_of
-from pipeline.simulation.parameters import INSTRUMENT
+from pipeline.core.detection.prior import yardsticks_of
 from schemas.instruments.registry import load_instruments
 
 SMALL = Conditions(seeds=1, therapists=1, weeks=26)

@@ -14,7 +14,7 @@ from kafka.errors import KafkaTimeoutError
 
 from consumers import loop
 from deploy.local.ports import LOOPBACK
-from pipeline.health import Health, listen
+from pipeline.runtime.health import Health, listen
 from tests.support.processes import Processes
 from tests.support.system import System
 from tests.support.waiting import wait_until

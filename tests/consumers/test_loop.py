@@ -8,7 +8,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.loop import LogIsShorter, LogStartsLater, Loop, Overtaken, Record, Unavailable
-from pipeline.health import Health
+from pipeline.runtime.health import Health
 from tests.support.kafka import Kafka, create_topics, produce, unique_name
 from tests.support.kafka import Record as Sent
 from tests.support.waiting import wait_until

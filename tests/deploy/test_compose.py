@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from alliance.cli import main
 from deploy.local.places import ROOT
-from pipeline.cli import main
-from pipeline.settings import PREFIX, Settings, from_environment
+from pipeline.runtime.settings import PREFIX, Settings, from_environment
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()

@@ -8,14 +8,14 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from consumers.exporter.figures import Book
 from consumers.exporter.run import Exporter
 from consumers.exporter.series import FAMILIES, LAST_EVENT, FlagMeters, TherapistCollector
+from consumers.exporter.state import Book
 from consumers.notifier.run import Notifier
 from deploy.local.places import ROOT
-from pipeline.doors.gateway_meters import GatewayMeters
-from pipeline.health import Health, WaitingCollector
-from pipeline.meters import Meters
+from pipeline.ingest.gateway.metrics import GatewayMeters
+from pipeline.runtime.health import Health, WaitingCollector
+from pipeline.runtime.metrics import Meters
 
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROWS: dict[str, tuple[str, str]] = {

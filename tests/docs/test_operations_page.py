@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from alliance.cli import main
 from deploy.pages import PAGE, page
-from pipeline.cli import main
 
 TEXT = PAGE.read_text(encoding="utf-8")
 

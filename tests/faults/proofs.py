@@ -29,7 +29,7 @@ PROOFS: tuple[tuple[str, str], ...] = (
     ("stopped-is-kept", f"{FAULTS}/test_stopped_partition.py"),
     ("store-from-the-beginning", f"{FAULTS}/test_rebuild.py"),
     ("group-is-told", f"{FAULTS}/test_slow_sink.py"),
-    ("greater-content-wins", "tests/consumers/test_store_laws.py -k which_of_two"),
+    ("greater-content-wins", "tests/consumers/store/test_store_laws.py -k which_of_two"),
     ("changelog", f"{FAULTS}/test_rebalance_storm.py"),
     ("changelog", f"{FAULTS}/test_kill_loop.py"),
 )

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from consumers.store import tables
-from pipeline.core.flood import MOST_IN_A_ROW
-from pipeline.edge.outbox import hash_of
+from pipeline.core.rejection_limit import MOST_IN_A_ROW
+from pipeline.worker.faust.durable_producer import hash_of
 from schemas.topics import EVENTS
 from tests.faults.conftest import fresh_system
 from tests.support.builders import Json, a_checkin, a_held

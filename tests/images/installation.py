@@ -21,7 +21,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.store.tables import metadata, positions
 from deploy.local.ports import LOOPBACK
-from pipeline.settings import Settings
+from pipeline.runtime.settings import Settings
 from schemas.topics import EVENTS
 from tests.images.engine import Engine
 from tests.images.stand_ins import RECEIVER, services

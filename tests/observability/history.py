@@ -17,10 +17,10 @@ from typing import TextIO
 from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
-from consumers.exporter.figures import Book
+from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.exporter.series import FlagMeters, TherapistCollector
-from pipeline.meters import Meters
-from pipeline.simulation.practice import PracticeParameters, simulate
+from consumers.exporter.state import Book
+from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag, decode_therapist
 from schemas.flags import LIVE_STATUSES, Flag
 from schemas.topics import FLAGS, THERAPISTS

@@ -14,11 +14,11 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 
-from consumers.exporter.figures import Book
 from consumers.exporter.series import FlagMeters, TherapistCollector
+from consumers.exporter.state import Book
 from deploy.grafana.dashboards.config import CONFIG
 from deploy.local.parts import program
-from pipeline.meters import Meters
+from pipeline.runtime.metrics import Meters
 from tests.observability.history import NOW
 from tests.observability.resolving import LABEL_VALUES, Json, Look, everything, variables_of
 

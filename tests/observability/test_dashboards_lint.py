@@ -18,10 +18,10 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from alliance.simulation.practice import PracticeParameters, simulate
 from deploy.grafana.dashboards.config import CONFIG
 from deploy.grafana.dashboards.write import FOLDER, files
 from deploy.local.places import ROOT
-from pipeline.simulation.practice import PracticeParameters, simulate
 from tests.observability import lint
 
 Json = dict[str, Any]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from pipeline.simulation.practice import PracticeParameters, simulate
+from alliance.simulation.practice import PracticeParameters, simulate
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
 from tests.oracle.acceptance import Record

@@ -11,7 +11,7 @@ import yaml
 import schemas
 from consumers.exporter.run import TOPICS as EXPORTER_TOPICS
 from consumers.store.sink import TOPICS as STORE_TOPICS
-from pipeline.doors.records import CONTENT_TYPE, HEADERS
+from pipeline.ingest.admission import CONTENT_TYPE, HEADERS
 from schemas import refusals
 from schemas.events import EVENT_TYPES
 from schemas.publish import SENT, TOLD

@@ -6,7 +6,7 @@ In: levels on the form's own scale, 0 to 10. Out: CloudEvents; flags.
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.backtest import backtest
+from alliance.evaluation.backtest import backtest
 from schemas.flags import Flag
 from tests.support.builders import ITEMS, Json, a_checkin
 

@@ -71,7 +71,7 @@ def _on_delivery(is_meant: Callable[[str], bool], where: str) -> Bind:
     """Before, in the middle of or after a delivery that holds a record for such a topic."""
 
     def bind(point: Point) -> None:
-        from pipeline.edge.outbox import Outbox
+        from pipeline.worker.faust.durable_producer import Outbox
 
         deliver: Callable[..., Awaitable[None]] = Outbox.deliver
 
@@ -141,19 +141,19 @@ def _in_rebalance(point: Point) -> None:
 
 
 def _table() -> Any:
-    from pipeline.edge.table import StateTable
+    from pipeline.worker.faust.state_table import StateTable
 
     return StateTable
 
 
 def _cases() -> Any:
-    from pipeline.cases import Cases
+    from pipeline.worker.case_agent import Cases
 
     return Cases
 
 
 def _cycle() -> Any:
-    from pipeline.edge.cycle import Cycle
+    from pipeline.worker.faust.group_commit import Cycle
 
     return Cycle
 
@@ -239,7 +239,7 @@ def main() -> None:
         POINTS[choices.command[0], choices.at](Point(choices.passes, choices.act))
     # After the point, so that what takes a safeguard's place is cut short by it as well.
     safeguards.remove_named()
-    from pipeline.cli import main as alliance
+    from alliance.cli import main as alliance
 
     alliance(choices.command)
 

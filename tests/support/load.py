@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from kafka.errors import KafkaError
 
-from pipeline.edge.endings import EXIT_STALE
+from pipeline.worker.faust.exits import EXIT_STALE
 from tests.support.builders import Json
 from tests.support.system import System
 from tests.support.waiting import pace, wait_until

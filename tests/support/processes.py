@@ -62,7 +62,7 @@ class Processes:
 
     def alliance(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
         """Starts `alliance COMMAND …`; its settings are the ALLIANCE_… variables in env and no others."""
-        entry = "tests.support.crashing" if safeguards.is_broken() else "pipeline.cli"
+        entry = "tests.support.crashing" if safeguards.is_broken() else "alliance.cli"
         return self.python("-m", entry, command, *arguments, env=env, name=command)
 
     def crashing(

@@ -9,8 +9,8 @@ from typing import cast
 
 from sqlalchemy import select
 
+from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.store import tables
-from pipeline.simulation.practice import PracticeParameters, simulate
 from schemas.topics import EVENTS
 from tests.oracle.compare import actual_store, differences
 from tests.oracle.reference import expected_store

@@ -28,7 +28,7 @@ def remove_named() -> None:
 
 def _outputs_before_states() -> None:
     """The states go first, what they tell of after them."""
-    from pipeline.edge.outbox import Outbox
+    from pipeline.worker.faust.durable_producer import Outbox
 
     deliver = Outbox.deliver
     held: list[Any] = []
@@ -46,7 +46,7 @@ def _outputs_before_states() -> None:
 
 def _acknowledge_by_hand() -> None:
     """What has been gathered is acknowledged, done or not."""
-    from pipeline.edge.cycle import Cycle
+    from pipeline.worker.faust.group_commit import Cycle
 
     add = Cycle.add
 
@@ -59,7 +59,7 @@ def _acknowledge_by_hand() -> None:
 
 def _stopped_is_kept() -> None:
     """What a stopped partition brought is acknowledged, taken or not."""
-    from pipeline.edge.cycle import Cycle
+    from pipeline.worker.faust.group_commit import Cycle
 
     keep = Cycle._keep
 
@@ -72,7 +72,7 @@ def _stopped_is_kept() -> None:
 
 def _events_are_a_set() -> None:
     """An event that comes twice counts twice."""
-    from pipeline.core import case
+    from pipeline.core.case import state as case
 
     plain = case._put
 
@@ -86,7 +86,7 @@ def _events_are_a_set() -> None:
 
 def _changelog() -> None:
     """Nothing is remembered over a crash."""
-    from pipeline.edge.table import StateTable
+    from pipeline.worker.faust.state_table import StateTable
 
     StateTable._take = lambda self, message: None  # type: ignore[method-assign]
 
@@ -122,7 +122,7 @@ def _wait_for_database() -> None:
 
 def _wait_for_broker() -> None:
     """What the broker does not acknowledge at once is dropped."""
-    from pipeline.edge.outbox import Outbox
+    from pipeline.worker.faust.durable_producer import Outbox
 
     async def drop(self: Any, records: Sequence[Any]) -> None:
         await self._attempt(records)
@@ -134,7 +134,7 @@ def _flags_from_the_beginning() -> None:
     """The readers without memory begin with what comes next."""
     from kafka import KafkaConsumer
 
-    from consumers import follow
+    from consumers import topic_reader as follow
 
     class Forgetful(KafkaConsumer):  # type: ignore[misc]
         def seek_to_beginning(self, *partitions: Any) -> None:
@@ -145,7 +145,7 @@ def _flags_from_the_beginning() -> None:
 
 def _stop_on_a_bug() -> None:
     """A batch that met a bug is acknowledged and the next one taken, as by Faust itself."""
-    from pipeline.cases import Cases
+    from pipeline.worker.case_agent import Cases
 
     work = Cases.work
 
@@ -160,7 +160,7 @@ def _stop_on_a_bug() -> None:
 
 def _refusals_are_kept() -> None:
     """A refused record is dropped."""
-    from pipeline.edge.outbox import Outbox
+    from pipeline.worker.faust.durable_producer import Outbox
     from schemas.topics import REJECTED
 
     deliver: Callable[..., Awaitable[None]] = Outbox.deliver
@@ -173,7 +173,7 @@ def _refusals_are_kept() -> None:
 
 def _greater_content_wins() -> None:
     """Of two contents under one identity the later one wins in the case."""
-    from pipeline.core import case
+    from pipeline.core.case import state as case
 
     put = case._put
 

@@ -14,17 +14,17 @@ from sqlalchemy.pool import StaticPool
 
 from consumers.store.sink import StoreSink
 from consumers.store.tables import metadata
-from pipeline import therapists
-from pipeline.cases import CaseCodec, Cases
-from pipeline.core import therapist
-from pipeline.core.prior import DEFAULT_PRIOR
-from pipeline.edge.outbox import Out
-from pipeline.edge.portions import FetchedRecord, Portion
-from pipeline.edge.states import States
-from pipeline.edge.stops import Stops
-from pipeline.health import Health
-from pipeline.meters import Meters
-from pipeline.therapists import Therapists
+from pipeline.core.detection.prior import DEFAULT_PRIOR
+from pipeline.core.therapist import summary as therapist
+from pipeline.runtime.health import Health
+from pipeline.runtime.metrics import Meters
+from pipeline.worker import therapist_agent as therapists
+from pipeline.worker.case_agent import CaseCodec, Cases
+from pipeline.worker.faust.durable_producer import Out
+from pipeline.worker.faust.partition_batch import FetchedRecord, Portion
+from pipeline.worker.faust.paused_partitions import Stops
+from pipeline.worker.faust.state_cache import States
+from pipeline.worker.therapist_agent import Therapists
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED, THERAPISTS

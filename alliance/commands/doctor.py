@@ -1,0 +1,166 @@
+"""`alliance doctor`.
+
+In: the environment. Out: effective settings (secrets masked), what answers and what does not, versions; exit code 1
+when something is missing that every process needs.
+Never: make anything, not even the file of a database.
+"""
+
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from alliance.commands.context import (
+    Mendable,
+    answered,
+    effective_settings,
+    engine_of,
+    known_instruments,
+    known_prior,
+    listening,
+    version,
+    with_broker,
+)
+from pipeline.runtime.health import listen
+from pipeline.runtime.settings import Settings, documentation
+from schemas.instruments.registry import fingerprint, passed_over
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Finding = tuple[str, bool | None, str]
+
+#: What a finding is: well, in need of mending, or nothing that everybody needs.
+_WORDS = {True: "ok", False: "[bold red]not ok[/bold red]", None: "not there"}
+LIBRARIES = ("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy", "msgspec", "pandas", "prometheus-client")
+
+
+def settings_help() -> str:
+    """Every setting with its default and its meaning; a blank line parts them, or click would join them."""
+    return "\n\n".join(
+        f"{name} (default: {default or 'empty'}): {meaning}." for name, default, meaning in documentation()
+    )
+
+
+@click.command(epilog=settings_help())
+def doctor() -> None:
+    """Effective settings, what answers, what is missing."""
+    settings = effective_settings()
+    console = Console()
+    table = Table("setting", "value", title="Settings (environment variables)")
+    for name, value in settings.masked().items():
+        table.add_row(name, escape(value) or "[dim](empty)[/dim]")
+    console.print(table)
+    findings: list[Finding] = [
+        ("versions", True, f"alliance {version()}, Python {platform.python_version()}"),
+        ("libraries", True, ", ".join(f"{one} {version_of(one)}" for one in LIBRARIES)),
+        _found("address", lambda: _address(settings)),
+        _found("instruments", lambda: _instruments(settings)),
+        _found("prior", lambda: _prior(settings)),
+        _keys(settings),
+        _found("broker", lambda: _broker(settings)),
+        _found("database", lambda: _database(settings)),
+        *(_alertmanager(address) for address in settings.alertmanagers),
+    ]
+    table = Table("part", "", "finding")
+    for part, is_well, finding in findings:
+        table.add_row(part, _WORDS[is_well], escape(finding))
+    console.print(table)
+    sys.exit(1 if any(is_well is False for _, is_well, _ in findings) else 0)
+
+
+def _found(part: str, look: Callable[[], str]) -> Finding:
+    """What a look finds; what must be mended ends no other look."""
+    try:
+        return part, True, look()
+    except Mendable as error:
+        return part, False, error.message
+
+
+def _address(settings: Settings) -> str:
+    with listening(settings, "process") as (host, port):
+        listen(host, port).close()
+    return f"{settings.host}, an address of this machine"
+
+
+def _instruments(settings: Settings) -> str:
+    instruments = known_instruments(settings)
+    not_read = passed_over(settings.instruments_folder)
+    return (
+        f"{', '.join(sorted(instruments))}; fingerprint {fingerprint(instruments)}"
+        f"{'; not read, as their names do not end in .toml: ' if not_read else ''}{', '.join(not_read)}"
+    )
+
+
+def _prior(settings: Settings) -> str:
+    known_prior(settings)
+    return f"{settings.prior}, the practice's own" if settings.prior else "the shipped one"
+
+
+def _keys(settings: Settings) -> Finding:
+    from pipeline.ingest.gateway.api_keys import Keys, KeysError
+
+    if not settings.api_keys:
+        return "API keys", None, "none; only `alliance gateway` needs them: ALLIANCE_API_KEYS says where"
+    try:
+        Keys.read(Path(settings.api_keys))
+    except KeysError as error:
+        return "API keys", False, str(error)
+    return "API keys", True, settings.api_keys
+
+
+def _broker(settings: Settings) -> str:
+    from pipeline.runtime.kafka import missing_topics
+
+    missing = with_broker(settings, lambda: missing_topics(settings))
+    if missing:
+        raise Mendable(f"answers; missing topics: {', '.join(missing)}; create them with `alliance topics`")
+    return "answers; all topics exist"
+
+
+def _database(settings: Settings) -> str:
+    from consumers.store.database import is_missing_file, why_not_writable
+
+    engine = engine_of("ALLIANCE_DATABASE", settings.database)
+    obstacle = why_not_writable(engine)
+    if obstacle is not None:
+        raise Mendable(f"{engine.dialect.name}; {obstacle}. Mend its folder, or set ALLIANCE_DATABASE to another file.")
+    if is_missing_file(engine):
+        return "sqlite; no file yet, `alliance store` will make it"
+    return f"{engine.dialect.name}; {answered('ALLIANCE_DATABASE', lambda: _schema(engine))}"
+
+
+def _schema(engine: "Engine") -> str:
+    from sqlalchemy import inspect
+
+    from consumers.store.database import newest_revision, revision_of
+
+    with engine.connect() as connection:
+        revision = revision_of(connection)
+        tables = inspect(connection).get_table_names()
+    if revision is None and "positions" in tables:
+        raise Mendable("The tables of ALLIANCE_DATABASE are not those of `alliance store`. Name another database.")
+    if revision is None:
+        return "empty, `alliance store` will make its tables"
+    if revision != newest_revision():
+        return f"revision {revision}, `alliance store` will bring it to {newest_revision()}"
+    return f"revision {revision}, the newest; {len(tables)} tables"
+
+
+def _alertmanager(address: str) -> Finding:
+    from consumers.notifier.alertmanager import Alertmanager, Away
+
+    alertmanager = Alertmanager(address)
+    part = f"Alertmanager {alertmanager.place}"
+    try:
+        held = alertmanager.held()
+    except Away as error:
+        return part, None, f"{error}; only `alliance notifier` needs it: ALLIANCE_ALERTMANAGER says where"
+    return part, True, f"answers; holds {len(held)} open flags"

@@ -1,0 +1,30 @@
+"""`alliance key NAME`.
+
+In: the name of a sender. Out: a new API key (shown once) and the line to put into the file of keys.
+Never: a key whose line could not be written.
+"""
+
+import sys
+
+import click
+
+from alliance.commands.context import Mendable
+
+
+@click.command()
+@click.argument("name")
+def key(name: str) -> None:
+    """Make an API key for the gateway."""
+    from pipeline.ingest.files.report import forget
+    from pipeline.ingest.gateway.api_keys import KeysError, make_key
+
+    try:
+        secret, line = make_key(name)
+    except KeysError as error:
+        raise Mendable(str(error)) from None
+    try:
+        click.echo(line)
+    except OSError as error:
+        forget(sys.stdout)
+        raise Mendable(f"The line cannot be written ({error.strerror}); no key is shown. Make another one.") from None
+    click.echo(f"key (give it to the sender, it is not shown again): {secret}", err=True)

@@ -1,0 +1,71 @@
+"""`alliance send FILE`.
+
+In: a file of CloudEvents (JSON lines), or CSV with a mapping. Out: records on the log; a line that tells what became of
+the file; exit code 0 all sent, 1 some refused, 2 not finished.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from alliance.commands.context import Mendable, effective_settings, known_instruments, with_broker
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For CSV: a TOML mapping."
+)
+@click.option("--bad", type=click.Path(dir_okay=False, path_type=Path), help="Write refused lines to this new file.")
+@click.option("--from-line", type=click.IntRange(min=1), default=1, help="Go on from this line.")
+def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> None:
+    """Put a file of events on the log, `-` for what is piped in; see docs/sending.md."""
+    from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
+    from pipeline.ingest.files.report import ConsoleReport, bad_file
+    from pipeline.ingest.files.sender import BadFileError, send_file
+    from pipeline.runtime import kafka as log
+    from pipeline.runtime.producers import close
+
+    settings = effective_settings()
+    instruments = known_instruments(settings)
+    file = Path("/dev/stdin") if file == Path("-") else file
+    try:
+        loaded = None if mapping is None else load_mapping(mapping)
+        kept = None if bad is None else bad_file(bad, loaded)
+        producer = with_broker(settings, lambda: log.producer(settings))
+        with ConsoleReport(file, kept) as report:
+            outcome = send_file(
+                file,
+                producer,
+                instruments,
+                loaded,
+                report=report,
+                clock_ms=lambda: time.time_ns() // 1_000_000,
+                from_line=from_line,
+            )
+        close(producer, 5.0)
+    except MappingError as error:
+        raise Mendable(str(error)) from None
+    except BadFileError as error:
+        raise Mendable(f"{error}.") from None
+    except OSError as error:
+        raise Mendable(f"The file cannot be read ({error.strerror}). Check its name and rights.") from None
+    if from_line > 1 and outcome.exit_code == 0 and not outcome.sent:
+        raise Mendable(f"The file has nothing at line {from_line} or after it. Look --from-line up once more.")
+    _close_with(outcome.closing_line)
+    sys.exit(outcome.exit_code)
+
+
+def _close_with(line: str) -> None:
+    """On stdout, or on stderr; if nobody takes it, the exit code still tells what became of the file."""
+    from pipeline.ingest.files.report import forget
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            click.echo(line, file=stream)
+        except OSError:
+            forget(stream)
+        else:
+            return

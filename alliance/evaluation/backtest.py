@@ -1,0 +1,381 @@
+"""The detectors over a history, without Kafka: flags, and what they would have cost.
+
+In: events of many cases, in any order, duplicates and all. Out: the latest snapshot of each flag; a summary.
+Never: a second version of the rules (each case is folded by `pipeline.core.case.timeline`); a clock; a network.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, BinaryIO
+
+import msgspec
+
+from alliance.evaluation.baselines import RULES, Scored, flagged, references
+from alliance.evaluation.calibration import CaseScores, Misfit, misfit
+from pipeline.core.acceptance import Accepted, accept
+from pipeline.core.case.timeline import Course, course_of, effective
+from pipeline.core.detection.detectors import DETECTORS, EXPECTED_FALSE_FLAGS_PER_100
+from pipeline.core.detection.history import Detector
+from pipeline.core.detection.prior import DEFAULT_PRIOR, DEFAULT_YARDSTICK, Prior, Yardstick, yardsticks_of
+from pipeline.core.instants import DAY_US
+from pipeline.core.records import CLIENT, CheckinRecord, HeldRecord, MissedRecord, Record, record_of
+from schemas.codec import encode
+from schemas.events import CaseErased
+from schemas.flags import KINDS, LIVE_STATUSES, SEVERITIES, Flag
+from schemas.instruments.definition import Instrument
+from schemas.instruments.registry import load_instruments
+from schemas.refusals import SENTENCES, Reason
+
+#: A history has no Kafka timestamps: nothing in it is in the future.
+_NO_TIMESTAMP_MS = 2**52
+PRACTICE_THERAPISTS = 40
+_DAY_SECONDS = 86_400
+
+Raw = bytes | Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Histories:
+    """The sets of all cases, and what was refused."""
+
+    cases: dict[str, list[Record]] = field(default_factory=dict)
+    #: Lines that are not blank; of those refused, how many for each reason and the number of the first in the file.
+    lines: int = 0
+    refused: Counter[Reason] = field(default_factory=Counter)
+    first_refused: dict[Reason, int] = field(default_factory=dict)
+
+    @property
+    def has_nothing_accepted(self) -> bool:
+        """Whether there was no line at all, or every one was refused."""
+        return self.lines == self.refused.total()
+
+
+@dataclass(slots=True)
+class Backtest:
+    """What the detectors would have told, and the counts that it is held against."""
+
+    flags: list[Flag]
+    histories: Histories
+    checkins: int
+    therapist_weeks: int
+    #: Flags that each kind alone, and each of the field's rules at its usual setting, would have raised.
+    alone: dict[str, int]
+    field_rules: dict[str, int]
+    #: Printed with the rules: expected false flags per 100 check-ins, of all kinds together, at sensitivity 1.
+    expected_per_100: float
+    scores: dict[str, list[Scored]]
+    yardsticks: Mapping[str, Yardstick]
+    sensitivity: float
+    #: By instrument: where the mean score is far from what the prior expects.
+    misfits: dict[str, Misfit]
+
+    @property
+    def flagged_cases(self) -> int:
+        """Cases with at least one flag."""
+        return len({flag.case_id for flag in self.flags})
+
+    @property
+    def per_100_checkins(self) -> float:
+        """Flags per 100 scored client check-ins."""
+        return 100 * len(self.flags) / max(self.checkins, 1)
+
+    @property
+    def per_practice_week(self) -> float:
+        """Flags a week in a practice of 40 therapists who work."""
+        return PRACTICE_THERAPISTS * len(self.flags) / max(self.therapist_weeks, 1)
+
+
+def histories_of(events: Iterable[Raw], instruments: Mapping[str, Instrument]) -> Histories:
+    """The sets of accepted records by case; an erased case leaves nothing."""
+    found: dict[str, dict[tuple[int, int], Record]] = {}
+    erased: set[str] = set()
+    histories = Histories()
+    for number, raw in enumerate(events, start=1):
+        value = raw if isinstance(raw, bytes) else msgspec.json.encode(raw)
+        if value.isspace() or not value:
+            continue
+        histories.lines += 1
+        verdict = accept(value, _key_of(value), _NO_TIMESTAMP_MS, instruments)
+        if not isinstance(verdict, Accepted):
+            histories.refused[verdict.reason] += 1
+            histories.first_refused.setdefault(verdict.reason, number)
+        elif isinstance(verdict.event, CaseErased):
+            erased.add(verdict.event.subject)
+        else:
+            record = record_of(verdict)
+            found.setdefault(verdict.event.subject, {})[record.identity, record.digest] = record
+    histories.cases = {one: _winners(found[one].values()) for one in sorted(found) if one not in erased}
+    return histories
+
+
+class _Subject(msgspec.Struct):
+    subject: str = ""
+
+
+def _key_of(value: bytes) -> bytes:
+    """A file has no record keys; the subject stands in."""
+    try:
+        return msgspec.json.decode(value, type=_Subject).subject.encode()
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return b""
+
+
+def _winners(records: Iterable[Record]) -> list[Record]:
+    """One content for each identity: the greatest digest, as in a case's state."""
+    winners: dict[int, Record] = {}
+    for record in records:
+        known = winners.get(record.identity)
+        if known is None or record.digest > known.digest:
+            winners[record.identity] = record
+    return list(winners.values())
+
+
+def backtest(
+    events: Iterable[Raw],
+    instruments: Mapping[str, Instrument] | None = None,
+    prior: Prior = DEFAULT_PRIOR,
+    sensitivity: float = 1.0,
+) -> Backtest:
+    """Run all detectors over all cases; the same events in any order give the same result."""
+    known = load_instruments(None) if instruments is None else instruments
+    yardsticks = yardsticks_of(known, prior)
+    histories = histories_of(events, known)
+    scores = {case_id: scored(records) for case_id, records in histories.cases.items()}
+    return Backtest(
+        flags=_flags(histories, yardsticks, DETECTORS, sensitivity),
+        histories=histories,
+        checkins=sum(len(one) for one in scores.values()),
+        therapist_weeks=_therapist_weeks(histories),
+        alone={
+            detector.__name__: len(_flags(histories, yardsticks, (detector,), sensitivity)) for detector in DETECTORS
+        },
+        field_rules={name: sum(_count(one, name) for one in scores.values()) for name in RULES},
+        expected_per_100=EXPECTED_FALSE_FLAGS_PER_100,
+        scores=scores,
+        yardsticks=yardsticks,
+        sensitivity=sensitivity,
+        misfits=_misfits(histories, prior),
+    )
+
+
+def _misfits(histories: Histories, prior: Prior) -> dict[str, Misfit]:
+    found = {name: misfit(calibration_cases(histories, name), prior) for name in scored_by_instrument(histories)}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _count(scores: Sequence[Scored], name: str) -> int:
+    rule = RULES[name]
+    return sum(1 for _ in flagged(scores, references(rule, scores), rule.usual))
+
+
+def _flags(
+    histories: Histories, yardsticks: Mapping[str, Yardstick], detectors: tuple[Detector, ...], sensitivity: float
+) -> list[Flag]:
+    flags = [
+        life.snapshot(case_id, len(records))
+        for case_id, records in histories.cases.items()
+        for life in folded(case_id, records, yardsticks, detectors, sensitivity).lives.values()
+    ]
+    return sorted(flags, key=lambda flag: (flag.opened_at, flag.flag_id))
+
+
+def folded(
+    case_id: str,
+    records: Iterable[Record],
+    yardsticks: Mapping[str, Yardstick],
+    detectors: tuple[Detector, ...] = DETECTORS,
+    sensitivity: float = 1.0,
+) -> Course:
+    """One case from scratch."""
+    return course_of(case_id, records, yardsticks, detectors=detectors, sensitivity=sensitivity)
+
+
+def scored(records: Iterable[Record]) -> list[Scored]:
+    """Session number and score of each client check-in that counts, in order."""
+    return _scores(numbered_visits(records))
+
+
+Visit = HeldRecord | MissedRecord | CheckinRecord
+
+
+def _scores(visits: Iterable[tuple[int, Visit]], instrument: str | None = None) -> list[Scored]:
+    """Those by this instrument, or all."""
+    return [
+        (number, record.total)
+        for number, record in visits
+        if isinstance(record, CheckinRecord)
+        and record.rater == CLIENT
+        and record.total is not None
+        and instrument in (None, record.instrument)
+    ]
+
+
+def numbered_visits(records: Iterable[Record]) -> list[tuple[int, Visit]]:
+    """What counts of sessions and check-ins, in order, with the number of the session; a missed one has that before."""
+    numbers: dict[int, int] = {}
+    found: list[tuple[int, Visit]] = []
+    for _, record in effective(records):
+        if isinstance(record, HeldRecord | CheckinRecord):
+            found.append((numbers.setdefault(record.session, len(numbers) + 1), record))
+        elif isinstance(record, MissedRecord):
+            found.append((len(numbers), record))
+    return found
+
+
+def scored_by_instrument(histories: Histories) -> dict[str, int]:
+    """How many scored client check-ins count, by instrument, the most used first."""
+    counts = Counter(
+        record.instrument
+        for records in histories.cases.values()
+        for _, record in effective(records)
+        if isinstance(record, CheckinRecord) and record.rater == CLIENT and record.total is not None
+    )
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def calibration_cases(
+    histories: Histories, instrument: str | None = None, yardstick: Yardstick = DEFAULT_YARDSTICK
+) -> list[CaseScores]:
+    """What the calibration needs of each case; the therapist is that of the latest session or check-in.
+
+    Scores are those of the named instrument, whose yardstick says how coarse it is, or of all; a session counts as
+    answered by whichever instrument.
+    """
+    found = []
+    for records in histories.cases.values():
+        numbered = numbered_visits(records)
+        visits = [visit for _, visit in numbered]
+        answered = {one.session for one in visits if isinstance(one, CheckinRecord) and one.rater == CLIENT}
+        found.append(
+            CaseScores(
+                therapist_id=visits[-1].therapist_id if visits else "",
+                scores=tuple(_scores(numbered, instrument)),
+                sessions_held=len({one.session for one in visits if not isinstance(one, MissedRecord)}),
+                sessions_answered=len(answered),
+                missed_by_client=sum(isinstance(one, MissedRecord) and one.by == "client" for one in visits),
+                yardstick=yardstick,
+            )
+        )
+    return found
+
+
+def _therapist_weeks(histories: Histories) -> int:
+    """Pairs of a therapist and a week (seven days since 1970) with at least one session or check-in."""
+    return len(
+        {
+            (record.therapist_id, record.at // (7 * DAY_US))
+            for records in histories.cases.values()
+            for record in records
+            if isinstance(record, HeldRecord | CheckinRecord)
+        }
+    )
+
+
+def write_flags(result: Backtest, file: BinaryIO) -> None:
+    """One flag a line, by the instant of opening."""
+    for flag in result.flags:
+        file.write(encode(flag))
+        file.write(b"\n")
+
+
+def summary_text(result: Backtest) -> str:
+    """What a practice can decide with, as plain text."""
+    flags, cases = result.flags, len(result.histories.cases)
+    sections = [
+        [
+            f"{counted(cases, 'case')}, {counted(result.checkins, 'scored client check-in')}, "
+            f"{counted(len(flags), 'flag')}",
+            *refusal_lines(result.histories),
+        ],
+        [
+            f"flags per 100 check-ins      {result.per_100_checkins:8.2f}",
+            f"flags per {PRACTICE_THERAPISTS}-therapist week  {result.per_practice_week:8.2f}",
+            f"cases flagged                {100 * result.flagged_cases / max(cases, 1):7.1f}%  "
+            f"({result.flagged_cases} of {cases})",
+            _expected_line(result),
+        ],
+        _kinds_table(result),
+        ["how flags ended:", *_endings(flags)],
+        [
+            "the field's rules at their usual setting, an open flag not raised again either: flags, per 100 check-ins",
+            *(
+                f"{name:18} {count:6d} {100 * count / max(result.checkins, 1):7.2f}   {RULES[name].formula}"
+                for name, count in result.field_rules.items()
+            ),
+        ],
+        [_misfit_line(name, one) for name, one in result.misfits.items()],
+    ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number and its noun: 1 flag, 2 flags."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def refusal_lines(histories: Histories) -> list[str]:
+    """How many lines were refused, why, where the first of each stands, and what to do."""
+    total = histories.refused.total()
+    if not total:
+        return ["no line was refused"]
+    return [
+        f"{total} of {counted(histories.lines, 'line')} {'was' if total == 1 else 'were'} refused:",
+        *(
+            f"  {reason:20} {count:6d}  first in line {histories.first_refused[reason]}.  {SENTENCES[reason]}"
+            for reason, count in histories.refused.most_common()
+        ),
+        "  Each reason is explained in docs/events.md.",
+    ]
+
+
+def _expected_line(result: Backtest) -> str:
+    """The price that was measured; it was measured at sensitivity 1 only."""
+    price = result.expected_per_100
+    line = f"expected false flags         {price * result.checkins / 100:8.1f}  ({price:g} per 100 check-ins"
+    if result.sensitivity == 1.0:
+        return f"{line}, as if no case had a rupture)"
+    return f"{line} at sensitivity 1.0; not measured at {result.sensitivity:g})"
+
+
+def _kinds_table(result: Backtest) -> list[str]:
+    counts = Counter((flag.kind, flag.severity) for flag in result.flags)
+
+    def row(name: str, numbers: Iterable[int], note: str = "") -> str:
+        return f"{name:12}" + "".join(f"{number:9d}" for number in numbers) + note
+
+    rows = [
+        "flags       " + "".join(f"{one:>9}" for one in SEVERITIES) + "      all   alone, the kind would have raised"
+    ]
+    for kind in KINDS:
+        numbers = [counts[kind, severity] for severity in SEVERITIES]
+        rows.append(row(kind, (*numbers, sum(numbers)), f"   {result.alone[kind]:9d}"))
+    severities = Counter(flag.severity for flag in result.flags)
+    rows.append(row("all", (*(severities[one] for one in SEVERITIES), len(result.flags))))
+    return rows
+
+
+def _endings(flags: Sequence[Flag]) -> list[str]:
+    ends = Counter("live" if flag.status in LIVE_STATUSES else flag.status for flag in flags)
+    days = [
+        (flag.closed_at - flag.opened_at).total_seconds() / _DAY_SECONDS
+        for flag in flags
+        if flag.status == "repaired" and flag.closed_at is not None
+    ]
+    notes = {
+        "repaired": f"median {median(days):.0f} days to repair" if days else "",
+        "live": "at the end of the history",
+    }
+    return [
+        f"  {name:12} {ends[name]:6d}  {notes.get(name, '')}".rstrip()
+        for name in ("repaired", "unrepaired", "dismissed", "live")
+    ]
+
+
+def _misfit_line(instrument: str, one: Misfit) -> str:
+    return (
+        f"The prior does not fit {instrument}: observed mean {one.observed:.2f} of {one.checkins} check-ins, this "
+        f"prior expects {one.expected:.2f}. Run `alliance calibrate` and set ALLIANCE_PRIOR, or the figures above do "
+        "not hold."
+    )

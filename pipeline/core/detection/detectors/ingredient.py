@@ -1,0 +1,30 @@
+"""`ingredient`: one of the four falls while the total hides it.
+
+In: a history. Out: a signal when the evidence of strain is over the limit and one ingredient's share carries it.
+Never: take an ingredient that is always this client's weakest for a strained one.
+
+Formula: centred log shares of the shortfall, compared with this client's mean so far; likelihood ratio of "one of them
+has lost twice its usual share" (`History._weigh_ingredients`).
+"""
+
+from pipeline.core.detection.detectors.signal import of_strain
+from pipeline.core.detection.evidence import INGREDIENT
+from pipeline.core.detection.history import History, Signal
+from schemas.flags import Rule
+
+NAMES = {"trust": "trust", "empathy": "empathy", "goals": "shared goals", "communication": "open communication"}
+RULE = Rule(name="strain-odds-ingredient-share", version="2", expected_false_flags_per_100=0.01)
+
+
+def ingredient(history: History) -> Signal | None:
+    """Speak when one ingredient has slipped out of line with the others."""
+    if not history.is_leading(INGREDIENT):
+        return None
+    return of_strain(
+        history,
+        "ingredient",
+        RULE,
+        INGREDIENT,
+        f"Up to session {history.session_number} this client's answers on {NAMES[history.strained_ingredient]} have "
+        "fallen further than those on the other ingredients, compared with how this client usually answers.",
+    )

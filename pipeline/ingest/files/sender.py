@@ -1,0 +1,201 @@
+"""A file of events -> the log.
+
+In: a file of CloudEvents, one JSON object a line, or a CSV file with a mapping. Out: records on `alliance.events.v1`,
+each acknowledged; what became of every line.
+Never: lose a line silently; change a byte of a JSON line; go on after a line that the broker did not acknowledge.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from pipeline.core.acceptance import Refused
+from pipeline.ingest.admission import HEADERS, Outgoing, record_of
+from pipeline.ingest.files.csv_mapping import CsvMapping
+from pipeline.ingest.files.lines import Line, csv_lines, json_lines
+from schemas.instruments.definition import Instrument
+from schemas.refusals import Reason
+from schemas.topics import EVENTS
+
+#: So many records, and so many bytes, may be under way at once.
+MOST_UNDER_WAY = 5_000
+MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024
+#: How long to wait for one acknowledgement; the producer's own patience (`delivery_timeout_ms`) ends before.
+ACK_SECONDS = 45.0
+_PROGRESS_EVERY = 500
+
+
+class BadFileError(Exception):
+    """A file for bad lines cannot be made or written; says why, without a full stop."""
+
+
+class Report(Protocol):
+    """Who is told what becomes of the lines, in their order."""
+
+    def header(self, raw: bytes) -> None:
+        """The line of a CSV file that names its columns, as it stands there; comes first."""
+
+    def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
+        """A line that was not sent; `raw` is the line as it stands in the file, with its end.
+
+        Raises `BadFileError` when the line could not be kept: then nothing more is sent.
+        """
+
+    def progress(self, bytes_done: int, outcome: "Outcome") -> None:
+        """So much of the file is settled."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a file. `next_line`: the first line that is not settled, or None if all are."""
+
+    sent: int = 0
+    refused: Counter[Reason] = field(default_factory=Counter)
+    next_line: int | None = None
+    why_stopped: str = ""
+
+    @property
+    def refused_count(self) -> int:
+        """Lines that were refused, whatever the reason."""
+        return self.refused.total()
+
+    @property
+    def exit_code(self) -> int:
+        """0: all sent; 1: some refused; 2: not finished."""
+        if self.next_line is not None:
+            return 2
+        return 1 if self.refused else 0
+
+    @property
+    def closing_line(self) -> str:
+        """For people."""
+        done = f"sent {self.sent}, refused {self.refused_count}"
+        if self.next_line is None:
+            return done
+        return f"{done}. {self.why_stopped}: go on with --from-line {self.next_line}, duplicates change nothing."
+
+
+class _UnderWay(NamedTuple):
+    """A line whose fate is not told yet: sent, or refused and waiting for its turn."""
+
+    line: Line
+    future: Any
+    refusal: Refused | None
+
+
+def send_file(
+    path: Path,
+    producer: KafkaProducer,
+    instruments: Mapping[str, Instrument],
+    mapping: CsvMapping | None = None,
+    *,
+    report: Report,
+    clock_ms: Callable[[], int],
+    from_line: int = 1,
+    topic: str = EVENTS,
+) -> Outcome:
+    """Judge and send every line from `from_line` on; with a mapping the file is CSV.
+
+    Raises OSError when the file cannot be read, `MappingError` when the mapping does not fit it.
+    """
+    sending = _Sending(producer, instruments, report, clock_ms, topic)
+    lines = json_lines(path) if mapping is None else csv_lines(path, mapping, report.header)
+    try:
+        for line in lines:
+            if line.number >= from_line:
+                sending.take(line)
+            else:
+                sending.skip(line)
+        sending.settle_all()
+    except KafkaError as error:
+        sending.stop(f"The broker does not confirm ({type(error).__name__})")
+    except BadFileError as error:
+        sending.stop(str(error))
+    except KeyboardInterrupt:
+        sending.stop("Stopped by hand")
+    return sending.outcome
+
+
+class _Sending:
+    """Keeps many records under way and settles them in the order of the file, refusals in between."""
+
+    def __init__(
+        self,
+        producer: KafkaProducer,
+        instruments: Mapping[str, Instrument],
+        report: Report,
+        clock_ms: Callable[[], int],
+        topic: str,
+    ) -> None:
+        self.outcome = Outcome()
+        self._producer = producer
+        self._instruments = instruments
+        self._report = report
+        self._clock_ms = clock_ms
+        self._topic = topic
+        self._under_way: deque[_UnderWay] = deque()
+        self._bytes_under_way = 0
+        self._bytes_done = 0
+        self._reached = 1
+
+    def skip(self, line: Line) -> None:
+        """A line that an earlier run has settled."""
+        self._bytes_done += len(line.raw)
+
+    def take(self, line: Line) -> None:
+        """Send a good line, keep a bad one for its turn; settle the oldest when enough is under way."""
+        self._reached = line.number
+        judged = self._judge(line.event)
+        if isinstance(judged, Refused):
+            self._under_way.append(_UnderWay(line, None, judged))
+        else:
+            future = self._producer.send(
+                self._topic, judged.value, judged.key, HEADERS, timestamp_ms=judged.timestamp_ms
+            )
+            self._under_way.append(_UnderWay(line, future, None))
+        self._bytes_under_way += len(line.raw)
+        while len(self._under_way) > MOST_UNDER_WAY or self._bytes_under_way > MOST_BYTES_UNDER_WAY:
+            self._settle_oldest()
+
+    def _judge(self, event: bytes | Refused) -> Outgoing | Refused:
+        return event if isinstance(event, Refused) else record_of(event, self._clock_ms(), self._instruments)
+
+    def settle_all(self) -> None:
+        """Wait for everything that is under way."""
+        while self._under_way:
+            self._settle_oldest()
+        self._report.progress(self._bytes_done, self.outcome)
+
+    def stop(self, why: str) -> None:
+        """Settle what needs no waiting; the rest is for another run."""
+        with suppress(BadFileError):
+            while self._under_way and _is_settled(self._under_way[0]):
+                self._settle_oldest()
+        self.outcome.next_line = self._under_way[0].line.number if self._under_way else self._reached
+        self.outcome.why_stopped = why
+        self._report.progress(self._bytes_done, self.outcome)
+
+    def _settle_oldest(self) -> None:
+        """Raises KafkaError, and leaves the line where it is, if the broker did not acknowledge it."""
+        line, future, refusal = self._under_way[0]
+        if refusal is None:
+            future.get(ACK_SECONDS)
+            self.outcome.sent += 1
+        else:
+            self._report.refused(line.number, line.raw, refusal)
+            self.outcome.refused[refusal.reason] += 1
+        self._under_way.popleft()
+        self._bytes_under_way -= len(line.raw)
+        self._bytes_done += len(line.raw)
+        if (self.outcome.sent + self.outcome.refused_count) % _PROGRESS_EVERY == 0:
+            self._report.progress(self._bytes_done, self.outcome)
+
+
+def _is_settled(one: _UnderWay) -> bool:
+    return one.refusal is not None or bool(one.future.succeeded())

@@ -1,0 +1,6 @@
+"""Check-ins over HTTP.
+
+In: requests in the three modes of the CloudEvents HTTP binding. Out: records on the events topic, and an
+answer for each request.
+Never: answer 202 before the broker has acknowledged.
+"""

@@ -1,0 +1,167 @@
+"""From a request to the broker's acknowledgement, without blocking the event loop.
+
+In: accepted records. Out: nothing but the fact that the broker has acknowledged all of them; or `BrokerAway`.
+Never: report as kept what is not acknowledged; keep records of requests that have long been answered waiting in memory
+(while the broker is known to be away, `deliver` refuses at once).
+
+One worker thread makes producers and calls `send`, which may block for metadata; so records leave in the order in which
+`deliver` was called.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from pipeline.ingest.admission import HEADERS, Outgoing
+from pipeline.runtime.health import Health, is_kafka
+from pipeline.runtime.producers import close
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 10.0
+#: Longer than any record of it may still live (`delivery_timeout_ms`).
+OLD_PRODUCER_SECONDS = 60.0
+
+
+class BrokerAway(Exception):
+    """The broker has not acknowledged. Some of the records may still arrive; sending them again changes nothing."""
+
+
+class Forwarder:
+    """Owns the gateway's producer: makes it when the broker answers, and anew after an outage or a failed record.
+
+    Anew, because a producer of which a record expired may not send again (seen with kafka-python 3.0.12 and
+    `enable_idempotence`: after one expired batch no later record ever succeeded or failed).
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        brokers: str,
+        make_producer: Callable[[], KafkaProducer],
+        health: Health,
+        *,
+        ack_seconds: float,
+        probe_seconds: float,
+    ) -> None:
+        self._topic = topic
+        self._brokers = brokers
+        self._make_producer = make_producer
+        self._health = health
+        self._ack_seconds = ack_seconds
+        self._probe_seconds = probe_seconds
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forwarder")
+        self._producer: KafkaProducer | None = None
+
+    async def deliver(self, records: Sequence[Outgoing]) -> None:
+        """Return when all are acknowledged; raise `BrokerAway` if that does not come in time."""
+        producer = self._producer
+        if producer is None:
+            raise BrokerAway
+        loop = asyncio.get_running_loop()
+        acknowledgements = _Countdown(loop, len(records), on_failure=lambda: self._distrust(producer))
+        try:
+            async with asyncio.timeout(self._ack_seconds):
+                await loop.run_in_executor(self._thread, self._send, producer, records, acknowledgements)
+                error = await acknowledgements.all
+                if error is not None:
+                    raise error
+        except (TimeoutError, KafkaError) as error:
+            log.warning("not acknowledged: %s", type(error).__name__)
+            raise BrokerAway from None
+
+    def _send(self, producer: KafkaProducer, records: Sequence[Outgoing], acknowledgements: "_Countdown") -> None:
+        for record in records:
+            future = producer.send(self._topic, record.value, record.key, HEADERS, timestamp_ms=record.timestamp_ms)
+            future.add_callback(acknowledgements.one)
+            future.add_errback(acknowledgements.failure)
+
+    async def run(self) -> None:
+        """Watch the broker until cancelled; keeps health and the producer up to date."""
+        while True:
+            await self._look()
+            await asyncio.sleep(self._probe_seconds)
+
+    async def _look(self) -> None:
+        if not await asyncio.to_thread(is_kafka, self._brokers):
+            self._health.waits_for("broker", "no broker answers")
+            self._give_up_producer()
+            return
+        if self._producer is None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._connect)
+        if self._producer is not None:
+            self._health.has("broker")
+
+    def _connect(self) -> None:
+        try:
+            producer = self._make_producer()
+        except KafkaError as error:
+            log.warning("no producer yet: %s", type(error).__name__)
+            return
+        try:
+            producer.partitions_for(self._topic)
+        except KafkaError:
+            self._health.waits_for("topic", f"there is no topic {self._topic}; `alliance topics` makes it")
+            close(producer, 0.0)
+            return
+        self._health.has("topic")
+        self._producer = producer
+
+    def _distrust(self, producer: KafkaProducer) -> None:
+        """One of its records failed, perhaps long after its request was answered."""
+        if producer is self._producer:
+            self._give_up_producer()
+
+    def _give_up_producer(self) -> None:
+        """Its last records are still delivered if the broker returns before they expire; nobody waits for that."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            threading.Thread(
+                target=close, args=(producer, OLD_PRODUCER_SECONDS), name="old producer", daemon=True
+            ).start()
+
+    async def close(self) -> None:
+        """Flush what has been sent and end the producer; `run` has been cancelled before."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
+        self._thread.shutdown()
+
+    def _end(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            close(producer, CLOSE_SECONDS)
+
+
+class _Countdown:
+    """Counts down in whatever thread; `all` ends in the event loop: at the last success or the first failure."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, count: int, on_failure: Callable[[], None]) -> None:
+        self.all: asyncio.Future[BaseException | None] = loop.create_future()
+        self._loop = loop
+        self._on_failure = on_failure
+        self._lock = threading.Lock()
+        self._missing = count
+        if count == 0:
+            self.all.set_result(None)
+
+    def one(self, _: object) -> None:
+        """One record is acknowledged."""
+        with self._lock:
+            self._missing -= 1
+            is_last = self._missing == 0
+        if is_last:
+            self._loop.call_soon_threadsafe(self._end, None)
+
+    def failure(self, error: BaseException) -> None:
+        """One record failed."""
+        self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: BaseException | None) -> None:
+        if error is not None:
+            self._on_failure()
+        if not self.all.done():
+            self.all.set_result(error)

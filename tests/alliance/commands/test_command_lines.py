@@ -1,0 +1,30 @@
+"""What the commands write for people and for logs."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from alliance.cli import main
+from tests.support.kafka import Kafka
+from tests.support.processes import Processes
+from tests.support.system import System
+
+
+def test_the_list_of_commands_cuts_no_description_off() -> None:
+    told = CliRunner().invoke(main, ["--help"]).output
+    assert "..." not in told.partition("Commands:")[2]
+    assert all(f"\n  {name} " in told for name in main.commands)
+
+
+@pytest.mark.kafka
+def test_a_worker_writes_no_terminal_codes_into_a_log(
+    broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
+) -> None:
+    system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite").create_topics()
+    system.start("worker").wait_until_well("worker")
+    worker = system.running["worker"]
+    worker.send(signal.SIGTERM)
+    worker.wait(30)
+    assert "\x1b" not in worker.output()

@@ -1,0 +1,100 @@
+"""What a person can mend ends in one sentence with a next step and code 2, never in a traceback, and makes nothing."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
+from sqlalchemy import create_engine
+
+from alliance.cli import main
+from deploy.local.ports import LOOPBACK, free_port
+from pipeline.runtime.health import Health, serve
+
+#: Nobody listens there.
+NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/alliance"
+
+MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
+    "no name of a key": (["key", "bad name"], {}, "name"),
+    "no broker's address": (["topics"], {"KAFKA": "foo"}, "ALLIANCE_KAFKA must be host:port"),
+    "no engine": (["doctor"], {"ENGINE": "foo"}, "ALLIANCE_ENGINE must be sets or events"),
+    "no database's address (store)": (
+        ["store"],
+        {"DATABASE": "nonsense"},
+        "ALLIANCE_DATABASE must be sqlite:///FILE or",
+    ),
+    "no database of ours": (
+        ["rejected", "list"],
+        {"DATABASE": "mysql://h/d"},
+        "ALLIANCE_DATABASE must be sqlite:///FILE",
+    ),
+    "no database's port": (
+        ["rejected", "list"],
+        {"DATABASE": "postgresql://h:x/d"},
+        "ALLIANCE_DATABASE must be sqlite:///FILE or postgresql://",
+    ),
+    "no store yet": (["rejected", "list"], {}, "ALLIANCE_DATABASE names a file that is not there"),
+    "no store yet (replay)": (["rejected", "replay"], {}, "ALLIANCE_DATABASE names a file that is not there"),
+    "no tables": (["rejected", "list"], {"DATABASE": "sqlite:///empty.sqlite"}, "a database without an archive"),
+    "database away": (["rejected", "list"], {"DATABASE": NOWHERE}, "ALLIANCE_DATABASE does not answer"),
+    "no SQLite file": (
+        ["rejected", "list"],
+        {"DATABASE": "sqlite:///note.txt"},
+        "names a file that is no SQLite database",
+    ),
+    "no SQLite file (store)": (
+        ["store"],
+        {"DATABASE": "sqlite:///note.txt"},
+        "ALLIANCE_DATABASE names a file that is no",
+    ),
+    "a newer release's": (
+        ["store"],
+        {"DATABASE": "sqlite:///newer.sqlite"},
+        "of another release (revision 9999). Start",
+    ),
+    "replay from nonsense": (
+        ["replay", "--from", "nonsense"],
+        {},
+        "--from must be sqlite:///FILE or postgresql://",
+    ),
+    "replay from another's": (
+        ["replay", "--from", "mysql://h/d"],
+        {},
+        "--from must be sqlite:///FILE or postgresql://",
+    ),
+    "replay from nothing": (["replay", "--from", "sqlite:///gone.sqlite"], {}, "--from names a file that is not there"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_in_one_sentence(mistake: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command, settings, sentence = MISTAKES[mistake]
+    monkeypatch.chdir(tmp_path)
+    create_engine("sqlite:///empty.sqlite").connect().close()
+    (tmp_path / "note.txt").write_text("No database.\n" * 100)
+    with create_engine("sqlite:///newer.sqlite").begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('9999')")
+    before = {*tmp_path.glob("*.sqlite")}
+    for name, value in {"STORE_PORT": str(free_port()), **settings}.items():
+        monkeypatch.setenv(f"ALLIANCE_{name}", value)
+    told = CliRunner().invoke(main, command)
+    assert (told.exit_code, told.exception.__class__) == (2, SystemExit), told.output
+    assert told.output.startswith("Error: ") and sentence in told.output
+    assert "hunter2" not in told.output
+    assert {*tmp_path.glob("*.sqlite")} == before
+
+
+def test_a_port_that_is_no_broker_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = serve(LOOPBACK, 0, Health("test"), CollectorRegistry())
+    monkeypatch.setenv("ALLIANCE_KAFKA", f"{LOOPBACK}:{http.server_port}")
+    try:
+        told = CliRunner().invoke(main, ["topics"])
+    finally:
+        http.shutdown()
+        http.server_close()
+    assert (told.exit_code, told.output) == (
+        2,
+        f"Error: What answers at {LOOPBACK}:{http.server_port} is no broker. Start one (`make kafka`) or set "
+        "ALLIANCE_KAFKA.\n",
+    )

@@ -1,0 +1,42 @@
+"""What docs/sending.md shows is what the doors take."""
+
+import re
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.places import ROOT
+from pipeline.ingest.admission import Outgoing, record_of
+from pipeline.ingest.files.csv_mapping import RowMapper, load_mapping
+from pipeline.ingest.gateway.app import Limits
+from schemas.instruments.registry import load_instruments
+from tests.pipeline.ingest.gateway.doorway import OWN_INSTRUMENT, now_ms
+
+PAGE = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
+
+
+def test_the_event_of_the_page_is_accepted() -> None:
+    shown = re.search(r"-d '\n(.*?)'\n```", PAGE, re.DOTALL)
+    assert shown is not None
+    assert isinstance(record_of(shown[1].strip().encode(), now_ms(), load_instruments(None)), Outgoing)
+
+
+def test_the_mapping_of_the_page_makes_an_event_that_is_accepted(tmp_path: Path) -> None:
+    shown = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert shown is not None
+    (tmp_path / "mapping.toml").write_text(shown[1], encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "form.toml").write_text(OWN_INSTRUMENT)
+    header = ["Case", "Session", "Rater", "Date", "Time", "Therapist", "Team", "Q1", "Q2"]
+    rows = RowMapper(load_mapping(tmp_path / "mapping.toml"), header)
+    event = rows.event(["c-1", "4", "T", "02.03.2026", "17:05", "t-1", "", "5", ""])
+    assert msgspec.json.decode(event)["data"]["team"] == "north"
+    assert isinstance(record_of(event, now_ms(), load_instruments(tmp_path / "own")), Outgoing)
+
+
+def test_the_limits_of_the_page_are_the_gateways() -> None:
+    limits = Limits()
+    assert f"an event over {limits.event_bytes // 1024} KiB" in PAGE
+    assert f"a batch over {limits.batch_bytes // 1024**2} MiB or {limits.batch_events} events" in PAGE
+    assert f"the body has not come in {limits.body_seconds:g} s" in PAGE
+    assert f"has not acknowledged in {limits.ack_seconds:g} s" in PAGE

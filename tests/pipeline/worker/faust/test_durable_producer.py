@@ -1,0 +1,157 @@
+"""The outbox: waits for what may pass, sends everything again in order, raises what is a bug."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from pipeline.runtime.health import Health
+from pipeline.worker.faust import durable_producer as room
+from pipeline.worker.faust.durable_producer import BATCH_BYTES, Out, Outbox, Stale
+
+
+class Producer:
+    """Fails as told, one error an attempt; remembers what was sent and where to."""
+
+    def __init__(self, *failures: Exception, at_once: bool = False) -> None:
+        self.failures = list(failures)
+        self.at_once = at_once
+        self.sent: list[tuple[str, int, list[tuple[bytes | None, bytes | None]]]] = []
+
+    def _ensure_producer(self) -> "Producer":
+        return self
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(BATCH_BYTES, 0)
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1, 2}
+
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> Awaitable[None]:
+        assert batch.closed()
+        unpacked = MemoryRecords(bytes(batch._build())).next_batch()
+        self.sent.append((topic, partition, [(record.key, record.value) for record in unpacked]))
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None and self.at_once:
+            raise failure
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)
+        return future
+
+    @property
+    def values(self) -> list[bytes | None]:
+        """What was sent, in order."""
+        return [value for _, _, records in self.sent for _, value in records]
+
+
+class App:
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+        self.consumer_generation_id = 1
+
+
+RECORDS = [Out("t", b"k", b"1"), Out("t", b"k", b"2"), Out("t", b"k", b"3")]
+VALUES = [b"1", b"2", b"3"]
+
+
+def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    producer = Producer(KafkaConnectionError())
+    app = App(producer)
+
+    async def pause(_: float) -> None:
+        app.consumer_generation_id = 2
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    with pytest.raises(Stale):
+        asyncio.run(Outbox(app, Health("test")).deliver(RECORDS))
+    assert producer.values == VALUES
+
+
+def test_a_batch_is_stale_although_delivered_when_the_partitions_went_meanwhile() -> None:
+    producer = Producer()
+    app = App(producer)
+    outbox = Outbox(app, Health("test"))
+
+    async def run() -> None:
+        delivering = asyncio.ensure_future(outbox.deliver(RECORDS))
+        while not producer.sent:
+            await asyncio.sleep(0)
+        app.consumer_generation_id = 2
+        await delivering
+
+    with pytest.raises(Stale):
+        asyncio.run(run())
+
+
+def deliver(producer: Producer, health: Health) -> None:
+    asyncio.run(Outbox(App(producer), health).deliver(RECORDS))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("failure", [KafkaConnectionError(), KafkaTimeoutError()])
+def test_after_a_passing_failure_everything_is_sent_again_in_order(
+    failure: Exception, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "PAUSE_SECONDS", 0.0)
+    health = Health("test")
+    health.is_ready()
+    producer = Producer(failure, failure, at_once=at_once)
+    deliver(producer, health)
+    assert producer.values == 3 * VALUES
+    assert health.report()[0]
+
+
+def test_health_says_that_the_broker_is_away_while_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    health = Health("test")
+    health.is_ready()
+    reports = []
+
+    async def pause(_: float) -> None:
+        reports.append(health.report())
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    deliver(Producer(KafkaConnectionError()), health)
+    assert [(is_well, report["status"]) for is_well, report in reports] == [(False, "waiting")]
+
+
+@pytest.mark.parametrize("failure", [MessageSizeTooLargeError(), ValueError("bug")])
+def test_what_waiting_cannot_mend_is_raised(failure: Exception) -> None:
+    with pytest.raises((MessageSizeTooLargeError, ValueError)):
+        deliver(Producer(failure), Health("test"))
+
+
+def test_the_records_of_a_partition_go_in_one_batch_in_their_order() -> None:
+    producer = Producer()
+    asyncio.run(
+        Outbox(App(producer), Health("test")).deliver(
+            [Out("t", b"a", b"1", 2), Out("u", b"a", b"2", 2), Out("t", b"b", None, 2), Out("t", b"a", b"3", 1)]
+        )
+    )
+    assert producer.sent == [
+        ("t", 2, [(b"a", b"1"), (b"b", None)]),
+        ("u", 2, [(b"a", b"2")]),
+        ("t", 1, [(b"a", b"3")]),
+    ]
+
+
+def test_a_key_goes_where_every_kafka_client_sends_it() -> None:
+    producer, partitions = Producer(), [0, 1, 2]
+    keys = [b"therapist-%d" % number for number in range(50)]
+    asyncio.run(Outbox(App(producer), Health("test")).deliver([Out("t", key, b"") for key in keys]))
+    sent = {key: partition for _, partition, records in producer.sent for key, _ in records}
+    assert sent == {key: DefaultPartitioner()(key, partitions, partitions) for key in keys}
+
+
+def test_what_is_more_than_a_batch_holds_goes_in_several_and_the_largest_record_in_its_own() -> None:
+    producer = Producer()
+    values = [b"a" * 300_000, b"b" * 300_000, b"c" * (BATCH_BYTES + 1), b"d"]
+    asyncio.run(Outbox(App(producer), Health("test")).deliver([Out("t", b"k", value, 0) for value in values]))
+    assert producer.values == values
+    assert [len(records) for _, _, records in producer.sent] == [1, 1, 1, 1]

@@ -1,0 +1,133 @@
+"""States: the newest version wins, other partitions leave, recovery decodes nothing, few are live."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.worker.faust.durable_producer import Out
+from pipeline.worker.faust.partition_batch import FetchedRecord
+from pipeline.worker.faust.state_cache import States
+
+
+@dataclass
+class Count:
+    """A state of one number."""
+
+    version: int
+
+
+def decode(key: bytes, value: bytes) -> Count:
+    return Count(int(value))
+
+
+def some_states(most_live: int = 100) -> States:
+    return States("changelog", decode, lambda state: b"%d" % state.version, most_live)
+
+
+def recover(states: States, *records: Out, partition: int = 0) -> None:
+    states.recover(partition, [FetchedRecord(number, 0, one.key, one.value) for number, one in enumerate(records)])
+
+
+def written(version: int, key: bytes = b"k", partition: int = 0) -> Out:
+    states = some_states()
+    states.put(partition, key, Count(version))
+    (record,) = states.changes()
+    return record
+
+
+DELETED = Out("changelog", b"k", None, 0)
+
+
+def test_a_recovered_state_is_the_one_that_was_kept() -> None:
+    states = some_states()
+    recover(states, written(3))
+    assert states.live(0, b"k") is None
+    assert states.get(0, b"k") == Count(3)
+    assert states.get(0, b"k") is states.live(0, b"k")
+
+
+def test_an_older_version_written_later_does_not_win() -> None:
+    states = some_states()
+    recover(states, written(300), written(299))
+    assert states.get(0, b"k") == Count(300)
+
+
+def test_a_newest_state_that_is_not_last_in_the_changelog_is_written_once_more() -> None:
+    states = some_states()
+    recover(states, written(300), written(299))
+    assert states.changes() == [written(300)]
+    assert states.changes() == []
+    recover(states, written(300), written(299), written(300))
+    assert states.changes() == []
+
+
+def test_a_state_that_changes_anyway_is_not_written_twice() -> None:
+    states = some_states()
+    recover(states, written(300), written(299))
+    states.put(0, b"k", Count(301))
+    assert states.changes() == [written(301)]
+
+
+def test_a_deleted_key_is_gone_and_its_tombstone_is_written() -> None:
+    states = some_states()
+    recover(states, written(3), DELETED)
+    assert states.get(0, b"k") is None
+    states.put(0, b"k", Count(1))
+    states.changes()
+    states.put(0, b"k", None)
+    assert states.get(0, b"k") is None
+    assert states.changes() == [DELETED]
+    assert len(states) == 0
+
+
+def test_many_changes_of_a_key_are_one_changelog_record() -> None:
+    states = some_states()
+    for version in range(1, 50):
+        states.put(0, b"k", Count(version))
+    assert states.changes() == [written(49)]
+
+
+def test_recovery_drops_what_was_live_so_that_nothing_stale_is_worked_with() -> None:
+    states = some_states()
+    states.put(0, b"k", Count(1))
+    states.changes()
+    recover(states, written(9))
+    assert states.get(0, b"k") == Count(9)
+
+
+def test_partitions_of_others_leave_memory_at_once() -> None:
+    states = some_states()
+    recover(states, written(1, b"mine"))
+    recover(states, written(1, b"theirs"), partition=1)
+    states.put(1, b"live", Count(1))
+    states.changes()
+    states.keep_only([0])
+    assert len(states) == 1
+    assert states.get(0, b"mine") == Count(1)
+    assert states.get(1, b"theirs") is None
+    assert states.get(1, b"live") is None
+
+
+def test_no_more_states_are_live_than_was_said_and_none_is_lost() -> None:
+    states = some_states(most_live=10)
+    for number in range(100):
+        states.put(0, b"%d" % number, Count(number))
+        states.changes()
+        assert sum(len(one) for kept in (states._young, states._old) for one in kept.values()) <= 10
+    assert [states.get(0, b"%d" % number) for number in range(100)] == [Count(number) for number in range(100)]
+
+
+@pytest.mark.parametrize("record", [FetchedRecord(7, 0, b"k", b"short"), FetchedRecord(7, 0, None, b"12345678x")])
+def test_a_changelog_record_that_is_none_of_ours_is_not_passed_over(record: FetchedRecord) -> None:
+    with pytest.raises(ValueError, match="changelog record 0:7 is none of ours"):
+        some_states().recover(0, [record])
+
+
+@given(st.permutations([1, 2, 3, 4, 5]))
+def test_the_newest_version_wins_in_whatever_order_the_changelog_holds_them(versions: list[int]) -> None:
+    states = some_states()
+    recover(states, *(written(version) for version in versions))
+    assert states.get(0, b"k") == Count(5)
+    assert states.changes() == ([] if versions[-1] == 5 else [written(5)])

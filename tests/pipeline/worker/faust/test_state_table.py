@@ -1,0 +1,152 @@
+"""The state table: what Faust recovers reaches the states, and a broken changelog stops the process loudly."""
+
+import asyncio
+import inspect
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+import pytest
+from faust.tables.recovery import Recovery, ServiceStopped
+from faust.types import TP
+
+from pipeline.worker.faust.exits import EXIT_BUG
+from pipeline.worker.faust.partition_batch import FetchedRecord
+from pipeline.worker.faust.record_sets import RecordSet
+from pipeline.worker.faust.state_table import StateTable, recover_patiently
+
+#: The first line of a program that a test runs in a process of its own.
+EVERYTHING_HERE = "from tests.pipeline.worker.faust.test_state_table import *\n"
+VERSION_1 = (1).to_bytes(8, "big")
+
+
+@dataclass
+class Message:
+    partition: int
+    key: bytes | None
+    value: Any
+    offset: int = 0
+    timestamp: float = 0.0
+    headers: tuple[()] = ()
+    generation_id: int = 0
+    topic: str = "edge-test-t-changelog"
+
+    @property
+    def tp(self) -> TP:
+        return TP(self.topic, self.partition)
+
+
+@dataclass
+class Changed:
+    message: Message
+
+
+def a_table() -> StateTable:
+    app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+    return StateTable(
+        app, name="t", partitions=4, decode=lambda key, value: (key, value), encode=lambda state: b"", most_live=10
+    )
+
+
+@pytest.fixture
+def table() -> StateTable:
+    return a_table()
+
+
+def recover(table: StateTable, *messages: Message) -> None:
+    """What Faust does while it reads a changelog."""
+
+    async def run() -> None:
+        for message in messages:
+            await table.on_changelog_event(Changed(message))
+
+    asyncio.run(run())
+
+
+def a_set(start: int, end: int, generation_id: int = 0) -> Message:
+    """A record set of partition 0, each record a key of its own, named by its offset."""
+    records: list[Any] = [FetchedRecord(one, 0, b"%d" % one, VERSION_1) for one in range(start, end)]
+    return Message(0, None, RecordSet("edge-test-t-changelog", 0, records, start, end), generation_id=generation_id)
+
+
+def test_a_record_and_a_whole_set_of_records_are_recovered_alike(table: StateTable) -> None:
+    records = [FetchedRecord(5, 0, b"b", VERSION_1 + b"2"), FetchedRecord(6, 0, b"c", VERSION_1 + b"3")]
+    recover(
+        table,
+        Message(0, b"a", VERSION_1 + b"1", offset=4),
+        Message(0, None, RecordSet("edge-test-t-changelog", 0, list(records), 5, 7)),
+    )
+    assert [table.states.get(0, key) for key in (b"a", b"b", b"c")] == [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")]
+
+
+def test_partitions_of_others_leave_memory(table: StateTable) -> None:
+    recover(table, Message(0, b"mine", VERSION_1), Message(1, b"theirs", VERSION_1))
+    of_another_table = TP("another-changelog", 1)
+    asyncio.run(table.on_recovery_completed({TP(table.changelog_topic_name, 0), of_another_table}, set()))
+    assert len(table) == 1
+    assert table.states.get(1, b"theirs") is None
+    assert (table.persisted_offset(TP(table.changelog_topic_name, 0)), table.persisted_offset(of_another_table)) == (
+        0,
+        -1,
+    )
+
+
+def test_recovery_goes_on_behind_what_is_held_and_from_the_beginning_where_nothing_is(table: StateTable) -> None:
+    place = TP(table.changelog_topic_name, 0)
+    assert table.persisted_offset(place) == -1
+    recover(table, a_set(0, 7))
+    assert table.persisted_offset(place) == 6
+    recover(table, a_set(5, 9))
+    assert (table.persisted_offset(place), len(table)) == (8, 9)
+
+
+def test_what_was_fetched_before_the_rebalance_is_no_recovery_though_faust_counts_it(table: StateTable) -> None:
+    recovery, place = table.app.tables.recovery, TP(table.changelog_topic_name, 0)
+    table.app.consumer_generation_id = 2
+    recovery.active_offsets[place] = 9
+    recover(table, a_set(5, 10, generation_id=1))
+    assert (len(table), recovery.active_offsets[place]) == (0, -1)
+    recover(table, a_set(0, 5, generation_id=2), a_set(5, 10, generation_id=2))
+    assert len(table) == 10
+
+
+def test_a_record_of_another_changelog_does_not_reach_the_states(table: StateTable) -> None:
+    recover(table, Message(0, b"a", VERSION_1, topic="another-changelog"))
+    assert len(table) == 0
+
+
+def test_a_broken_changelog_record_ends_the_process_and_the_log_does_not_show_it() -> None:
+    program = f"{EVERYTHING_HERE}recover(a_table(), Message(0, b'secret-key', b'secret'))\n"
+    assert "secret" not in end_of(program)
+
+
+def test_a_hole_in_a_changelog_ends_the_process() -> None:
+    end_of(f"{EVERYTHING_HERE}recover(a_table(), a_set(0, 5), a_set(6, 10))\n")
+
+
+def end_of(program: str) -> str:
+    """What a process says that meets a bug in recovery."""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == EXIT_BUG
+    assert "recovery of t met a bug (ValueError)" in ended.stderr
+    return ended.stderr
+
+
+def test_a_slow_step_of_recovery_does_not_end_it() -> None:
+    async def run(prepare: Callable[[faust.App], None]) -> None:
+        app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+        app.tables.recovery.loop = asyncio.get_running_loop()
+        prepare(app)
+        await app.tables.recovery._wait(asyncio.sleep(0.05), timeout=0.01)
+
+    with pytest.raises(ServiceStopped):
+        asyncio.run(run(lambda app: None))
+    asyncio.run(run(recover_patiently))
+
+
+def test_a_recovery_holds_two_sets_at_most_besides_what_it_has_taken(table: StateTable) -> None:
+    assert table.recovery_buffer_size == 2
+    assert "recovery_buffer_size == 1" in inspect.getsource(sys.modules[Recovery.__module__]), "goes on afterwards"
