@@ -57,7 +57,7 @@ def timed(events: int, act: Callable[[], None]) -> Pace:
 
 
 def backlog(weeks: int) -> list[Sent]:
-    """A simulated practice's events in order of arrival, with duplicates, corrections, withdrawals and late ones."""
+    """A simulated practice's events in order of arrival, with duplicates, corrections, voids and late ones."""
     practice = simulate(
         PracticeParameters(
             seed=1,
@@ -65,7 +65,7 @@ def backlog(weeks: int) -> list[Sent]:
             first_day=FIRST_DAY,
             duplicated_share=0.01,
             corrected_share=0.01,
-            withdrawn_share=0.005,
+            voided_share=0.005,
             late_share=0.01,
         )
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from schemas.events import EVENT_TYPES, Event
-from schemas.flags import Flag
+from schemas.events import EVENT_TYPES, FORMER_TYPES, Event
+from schemas.flags import FORMER_KINDS, Flag
 from schemas.refusals import Reason
 from schemas.summaries import CaseSummary, TherapistSummary
 
@@ -92,7 +92,8 @@ def _diagnose(value: bytes, complaint: str) -> Undecodable:
     if not isinstance(tree.get("type"), str):
         return Undecodable(Reason.NOT_A_CLOUDEVENT, "type is missing or no text")
     if tree["type"] not in EVENT_TYPES:
-        return Undecodable(Reason.UNKNOWN_TYPE, "type is not known")
+        new_name = FORMER_TYPES.get(tree["type"])
+        return Undecodable(Reason.UNKNOWN_TYPE, f"type is now named {new_name}" if new_name else "type is not known")
     for attribute in _ENVELOPE:
         if attribute not in tree:
             return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is missing")
@@ -139,8 +140,16 @@ def canonical(event: Event) -> bytes:
 
 
 def decode_flag(value: bytes) -> Flag:
-    """A flag snapshot of our own writing; anything else is a bug."""
-    return _flag_decoder.decode(value)
+    """A flag snapshot that the worker wrote, with the present names of its kinds; anything else is a bug."""
+    try:
+        return _flag_decoder.decode(value)
+    except msgspec.ValidationError:
+        return _with_present_kinds(msgspec.json.decode(value))
+
+
+def _with_present_kinds(flag: dict[str, Any]) -> Flag:
+    kinds = [FORMER_KINDS.get(kind, kind) for kind in (flag["kind"], *flag.get("kinds", []))]
+    return msgspec.convert(flag | {"kind": kinds[0], "kinds": kinds[1:]}, Flag)
 
 
 def decode_case(value: bytes) -> CaseSummary:

@@ -20,9 +20,9 @@ CaseId = Annotated[Identifier, Meta(description="The case_id, a pseudonym made o
 Instant = Annotated[datetime, Meta(tz=True, description="When it happened: RFC 3339 with an offset, 1900 or later.")]
 
 CheckinId = Annotated[Identifier, Meta(description="Names the check-in; default: `source`, `#` and `id`.")]
-#: Long enough for the default too, so that every check-in can be withdrawn.
-WithdrawnId = Annotated[
-    str, Meta(min_length=1, max_length=401, description="In a withdrawal: the check-in's `checkin_id`, or its default.")
+#: Long enough for the default too, so that every check-in can be voided.
+VoidedId = Annotated[
+    str, Meta(min_length=1, max_length=401, description="In a void: the check-in's `checkin_id`, or its default.")
 ]
 FlagId = Annotated[Identifier, Meta(description="The `flag_id` that the flag carries.")]
 InstrumentId = Annotated[Identifier, Meta(description="An instrument known here, such as `checkin-4/1`.")]
@@ -52,10 +52,10 @@ class CheckinData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: Revision = 1
 
 
-class WithdrawnData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A check-in that is to count no more."""
+class VoidedData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Names the check-in that no longer counts."""
 
-    checkin_id: WithdrawnId
+    checkin_id: VoidedId
 
 
 class SessionData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -105,10 +105,10 @@ class CheckinSubmitted(_Envelope, frozen=True, kw_only=True, gc=False, tag="alli
     data: CheckinData
 
 
-class CheckinWithdrawn(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.checkin.withdrawn.v1"):
-    """A check-in was taken back."""
+class CheckinVoided(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.checkin.voided.v1"):
+    """A check-in was voided and no longer counts."""
 
-    data: WithdrawnData
+    data: VoidedData
 
 
 class SessionHeld(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.session.held.v1"):
@@ -159,7 +159,7 @@ class CaseErased(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.c
 
 Event = (
     CheckinSubmitted
-    | CheckinWithdrawn
+    | CheckinVoided
     | SessionHeld
     | SessionMissed
     | CaseClosed
@@ -173,7 +173,7 @@ EVENT_TYPES: dict[str, type[_Envelope]] = {
     str(event.__struct_config__.tag): event
     for event in (
         CheckinSubmitted,
-        CheckinWithdrawn,
+        CheckinVoided,
         SessionHeld,
         SessionMissed,
         CaseClosed,
@@ -183,6 +183,9 @@ EVENT_TYPES: dict[str, type[_Envelope]] = {
         CaseErased,
     )
 }
+
+#: What a type was called before version 0.1.0. An event of that name is refused with the new name.
+FORMER_TYPES: dict[str, str] = {"alliance.checkin.withdrawn.v1": "alliance.checkin.voided.v1"}
 
 _TYPES: dict[type, str] = {event: name for name, event in EVENT_TYPES.items()}
 

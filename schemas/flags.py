@@ -9,11 +9,13 @@ from typing import Literal, get_args
 
 import msgspec
 
-Kind = Literal["drop", "waning", "low", "ingredient", "withdrawal", "silence", "split"]
+Kind = Literal["drop", "waning", "low", "ingredient", "withdrawal", "nonresponse", "discrepancy"]
 Severity = Literal["watch", "warning", "urgent"]
 Status = Literal["open", "acknowledged", "repaired", "unrepaired", "dismissed", "retracted"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: What two kinds were called before version 0.1.0; a compacted topic may still hold flags of that name.
+FORMER_KINDS: dict[str, Kind] = {"silence": "nonresponse", "split": "discrepancy"}
 #: From the mildest to the gravest.
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 STATUSES: tuple[Status, ...] = get_args(Status)

@@ -144,7 +144,7 @@ def _flag(one: FlagNews) -> RenderableType:
         (f"{_moment(one.at)}  ", "dim"),
         (f"{'opened' if one.news == OPENED else one.news:<12} ", _NEWS_STYLE.get(one.news, "")),
         (f"{one.severity:<7} ", _SEVERITY_STYLE[one.severity]),
-        f"{one.kind:<10} {one.therapist} ({one.team}), session {one.session_number}",
+        f"{one.kind:<11} {one.therapist} ({one.team}), session {one.session_number}",
         no_wrap=True,
         overflow="ellipsis",
     )

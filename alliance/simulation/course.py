@@ -44,7 +44,7 @@ class Course:
 
     answers: list[Answers | None]
     corrections: list[Answers | None]
-    withdrawals: list[bool]
+    voided: list[bool]
     therapist_answers: list[Answers | None]
     missed_by: list[float]
     overrun: list[float]
@@ -91,7 +91,7 @@ class Courses:
         return Course(
             answers=_where(present, answers),
             corrections=self._corrections(present, answers, uniform),
-            withdrawals=(present & (uniform[8] < p.withdrawn_share)).tolist(),
+            voided=(present & (uniform[8] < p.voided_share)).tolist(),
             therapist_answers=self._therapist_answers(owner, life, residual, strain, rupture, normal, uniform),
             missed_by=uniform[1].tolist(),
             overrun=uniform[9].tolist(),

@@ -139,9 +139,9 @@ class Log:
         later = at + HOUR + int(course.later[index] * 2 * DAY)
         if corrected:
             self._write_checkin(case, tick, "client", corrected, later, revision=2)
-        if course.withdrawals[index]:
+        if course.voided[index]:
             data = {"checkin_id": _checkin_id(case, tick, "client")}
-            self._add("checkin.withdrawn", f"{tick + 1:03d}-withdrawn", case, later + HOUR, data)
+            self._add("checkin.voided", f"{tick + 1:03d}-voided", case, later + HOUR, data)
 
     def _write_end(self, case: Case, life: Life, last: int) -> None:
         tick, wait = closing(life, last)

@@ -112,7 +112,7 @@ class PracticeParameters:
 
     # Faults of the world, for robustness tests: shares of client check-ins, or of all events.
     corrected_share: float = 0.0
-    withdrawn_share: float = 0.0
+    voided_share: float = 0.0
     duplicated_share: float = 0.0
     late_share: float = 0.0
     late_hours: float = 24.0  # mean delay of a late event or of a duplicate

@@ -53,7 +53,7 @@ class Load:
 
 
 def practice(events: int) -> list[Record]:
-    """A simulated practice's events in their order of arrival: some late, twice, corrected or withdrawn."""
+    """A simulated practice's events in their order of arrival: some late, twice, corrected or voided."""
     simulation = simulate(
         PracticeParameters(
             seed=7,
@@ -61,7 +61,7 @@ def practice(events: int) -> list[Record]:
             first_day=FIRST_DAY,
             therapists=max(2, round(events / EVENTS_PER_THERAPIST)),
             corrected_share=0.01,
-            withdrawn_share=0.002,
+            voided_share=0.002,
             duplicated_share=0.005,
             late_share=0.01,
         )

@@ -69,8 +69,8 @@ def derived_row(accepted: Accepted, row: Row) -> tuple[str, Row]:
     match event:
         case events.CheckinSubmitted():
             return "checkins", _checkin(event, accepted, {**base, "digest": row["digest"]})
-        case events.CheckinWithdrawn(data=data):
-            return "withdrawals", {**keyed, "checkin_id": data.checkin_id}
+        case events.CheckinVoided(data=data):
+            return "voided_checkins", {**keyed, "checkin_id": data.checkin_id}
         case events.SessionHeld(data=data):
             return "sessions", {**keyed, **msgspec.to_builtins(data), "was_held": True, "missed_by": None}
         case events.SessionMissed(data=data):

@@ -97,13 +97,13 @@ checkins = _row(
     comment="the latest revision of each check-in, with its scores",
 )
 
-withdrawals = _row(
-    "withdrawals",
+voided_checkins = _row(
+    "voided_checkins",
     Column("event_key", Text, primary_key=True),
     Column("case_id", Text, nullable=False, index=True),
     Column("checkin_id", Text, nullable=False),
     Column("occurred_at", Instant, nullable=False),
-    comment="check-ins that count no more",
+    comment="check-ins that no longer count",
 )
 
 sessions = _row(
@@ -230,7 +230,7 @@ erased_cases = _row(
 CASE_TABLES = (
     events,
     checkins,
-    withdrawals,
+    voided_checkins,
     sessions,
     closures,
     flag_actions,
@@ -238,4 +238,4 @@ CASE_TABLES = (
     flag_changes,
 )
 #: What is derived from the archive alone.
-DERIVED_TABLES = (checkins, withdrawals, sessions, closures, flag_actions)
+DERIVED_TABLES = (checkins, voided_checkins, sessions, closures, flag_actions)

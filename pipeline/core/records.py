@@ -61,8 +61,8 @@ class CheckinRecord(_Record, frozen=True, array_like=True, gc=False, tag=2):
     pattern: int
 
 
-class WithdrawalRecord(_Record, frozen=True, array_like=True, gc=False, tag=3):
-    """A check-in counts no more."""
+class CheckinVoidedRecord(_Record, frozen=True, array_like=True, gc=False, tag=3):
+    """A check-in was voided and no longer counts."""
 
     checkin: int
 
@@ -81,14 +81,14 @@ class ClosedRecord(_Record, frozen=True, array_like=True, gc=False, tag=5):
     reason: str
 
 
-Record = HeldRecord | MissedRecord | CheckinRecord | WithdrawalRecord | ActionRecord | ClosedRecord
+Record = HeldRecord | MissedRecord | CheckinRecord | CheckinVoidedRecord | ActionRecord | ClosedRecord
 
 #: Order of records of the same instant.
 _RANK: dict[type, int] = {
     HeldRecord: 0,
     MissedRecord: 1,
     CheckinRecord: 2,
-    WithdrawalRecord: 3,
+    CheckinVoidedRecord: 3,
     ActionRecord: 4,
     ClosedRecord: 5,
 }
@@ -139,8 +139,8 @@ def record_of(accepted: Accepted) -> Record:
             return MissedRecord(
                 identity, digest, at, _session_digest(data.session_id), data.therapist_id, data.team, data.by
             )
-        case events.CheckinWithdrawn(data=data):
-            return WithdrawalRecord(identity, digest, at, digest64(data.checkin_id))
+        case events.CheckinVoided(data=data):
+            return CheckinVoidedRecord(identity, digest, at, digest64(data.checkin_id))
         case events.CaseClosed(data=data):
             return ClosedRecord(identity, digest, at, data.therapist_id, data.reason)
         case events.FlagAcknowledged() | events.FlagDiscussed() | events.FlagDismissed():

@@ -21,7 +21,7 @@ TOLERANCE = 1e-6
 KEYS: dict[str, tuple[str, ...]] = {
     "events": ("case_id", "source", "id"),
     "checkins": ("case_id", "checkin_id"),
-    "withdrawals": ("event_key",),
+    "voided_checkins": ("event_key",),
     "sessions": ("event_key",),
     "closures": ("event_key",),
     "flag_actions": ("event_key",),

@@ -51,7 +51,7 @@ class Course:
 
     def take(self, at: int, event: Event) -> None:
         """The next event of the course, which stands at `at`."""
-        if event.type == shapes.WITHDRAWN:
+        if event.type == shapes.VOIDED:
             return
         self.newest_at = at
         if event.type in (shapes.HELD, shapes.CHECKIN):

@@ -21,8 +21,8 @@ TABLE = (
     ("low", None, ("posterior-level-below-cutoff", "2", 0.09)),
     ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
     ("withdrawal", "form", ("strain-odds-form-and-attendance", "2", 0.24)),
-    ("silence", "missing", ("strain-odds-missing-check-ins", "1", 0.14)),
-    ("split", "therapist", ("residuals-of-both-raters-apart", "2", 0.08)),
+    ("nonresponse", "missing", ("strain-odds-missing-check-ins", "1", 0.14)),
+    ("discrepancy", "therapist", ("residuals-of-both-raters-apart", "2", 0.08)),
 )
 
 Rule = tuple[str, str, float]
@@ -63,9 +63,9 @@ def _speaks(strain: Strain, kind: str, sign: str) -> bool:
     leads = strain.odds.leads(sign)
     if kind == "waning":
         return leads or strain.slide > SLIDE_LIMIT
-    if kind == "silence":
+    if kind == "nonresponse":
         return leads and strain.missing_in_a_row > 0 and strain.checkins > 0
-    if kind == "split":
+    if kind == "discrepancy":
         return _is_known(strain) and (leads or _are_apart(strain))
     return leads
 

@@ -16,7 +16,7 @@ Digest = Literal["case_digest", "store_digest"]
 
 IDENTITY = ["case_id", "source", "id"]
 #: The kinds in the order in which they are taken at one instant.
-KINDS = (shapes.HELD, shapes.MISSED, shapes.CHECKIN, shapes.WITHDRAWN, *shapes.FLAG_ACTIONS, shapes.CLOSED)
+KINDS = (shapes.HELD, shapes.MISSED, shapes.CHECKIN, shapes.VOIDED, *shapes.FLAG_ACTIONS, shapes.CLOSED)
 RANKS = {
     kind: rank
     for rank, kinds in enumerate(
@@ -24,7 +24,7 @@ RANKS = {
             (shapes.HELD,),
             (shapes.MISSED,),
             (shapes.CHECKIN,),
-            (shapes.WITHDRAWN,),
+            (shapes.VOIDED,),
             shapes.FLAG_ACTIONS,
             (shapes.CLOSED,),
         )
@@ -86,8 +86,8 @@ def counting(events: pd.DataFrame) -> pd.DataFrame:
 
 def _counting_checkins(winning: pd.DataFrame) -> pd.DataFrame:
     checkins = latest_revisions(winning, "case_digest")
-    withdrawals = winning[winning["type"] == shapes.WITHDRAWN]
-    gone = {(event.case_id, event.checkin_id) for event in withdrawals["event"]}
+    voided = winning[winning["type"] == shapes.VOIDED]
+    gone = {(event.case_id, event.checkin_id) for event in voided["event"]}
     stays = [(event.case_id, event.checkin_id) not in gone for event in checkins["event"]]
     checkins = checkins[pd.Series(stays, index=checkins.index, dtype="bool")]
     checkins = checkins.assign(

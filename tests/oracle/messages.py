@@ -74,9 +74,9 @@ def missed(day: float, therapist_id: str = "t1", team: str = "north", by: str = 
     return record(shapes.MISSED, day, data, **attributes)
 
 
-def withdrawn(day: float, checkin_id: str, **attributes: Any) -> Record:
+def voided(day: float, checkin_id: str, **attributes: Any) -> Record:
     """A check-in taken back."""
-    return record(shapes.WITHDRAWN, day, {"checkin_id": checkin_id}, **attributes)
+    return record(shapes.VOIDED, day, {"checkin_id": checkin_id}, **attributes)
 
 
 def closed(day: float, therapist_id: str = "t1", **attributes: Any) -> Record:

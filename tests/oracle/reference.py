@@ -28,7 +28,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "case_id", "checkin_id", "revision", "rater", "therapist_id", "team", "session_id", "instrument",
         "occurred_at", "total", *INGREDIENTS, "answers", "digest",
     ),
-    "withdrawals": ("event_key", "case_id", "checkin_id", "occurred_at"),
+    "voided_checkins": ("event_key", "case_id", "checkin_id", "occurred_at"),
     "sessions": (
         "event_key", "case_id", "session_id", "therapist_id", "team", "was_held", "missed_by", "occurred_at",
     ),
@@ -76,7 +76,7 @@ def expected_store(
 
 
 _TABLES: dict[str, tuple[str, ...]] = {
-    "withdrawals": (shapes.WITHDRAWN,),
+    "voided_checkins": (shapes.VOIDED,),
     "sessions": (shapes.HELD, shapes.MISSED),
     "closures": (shapes.CLOSED,),
     "flag_actions": shapes.FLAG_ACTIONS,

@@ -19,7 +19,7 @@ LARGEST_NUMBER = sys.float_info.max
 CALENDAR = range((datetime(1900, 1, 1) - EPOCH) // MICROSECOND, (datetime.max - EPOCH) // MICROSECOND + 1)  # noqa: DTZ001, DTZ901
 
 CHECKIN = "alliance.checkin.submitted.v1"
-WITHDRAWN = "alliance.checkin.withdrawn.v1"
+VOIDED = "alliance.checkin.voided.v1"
 HELD = "alliance.session.held.v1"
 MISSED = "alliance.session.missed.v1"
 CLOSED = "alliance.case.closed.v1"
@@ -73,7 +73,7 @@ _REQUIRED: dict[str, dict[str, Check]] = {
         "answers": _are_answers,
     },
     # As long as a source, # and an id.
-    WITHDRAWN: {"checkin_id": lambda value: _is_identifier(value, 401)},
+    VOIDED: {"checkin_id": lambda value: _is_identifier(value, 401)},
     HELD: _SESSION,
     MISSED: {**_SESSION, "by": _one_of("client", "therapist", "unknown")},
     CLOSED: {"therapist_id": _is_identifier, "reason": _one_of("planned", "dropout", "transfer")},

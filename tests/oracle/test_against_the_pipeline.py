@@ -27,11 +27,11 @@ from tests.support.builders import LATE_MS, Json, key_of, value_of
 from tests.support.histories import histories
 from tests.support.straight import Straight, memory_store
 
-FAULTS = ("duplicated_share", "corrected_share", "withdrawn_share", "late_share")
+FAULTS = ("duplicated_share", "corrected_share", "voided_share", "late_share")
 
 
 def a_practice(**overrides: Any) -> list[Json]:
-    """The events of a practice in their order of arrival, some of them twice, corrected, withdrawn or late."""
+    """The events of a practice in their order of arrival, some of them twice, corrected, voided or late."""
     usual: Json = {
         "first_day": datetime(2026, 1, 5, tzinfo=UTC),
         "therapists": 12,
@@ -125,7 +125,7 @@ def test_turbulent_cases_are_stored_as_the_rules_say(seed: int) -> None:
     # Otherwise this would say little.
     flags = flags_of(events)
     kinds = {kind for of_flag in flags["kinds"] for kind in of_flag}
-    assert kinds == {"drop", "waning", "low", "ingredient", "withdrawal", "silence", "split"}
+    assert kinds == {"drop", "waning", "low", "ingredient", "withdrawal", "nonresponse", "discrepancy"}
     assert set(flags["status"]) == {"open", "acknowledged", "repaired", "unrepaired", "dismissed"}
     # Evidence of a graver signal that joined that of another kind.
     joined = [evidence for evidence in flags["evidence"] if {"level", "limit"} <= evidence.keys()]

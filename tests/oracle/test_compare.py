@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tests.oracle.compare import JSON_COLUMNS, MOST, actual_store, differences
 from tests.oracle.episodes import flag_id_of, number_of
-from tests.oracle.messages import action, checkin, closed, erased, held, missed, scores, withdrawn
+from tests.oracle.messages import action, checkin, closed, erased, held, missed, scores, voided
 from tests.oracle.reference import COLUMNS, expected_store
 
 FLAG = flag_id_of("c1", number_of("k"))
@@ -20,7 +20,7 @@ LOG = [
     checkin(1, 0.45, checkin_id="k"),
     action(2, "discussed", FLAG),
     missed(3),
-    withdrawn(4, "none"),
+    voided(4, "none"),
     closed(5),
     *scores(0.9, 0.5, subject="c2"),
     checkin(9, 0.9, subject="c3", answers={"trust": None}),

@@ -44,8 +44,8 @@ def kinds(known: Strain) -> list[str]:
         ("earlier", "waning", ("strain-odds-earlier-scores", "1", 0.05)),
         ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
         ("form", "withdrawal", ("strain-odds-form-and-attendance", "2", 0.24)),
-        ("missing", "silence", ("strain-odds-missing-check-ins", "1", 0.14)),
-        ("therapist", "split", ("residuals-of-both-raters-apart", "2", 0.08)),
+        ("missing", "nonresponse", ("strain-odds-missing-check-ins", "1", 0.14)),
+        ("therapist", "discrepancy", ("residuals-of-both-raters-apart", "2", 0.08)),
     ],
 )
 def test_each_sign_has_a_kind_that_speaks_when_it_leads(sign: str, kind: str, rule: tuple[str, str, float]) -> None:
@@ -100,7 +100,7 @@ def test_a_slide_speaks_without_evidence() -> None:
 
 def test_silence_needs_a_checkin_ever_and_a_missing_one_now() -> None:
     known = strain(missing=2.0)
-    assert kinds(known) == ["silence"]
+    assert kinds(known) == ["nonresponse"]
     known.checkins = 0
     assert kinds(known) == []
     known.checkins, known.missing_in_a_row = 4, 0
@@ -115,7 +115,7 @@ def test_the_raters_are_apart_where_only_the_client_is_low() -> None:
         known.latest_of_therapist = of_therapist
         return kinds(known)
 
-    assert apart() == ["split"]
+    assert apart() == ["discrepancy"]
     assert apart(None) == apart(("t1", "s8", 0.0)) == apart(("t1", "s9", -0.5)) == apart(evidence=2.4) == []
     assert apart(form=replace(FORM, deviation=-1.5)) == apart(form=replace(FORM, is_mirrored=True)) == []
     # Of this therapist there are only three, whatever another one has given.
@@ -124,11 +124,11 @@ def test_the_raters_are_apart_where_only_the_client_is_low() -> None:
 
 def test_a_therapists_own_sign_needs_four_checkins_of_the_one_who_gave_the_latest() -> None:
     known = strain(therapist=2.0)
-    assert kinds(known) == ["split"]
+    assert kinds(known) == ["discrepancy"]
     known.latest_of_therapist = ("t2", "s1", 0.0)
     assert kinds(known) == []
     known.therapist_checkins["t2"] = 4
-    assert kinds(known) == ["split"]
+    assert kinds(known) == ["discrepancy"]
 
 
 def low(sds: float, **changes: float) -> Strain:
@@ -180,7 +180,7 @@ def test_the_cutoff_of_an_instrument_is_a_share_of_its_range() -> None:
 def test_the_gravest_signal_leads_and_the_first_among_equals() -> None:
     known = low(2.5)
     known.odds = Odds(0, exp(3.5), dict.fromkeys(SIGNS, 2.0))
-    assert kinds(known) == ["drop", "waning", "low", "ingredient", "withdrawal", "silence", "split"]
+    assert kinds(known) == ["drop", "waning", "low", "ingredient", "withdrawal", "nonresponse", "discrepancy"]
     assert gravest(signals(known)).kind == "drop"
     known.client.a -= 0.03  # four deviations: a warning
     assert gravest(signals(known)).kind == "low"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.oracle.acceptance import Record
 from tests.oracle.episodes import flag_id_of, number_of
-from tests.oracle.messages import SESSION, action, checkin, closed, held, missed, on, rows, scores, the_row, withdrawn
+from tests.oracle.messages import SESSION, action, checkin, closed, held, missed, on, rows, scores, the_row, voided
 
 FLAG = flag_id_of("c1", number_of("k"))
 OTHER = {**SESSION, "therapist_id": "t2", "team": "south"}
@@ -156,7 +156,12 @@ SILENCE = [*scores(*[0.92] * 4), *(held(day, f"s{day}") for day in range(4, 11))
 def test_a_missing_checkin_opens_a_flag_where_it_is_judged() -> None:
     assert rows(SILENCE[:-1], "flags") == []
     row = the_row(SILENCE, "flags")
-    assert (row["kind"], row["kinds"], row["opened_at"], row["session_number"]) == ("silence", ["silence"], on(10), 11)
+    assert (row["kind"], row["kinds"], row["opened_at"], row["session_number"]) == (
+        "nonresponse",
+        ["nonresponse"],
+        on(10),
+        11,
+    )
     assert row["flag_id"] == flag_id_of("c1", f"missing-{number_of('s9')}")
     assert (row["evidence"]["score"], row["evidence"]["checkins"], row["evidence"]["sessions"]) == (0.92, 4, 11)
     row = the_row([*SILENCE[:-1], held(10, "s10", data={**OTHER, "session_id": "s10"})], "flags")
@@ -257,7 +262,7 @@ def test_a_kind_that_is_not_spent_opens_with_the_spent_ones_beside_it(end: Recor
     low = [*scores(*[0.7] * 5), checkin(5, 0.7, checkin_id="low"), *scores(*[0.7] * 5, since=6)]
     first, second = rows([*low, end, *(held(day, f"s{day}") for day in range(11, 17))], "flags")
     assert (first["kinds"], first["closed_at"]) == (["low"], on(10.5))
-    assert (second["kind"], second["kinds"], second["severity"]) == ("silence", ["low", "silence"], "watch")
+    assert (second["kind"], second["kinds"], second["severity"]) == ("nonresponse", ["low", "nonresponse"], "watch")
     assert (second["opened_at"], second["rule_name"]) == (on(16), "strain-odds-missing-check-ins")
     assert second["evidence"].keys().isdisjoint({"level", "cutoff", "probability"})
 
@@ -277,11 +282,11 @@ def test_what_waning_alone_has_spent_a_drop_does_not_open_at_either() -> None:
 
 def test_a_flag_opens_as_grave_as_the_kind_that_is_not_spent() -> None:
     low, silence = rows(LOW_AND_SILENT[:-1], "flags")[1:]
-    assert (low["kind"], low["severity"], silence["kinds"]) == ("low", "warning", ["low", "silence"])
-    assert (silence["kind"], silence["severity"], silence["opened_at"]) == ("silence", "watch", on(14))
+    assert (low["kind"], low["severity"], silence["kinds"]) == ("low", "warning", ["low", "nonresponse"])
+    assert (silence["kind"], silence["severity"], silence["opened_at"]) == ("nonresponse", "watch", on(14))
     # Asked again, low is the graver one.
     later = rows(LOW_AND_SILENT, "flags")[2]
-    assert (later["kind"], later["severity"], later["updated_at"]) == ("silence", "warning", on(15))
+    assert (later["kind"], later["severity"], later["updated_at"]) == ("nonresponse", "warning", on(15))
     # Nine sessions without a form have not moved the level: to look ahead moves no t.
     assert later["evidence"]["level"] == low["evidence"]["level"]
     assert later["evidence"] == silence["evidence"] | {
@@ -380,7 +385,7 @@ def test_checkins_of_an_episode_are_never_learned() -> None:
 
 
 def test_a_flag_that_the_set_does_not_support_is_not_there() -> None:
-    log = [*opening(), withdrawn(1, "k")]
+    log = [*opening(), voided(1, "k")]
     for order in permutations(log):
         assert rows([*order], "flags") == []
     corrected = [*opening(), checkin(1, 0.9, "s@0", checkin_id="k", revision=2)]

@@ -1,10 +1,10 @@
-"""Section 2 of docs/rules.md. In: events of one case, repeated, corrected, withdrawn. Out: what of them counts."""
+"""Section 2 of docs/rules.md. In: events of one case, repeated, corrected, voided. Out: what of them counts."""
 
 from itertools import permutations
 
 from schemas.codec import canonical, decode_event
 from tests.oracle.acceptance import Record, hex_digest
-from tests.oracle.messages import SESSION, checkin, held, missed, on, rows, summary, the_row, withdrawn
+from tests.oracle.messages import SESSION, checkin, held, missed, on, rows, summary, the_row, voided
 from tests.oracle.shapes import CHECKIN
 
 
@@ -68,17 +68,17 @@ def test_a_checkin_without_an_id_of_its_own_is_named_by_source_and_id() -> None:
     assert the_row([checkin(0, 0.9, checkin_id=None, id="e1")], "checkins")["checkin_id"] == "clinic#e1"
 
 
-def test_a_withdrawn_checkin_does_not_count_whenever_the_withdrawal_comes() -> None:
-    log = [withdrawn(-3, "k"), checkin(0, 0.9, "s1", checkin_id="k"), held(1, "s2")]
+def test_a_voided_checkin_does_not_count_whenever_the_void_comes() -> None:
+    log = [voided(-3, "k"), checkin(0, 0.9, "s1", checkin_id="k"), held(1, "s2")]
     for order in permutations(log):
         result = summary([*order])
         assert (result["scored_cases"], result["version"]) == (0, 3)
         assert result["days"] == {"2026-01-02": [1, 0, 0, 0]}
-        assert len(rows([*order], "checkins")) == len(rows([*order], "withdrawals")) == 1
+        assert len(rows([*order], "checkins")) == len(rows([*order], "voided_checkins")) == 1
 
 
 def test_a_withdrawal_takes_every_revision_with_it() -> None:
-    log = [checkin(0, 0.9, checkin_id="k", id="a"), withdrawn(1, "k")]
+    log = [checkin(0, 0.9, checkin_id="k", id="a"), voided(1, "k")]
     log.append(checkin(2, 0.9, checkin_id="k", revision=2, id="b"))
     row = summary(log)
     assert (row["version"], row["active_cases"], row["days"], row["last_event_at"]) == (3, 0, {}, None)
@@ -92,8 +92,8 @@ def test_of_several_checkins_of_one_session_by_one_rater_the_last_counts() -> No
     assert len(rows(log, "checkins")) == 3
 
 
-def test_a_withdrawn_checkin_does_not_stand_in_the_way_of_an_earlier_one() -> None:
-    log = [checkin(0, 0.8, "s1"), checkin(0.25, 0.9, "s1", checkin_id="k"), withdrawn(1, "k")]
+def test_a_voided_checkin_does_not_stand_in_the_way_of_an_earlier_one() -> None:
+    log = [checkin(0, 0.8, "s1"), checkin(0.25, 0.9, "s1", checkin_id="k"), voided(1, "k")]
     assert summary(log)["score_points"] == 0.8
 
 

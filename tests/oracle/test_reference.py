@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.oracle.acceptance import hex_digest
 from tests.oracle.instruments import Instrument, load
-from tests.oracle.messages import action, checkin, closed, held, missed, on, rows, scores, the_row, withdrawn
+from tests.oracle.messages import action, checkin, closed, held, missed, on, rows, scores, the_row, voided
 from tests.oracle.reference import COLUMNS, expected_store, refusals
 
 HERE = Path(__file__).parent
@@ -41,11 +41,11 @@ def test_an_empty_log_gives_empty_tables_with_all_their_columns() -> None:
 
 
 def test_every_accepted_event_is_in_the_archive_once() -> None:
-    log = [held(0, id="e1"), held(0, id="e1"), withdrawn(1, "k", id="e2"), (b"c1", b"{", 0)]
+    log = [held(0, id="e1"), held(0, id="e1"), voided(1, "k", id="e2"), (b"c1", b"{", 0)]
     of_c1 = {"case_id": "c1", "source": "clinic"}
     assert rows(log, "events") == [
         {**of_c1, "id": "e1", "type": "alliance.session.held.v1", "occurred_at": on(0)},
-        {**of_c1, "id": "e2", "type": "alliance.checkin.withdrawn.v1", "occurred_at": on(1)},
+        {**of_c1, "id": "e2", "type": "alliance.checkin.voided.v1", "occurred_at": on(1)},
     ]
 
 
@@ -68,9 +68,9 @@ def test_sessions_held_and_missed_have_a_row_per_event() -> None:
     ]
 
 
-def test_withdrawals_closures_and_actions_have_a_row_each() -> None:
-    log = [withdrawn(1, "k", id="e1"), closed(2, "t2", id="e2"), action(3, "discussed", "f-1", id="e3")]
-    assert the_row(log, "withdrawals") == {
+def test_voids_closures_and_actions_have_a_row_each() -> None:
+    log = [voided(1, "k", id="e1"), closed(2, "t2", id="e2"), action(3, "discussed", "f-1", id="e3")]
+    assert the_row(log, "voided_checkins") == {
         "event_key": key_of("e1"),
         "case_id": "c1",
         "checkin_id": "k",

@@ -2,11 +2,11 @@
 
 from tests.oracle.acceptance import hex_digest
 from tests.oracle.episodes import flag_id_of, number_of
-from tests.oracle.messages import action, checkin, closed, erased, held, missed, on, rows, scores, summary, withdrawn
+from tests.oracle.messages import action, checkin, closed, erased, held, missed, on, rows, scores, summary, voided
 
 
 def test_a_therapists_version_is_the_sum_of_the_cases_versions() -> None:
-    log = [held(0), held(0), checkin(1, 0.9), *scores(0.9, 0.9, 0.9, subject="c2"), withdrawn(9, "none", subject="c2")]
+    log = [held(0), held(0), checkin(1, 0.9), *scores(0.9, 0.9, 0.9, subject="c2"), voided(9, "none", subject="c2")]
     assert summary(log)["version"] == 2 + 4
 
 
@@ -79,7 +79,7 @@ def test_the_team_is_that_of_the_case_with_the_newest_event() -> None:
 
 
 def test_a_withdrawal_does_not_move_the_newest_event_but_an_action_does() -> None:
-    assert summary([held(0), withdrawn(5, "none")])["last_event_at"] == on(0)
+    assert summary([held(0), voided(5, "none")])["last_event_at"] == on(0)
     assert summary([held(0), action(5, "dismissed", "f-0")])["last_event_at"] == on(5)
 
 
@@ -108,7 +108,7 @@ def test_a_case_is_handed_over_for_every_other_therapist_that_it_ever_named() ->
 
 
 def test_a_therapist_named_only_by_what_does_not_count_is_named_all_the_same() -> None:
-    log = [held(0), checkin(1, 0.9, therapist_id="t2", checkin_id="k"), withdrawn(2, "k"), closed(3, "t3")]
+    log = [held(0), checkin(1, 0.9, therapist_id="t2", checkin_id="k"), voided(2, "k"), closed(3, "t3")]
     log.append(held(4, "s2"))
     assert [summary(log, name)["version"] for name in ("t1", "t2", "t3")] == [5, 5, 5]
     assert [summary(log, name)["active_cases"] for name in ("t1", "t2", "t3")] == [1, 0, 0]
@@ -136,4 +136,4 @@ def test_a_therapist_of_erased_cases_alone_has_nothing_left() -> None:
 
 
 def test_events_that_name_no_therapist_make_no_row() -> None:
-    assert rows([withdrawn(0, "k"), action(1, "dismissed", "f-0")], "therapists") == []
+    assert rows([voided(0, "k"), action(1, "dismissed", "f-0")], "therapists") == []

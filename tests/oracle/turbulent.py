@@ -134,7 +134,7 @@ class TurbulentCase:
             again = {**data, "revision": 2, "answers": self._answers(data["instrument"])}
             yield self._event(shapes.CHECKIN, when + chance.uniform(-1, 9), **again)
         if chance.random() < 0.02:
-            yield self._event(shapes.WITHDRAWN, when + 1, checkin_id=data["checkin_id"])
+            yield self._event(shapes.VOIDED, when + 1, checkin_id=data["checkin_id"])
 
     def _instrument(self) -> str:
         return self.chance.choice([*self.instruments]) if self.chance.random() < self.mixed else self.instrument

@@ -290,15 +290,15 @@ def test_a_wrong_field_is_named_with_its_place(answers: Any, detail: str) -> Non
     assert refusal.value.detail == detail
 
 
-def test_a_check_in_named_by_default_can_be_withdrawn_whatever_its_length() -> None:
+def test_a_check_in_named_by_default_can_be_voided_whatever_its_length() -> None:
     longest = decoded({**json.loads(CHECKIN), "id": "i" * 200, "source": "s" * 200})
     assert isinstance(longest, CheckinSubmitted)
-    withdrawal = {
+    void = {
         **json.loads(CHECKIN),
-        "type": "alliance.checkin.withdrawn.v1",
+        "type": "alliance.checkin.voided.v1",
         "data": {"checkin_id": f"{longest.source}#{longest.id}"},
     }
-    assert decoded(withdrawal)
+    assert decoded(void)
 
 
 @pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"9" * 400, b"9" * 5000])

@@ -77,12 +77,10 @@ def a_missed(session: int = 1, by: str = "client", **overrides: Any) -> Json:
     return an_event("session.missed", data, **{"id": f"missed-{session}", "time": at(session), **overrides})
 
 
-def a_withdrawal(checkin_id: str, session: int = 1, **overrides: Any) -> Json:
+def a_void(checkin_id: str, session: int = 1, **overrides: Any) -> Json:
     """A check-in taken back."""
     data = {"checkin_id": checkin_id}
-    return an_event(
-        "checkin.withdrawn", data, **{"id": f"withdrawn-{checkin_id}", "time": at(session, 90), **overrides}
-    )
+    return an_event("checkin.voided", data, **{"id": f"voided-{checkin_id}", "time": at(session, 90), **overrides})
 
 
 def a_closure(session: int = 1, reason: str = "planned", **overrides: Any) -> Json:

@@ -1,4 +1,4 @@
-"""Random histories of one case: sessions, check-ins, corrections, withdrawals, actions, closures, conflicts.
+"""Random histories of one case: sessions, check-ins, corrections, voided check-ins, actions, closures, conflicts.
 
 In: Hypothesis. Out: lists of distinct CloudEvents in no particular order.
 Never: an erasure (its effect on later events is a refusal, which depends on order by design).
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.case.episode import flag_id
 from pipeline.core.records import digest64
-from tests.support.builders import ITEMS, Json, a_checkin, a_closure, a_held, a_missed, a_withdrawal, an_action, at
+from tests.support.builders import ITEMS, Json, a_checkin, a_closure, a_held, a_missed, a_void, an_action, at
 
 SESSIONS = st.integers(1, 14)
 #: Mostly at the ceiling, sometimes far down: enough to open and to repair flags.
@@ -57,7 +57,7 @@ def _events() -> st.SearchStrategy[Json]:
         SESSIONS.map(a_held),
         SESSIONS.map(a_missed),
         _actions(),
-        SESSIONS.map(lambda session: a_withdrawal(f"k-{session}", session)),
+        SESSIONS.map(lambda session: a_void(f"k-{session}", session)),
         st.integers(10, 14).map(a_closure),
     )
 

@@ -28,7 +28,7 @@ DRAIN_SECONDS = 30.0 if safeguards.is_broken() else 120.0
 
 
 def practice(weeks: int, seed: int, therapists: int = 40) -> list[Json]:
-    """Simulated events in their order of arrival, with duplicates, corrections, withdrawals and late ones."""
+    """Simulated events in their order of arrival, with duplicates, corrections, voided check-ins and late ones."""
     simulation = simulate(
         PracticeParameters(
             seed=seed,
@@ -38,7 +38,7 @@ def practice(weeks: int, seed: int, therapists: int = 40) -> list[Json]:
             therapist_checkins=True,
             duplicated_share=0.01,
             corrected_share=0.01,
-            withdrawn_share=0.005,
+            voided_share=0.005,
             late_share=0.01,
         )
     )

@@ -14,11 +14,11 @@ from typing import Any, cast
 from pipeline.core.records import (
     ActionRecord,
     CheckinRecord,
+    CheckinVoidedRecord,
     ClosedRecord,
     HeldRecord,
     MissedRecord,
     Record,
-    WithdrawalRecord,
 )
 from schemas.instruments.definition import INGREDIENTS
 
@@ -29,7 +29,7 @@ _SCORE_BYTES = (_BITS * (1 + len(INGREDIENTS)) + 7) // 8
 
 #: Kind, identity, digest, instant; then session, therapist, team, …: eight bytes for a digest, two for a name.
 _LAYOUTS = tuple(Struct("<BQQq" + rest) for rest in ("QHH", "QHHH", f"QHHQIBHI{_SCORE_BYTES}s", "Q", "HH", "HH"))
-_HELD, _MISSED, _CHECKIN, _WITHDRAWAL, _ACTION, _CLOSED = _LAYOUTS
+_HELD, _MISSED, _CHECKIN, _VOIDED, _ACTION, _CLOSED = _LAYOUTS
 _THERAPIST_BIT, _FLAT_BIT, _PERFECT_BIT = 1, 2, 4
 
 
@@ -50,8 +50,8 @@ def pack(record: Record, names: list[str]) -> bytes:
     if isinstance(one, MissedRecord):
         who, team, by = _place(one.therapist_id, names), _place(one.team, names), _place(one.by, names)
         return _MISSED.pack(1, one.identity, one.digest, one.at, one.session, who, team, by)
-    if isinstance(one, WithdrawalRecord):
-        return _WITHDRAWAL.pack(3, one.identity, one.digest, one.at, one.checkin)
+    if isinstance(one, CheckinVoidedRecord):
+        return _VOIDED.pack(3, one.identity, one.digest, one.at, one.checkin)
     if isinstance(one, ActionRecord):
         flag, action = _place(one.flag_id, names), _place(one.action, names)
         return _ACTION.pack(4, one.identity, one.digest, one.at, flag, action)
@@ -127,7 +127,7 @@ _MAKERS: tuple[Callable[[tuple[Any, ...], Sequence[str]], Record], ...] = (
     _plain(HeldRecord, 2),
     _plain(MissedRecord, 3),
     _checkin,
-    _plain(WithdrawalRecord, 0),
+    _plain(CheckinVoidedRecord, 0),
     _plain(ActionRecord, 2),
     _plain(ClosedRecord, 2),
 )

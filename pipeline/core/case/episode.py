@@ -28,8 +28,8 @@ SUGGESTIONS: dict[Kind, str] = {
     "low": "Ask what would have to change for the client to feel safe, understood and on the right track here.",
     "ingredient": "Take up the one side of the work that has slipped; invite the client to put it in their own words.",
     "withdrawal": "Make room for criticism: say that holding back is common, and ask what has been hard to say.",
-    "silence": "Offer the check-in again in private, and ask whether filling it in feels safe and useful.",
-    "split": "Compare notes: ask the client how the session was for them before saying how it was for you.",
+    "nonresponse": "Offer the check-in again in private, and ask whether filling it in feels safe and useful.",
+    "discrepancy": "Compare notes: ask the client how the session was for them before saying how it was for you.",
 }
 
 

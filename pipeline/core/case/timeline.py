@@ -21,12 +21,12 @@ from pipeline.core.records import (
     CLIENT,
     ActionRecord,
     CheckinRecord,
+    CheckinVoidedRecord,
     ClosedRecord,
     HeldRecord,
     MissedRecord,
     Position,
     Record,
-    WithdrawalRecord,
     position,
 )
 from schemas.flags import Kind
@@ -90,7 +90,7 @@ class Course:
         """Whether `advance` may be given this new record as it is: after all others, superseding none of them."""
         if at <= self.last:
             return False
-        if isinstance(record, WithdrawalRecord):
+        if isinstance(record, CheckinVoidedRecord):
             return False
         return not isinstance(record, CheckinRecord) or not (
             record.checkin in self.checkins or _slot(record) in self.slots
@@ -265,25 +265,25 @@ def _slot(record: CheckinRecord) -> int:
 
 
 def effective(records: Iterable[Record]) -> list[Item]:
-    """The history that counts, in order: latest revisions, nothing withdrawn, one check-in per session and rater.
+    """The history that counts, in order: latest revisions, no voided check-in, one check-in per session and rater.
 
     A corrected check-in stands where its first known revision stood.
     """
     checkins: dict[int, CheckinRecord] = {}
     first_at: dict[int, int] = {}
-    withdrawn: set[int] = set()
+    voided: set[int] = set()
     items: list[Item] = []
     for record in records:
         if isinstance(record, CheckinRecord):
             _keep_latest(checkins, record)
             first_at[record.checkin] = min(record.at, first_at.get(record.checkin, record.at))
-        elif isinstance(record, WithdrawalRecord):
-            withdrawn.add(record.checkin)
+        elif isinstance(record, CheckinVoidedRecord):
+            voided.add(record.checkin)
         else:
             items.append((position(record), record))
     per_slot: dict[int, tuple[Position, CheckinRecord]] = {}
     for checkin, record in checkins.items():
-        if checkin in withdrawn:
+        if checkin in voided:
             continue
         where = position(record, first_at[checkin])
         slot = _slot(record)
@@ -315,6 +315,6 @@ def course_of(
         course.advance(at, record)
     # What was superseded is known too, so that a record which supersedes it again is not taken for a new one.
     course.checkins.update(record.checkin for record in records if isinstance(record, CheckinRecord))
-    course.checkins.update(record.checkin for record in records if isinstance(record, WithdrawalRecord))
+    course.checkins.update(record.checkin for record in records if isinstance(record, CheckinVoidedRecord))
     course.last = max((position(record) for record in records), default=course.last)
     return course

@@ -36,7 +36,7 @@ def a_drop() -> list[Json]:
 
 
 def test_the_same_events_in_any_order_and_twice_give_the_same_flags() -> None:
-    events = simulate(a_practice(therapist_checkins=True, corrected_share=0.1, withdrawn_share=0.05)).events
+    events = simulate(a_practice(therapist_checkins=True, corrected_share=0.1, voided_share=0.05)).events
     shuffled = events + events[::3]
     random.Random(1).shuffle(shuffled)
     assert backtest(shuffled).flags == backtest(events).flags

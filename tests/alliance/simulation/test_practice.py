@@ -19,14 +19,14 @@ from alliance.simulation.stream import write_events, write_truth
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 CHECKIN, HELD = "alliance.checkin.submitted.v1", "alliance.session.held.v1"
 MISSED, CLOSED = "alliance.session.missed.v1", "alliance.case.closed.v1"
-WITHDRAWN = "alliance.checkin.withdrawn.v1"
+VOIDED = "alliance.checkin.voided.v1"
 SESSION = {"session_id": str, "therapist_id": str, "team": str}
 CONTRACT: dict[str, dict[str, Any]] = {
     HELD: SESSION,
     MISSED: SESSION | {"by": ("client", "therapist", "unknown")},
     CHECKIN: SESSION
     | {"rater": ("client", "therapist"), "instrument": ("checkin-4/1",), "checkin_id": str, "answers": dict},
-    WITHDRAWN: {"checkin_id": str},
+    VOIDED: {"checkin_id": str},
     CLOSED: {"therapist_id": str, "reason": ("planned", "dropout", "transfer")},
 }
 ITEMS = {"trust", "empathy", "goals", "communication"}
@@ -46,7 +46,7 @@ def a_practice(**overrides: Any) -> Simulation:
 def a_faulty_practice(**overrides: Any) -> Simulation:
     faults: dict[str, Any] = {
         "corrected_share": 0.1,
-        "withdrawn_share": 0.1,
+        "voided_share": 0.1,
         "duplicated_share": 0.1,
         "late_share": 0.1,
     }
@@ -247,20 +247,20 @@ def test_faults_lose_nothing_and_bring_some_events_late_or_twice() -> None:
     assert 0.07 < late / len(arrivals) < 0.13
 
 
-def test_corrections_and_withdrawals_follow_the_checkin_they_are_about() -> None:
+def test_corrections_and_voids_follow_the_checkin_they_are_about() -> None:
     practice = a_faulty_practice()
     first: dict[str, dict[str, Any]] = {}
     followed = Counter[str]()
     for event in practice.events:
         if event["type"] == CHECKIN and "revision" not in event["data"]:
             first[event["data"]["checkin_id"]] = event
-        elif event["type"] in (CHECKIN, WITHDRAWN):
+        elif event["type"] in (CHECKIN, VOIDED):
             original = first[event["data"]["checkin_id"]]
             assert event["subject"] == original["subject"] and event["time"] > original["time"]
             assert event["data"].get("answers") != original["data"]["answers"]
             followed[event["type"]] += 1
     assert all(0.07 < count / len(first) < 0.13 for count in followed.values())
-    assert set(followed) == {CHECKIN, WITHDRAWN}
+    assert set(followed) == {CHECKIN, VOIDED}
 
 
 @pytest.mark.parametrize(

@@ -68,14 +68,14 @@ def as_told(table: Table) -> Table:
 
 
 def a_simulated_practice(engine: Engine) -> Engine:
-    """Twelve weeks of eight therapists, with corrections and withdrawals."""
+    """Twelve weeks of eight therapists, with corrections and voided check-ins."""
     parameters = PracticeParameters(
         first_day=datetime(2026, 1, 5, tzinfo=UTC),
         therapists=8,
         teams=2,
         weeks=12,
         corrected_share=0.02,
-        withdrawn_share=0.02,
+        voided_share=0.02,
     )
     events = [msgspec.to_builtins(event) for event in simulate(parameters).events]
     return Straight().feed(events, batch=1000).store(engine)

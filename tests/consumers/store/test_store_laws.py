@@ -21,7 +21,7 @@ from tests.support.builders import (
     a_closure,
     a_held,
     a_missed,
-    a_withdrawal,
+    a_void,
     an_action,
     an_erasure,
     value_of,
@@ -32,7 +32,7 @@ from tests.support.straight import Straight, memory_store
 
 #: What tells of the order of arrival and of nothing else (docs/rules.md, end of section 6).
 TRACES = {"version", "kafka_partition", "kafka_offset", "kafka_timestamp_ms", "body"}
-LAWFUL = ("events", "checkins", "withdrawals", "sessions", "closures", "flag_actions", "flags", "therapists")
+LAWFUL = ("events", "checkins", "voided_checkins", "sessions", "closures", "flag_actions", "flags", "therapists")
 
 
 def rows_of(engine: Engine) -> dict[str, list[str]]:
@@ -165,7 +165,7 @@ def eventful(case: str) -> list[Json]:
         a_held(3, subject=case, id="same", session_id="s-other"),
         an_action("acknowledged", "f-1", subject=case),
         a_missed(4, subject=case),
-        a_withdrawal("k-2", subject=case),
+        a_void("k-2", subject=case),
         a_closure(9, subject=case),
     ]
 

@@ -37,7 +37,7 @@ def test_a_case_that_stays_down_is_held_against_where_it_stands(level: float) ->
     further = [*down, *steady(40, 47, level - 2)]
     assert [kind for kind, session in kinds(further) if session in (40, 41, 42)] == ["drop"]
     silent = [*down, *(a_held(session) for session in range(40, 60))]
-    assert kinds(silent)[-1][0] == "silence"
+    assert kinds(silent)[-1][0] == "nonresponse"
 
 
 def test_the_check_ins_that_repair_a_low_flag_do_not_raise_it_again() -> None:
@@ -82,7 +82,7 @@ def test_scores_given_to_the_therapist_before_say_nothing_of_where_the_case_stan
 
 def test_a_silence_that_goes_on_is_raised_once() -> None:
     answered = [event for session in range(1, 11) for event in (a_held(session), uneven(session, 8.8))]
-    assert [kind for kind, _ in kinds([*answered, *(a_held(session) for session in range(11, 60))])] == ["silence"]
+    assert [kind for kind, _ in kinds([*answered, *(a_held(session) for session in range(11, 60))])] == ["nonresponse"]
 
 
 def test_forms_without_a_score_and_missed_appointments_let_an_episode_end() -> None:
@@ -134,7 +134,7 @@ def test_a_therapist_who_comes_back_is_known() -> None:
         therapist = "t-b" if session == 6 else "t-a"
         level = 5.0 if session == 11 else 8.0
         events += [uneven(session, 8.8 + 0.1 * (session % 2), therapist=therapist), rated(session, level, therapist)]
-    assert [kind for kind, _ in kinds(events)] == ["split"]
+    assert [kind for kind, _ in kinds(events)] == ["discrepancy"]
 
 
 def test_with_a_new_therapist_a_first_lower_form_is_less_of_a_surprise() -> None:
@@ -150,7 +150,7 @@ def test_later_kinds_join_the_sentence_and_graver_numbers_the_evidence() -> None
         both += [uneven(session, 8.8 + 0.1 * (session % 2) if session < 9 else 6.5)]
         both += [uneven(session, 8.0, rater="therapist", id=f"rated-{session}")]
     (flag,) = flags_of(both)
-    assert flag.kinds[:2] == ["drop", "split"]
+    assert flag.kinds[:2] == ["drop", "discrepancy"]
     assert flag.explanation.endswith("; after session 9 the client was lower than usual and the therapist was not.")
     assert flag.explanation.count(".") == 3  # two decimals and the end
     (watch,) = flags_of([*steady(1, 8, 8.8), uneven(9, 7.1)])

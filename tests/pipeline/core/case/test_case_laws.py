@@ -21,7 +21,7 @@ from tests.support.builders import (
     a_closure,
     a_held,
     a_missed,
-    a_withdrawal,
+    a_void,
     an_action,
     key_of,
     value_of,
@@ -161,9 +161,9 @@ def test_a_corrected_check_in_takes_the_flag_back_visibly() -> None:
     assert supported(latest) == {}
 
 
-def test_a_withdrawn_check_in_takes_its_flag_back() -> None:
+def test_a_voided_check_in_takes_its_flag_back() -> None:
     wrong = a_checkin(5, 4.0, checkin_id="five")
-    _, _, snapshots = told([*a_quiet_case(4), wrong, a_withdrawal("five", 5)])
+    _, _, snapshots = told([*a_quiet_case(4), wrong, a_void("five", 5)])
     assert [flag.status for flag in snapshots] == ["open", "retracted"]
 
 

@@ -8,11 +8,11 @@ from pipeline.core.case.changelog import pack, unpack
 from pipeline.core.records import (
     ActionRecord,
     CheckinRecord,
+    CheckinVoidedRecord,
     ClosedRecord,
     HeldRecord,
     MissedRecord,
     Record,
-    WithdrawalRecord,
 )
 
 digests = st.integers(0, 2**64 - 1)
@@ -40,7 +40,7 @@ records = st.one_of(
         st.booleans(),
         st.integers(0, 2**32 - 1),
     ),
-    st.builds(WithdrawalRecord, *heads, digests),
+    st.builds(CheckinVoidedRecord, *heads, digests),
     st.builds(ActionRecord, *heads, names, names),
     st.builds(ClosedRecord, *heads, names, names),
 )

@@ -70,7 +70,7 @@ def test_held_sessions_without_check_in_become_silence_at_a_later_event() -> Non
     silent = [a_held(session) for session in range(11, 16)]
     assert flags_of([*steady, *silent[:1]]) == []
     (flag,) = flags_of([*steady, *silent])
-    assert flag.kind == "silence"
+    assert flag.kind == "nonresponse"
 
 
 def test_a_client_who_has_never_answered_is_not_silent() -> None:
@@ -91,7 +91,7 @@ def test_the_client_is_down_and_the_therapist_has_not_noticed() -> None:
         for event in (uneven(session, 8.8 + 0.1 * (session % 2)), a_checkin(session, 8.0, rater="therapist"))
     ]
     (flag,) = flags_of([*both, uneven(7, 6.0), a_checkin(7, 8.0, rater="therapist")])
-    assert "split" in flag.kinds
+    assert "discrepancy" in flag.kinds
 
 
 def test_a_form_filled_in_from_right_to_left_is_held_back_once() -> None:

@@ -168,7 +168,7 @@ class Practice:
         if owner := self._case(who).owner:
             self._happens(who, Happening(self._now(), owner, is_closure=True))
 
-    def withdraw(self, who: int) -> None:
+    def void(self, who: int) -> None:
         """The latest check-in counts no more."""
         case = self._case(who)
         given = [one for one in case.events if one.checkin is not None]
@@ -291,9 +291,7 @@ CHECKINS = st.tuples(
     st.just("checkin"), CLIENTS, st.sampled_from(["t-1"] * 6 + ["t-2"]), FORMS, st.sampled_from([0] * 9 + [3])
 )
 #: What happens to one client, or to several at once.
-CHANGES = st.one_of(
-    st.just(("withdraw",)), st.just(("close",)), st.tuples(st.just("held"), st.sampled_from(THERAPISTS))
-)
+CHANGES = st.one_of(st.just(("void",)), st.just(("close",)), st.tuples(st.just("held"), st.sampled_from(THERAPISTS)))
 SEVERAL = st.tuples(CHANGES, st.lists(CLIENTS, min_size=1, max_size=6, unique=True)).map(
     lambda pair: [(pair[0][0], who, *pair[0][1:]) for who in pair[1]]
 )
@@ -368,8 +366,8 @@ def test_an_ingredient_that_fewer_than_five_clients_have_left_is_taken_back_and_
     assert leaks(practice.seen) == []
 
 
-def test_check_ins_that_are_back_after_a_withdrawal_are_no_news() -> None:
-    there_and_back = [one for who in (0, 1) for one in (*answers(who, of="t-2"), ("withdraw", who))]
+def test_check_ins_that_are_back_after_a_void_are_no_news() -> None:
+    there_and_back = [one for who in (0, 1) for one in (*answers(who, of="t-2"), ("void", who))]
     practice = lived(answers(*range(8)) + there_and_back + answers(3))
     assert totals(practice) == [set(range(5)), set(range(8))]
     assert totals(lived(answers(*range(8)) + there_and_back + answers(3, 4, 5)))[2:] == [set(range(8))]

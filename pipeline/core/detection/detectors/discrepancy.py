@@ -1,4 +1,4 @@
-"""`split`: client down, therapist has not noticed; or the therapist down where the client's forms show nothing.
+"""`discrepancy`: client down, therapist has not noticed; or the therapist down where the client's forms show nothing.
 
 In: a history. Out: a signal when both have answered about the newest session and disagree, each measured against the
 own usual answers.
@@ -19,14 +19,14 @@ EASED = 0.5
 RULE = Rule(name="residuals-of-both-raters-apart", version="2", expected_false_flags_per_100=0.08)
 
 
-def split(history: History) -> Signal | None:
+def discrepancy(history: History) -> Signal | None:
     """Speak when client and therapist see the newest session differently."""
     if history.therapist_checkins < FEWEST_CHECKINS:
         return None
     if _is_unnoticed(history):
         return of_strain(
             history,
-            "split",
+            "discrepancy",
             RULE,
             THERAPIST,
             f"After session {history.session_number} the client was lower than usual and the therapist was not.",
@@ -34,7 +34,7 @@ def split(history: History) -> Signal | None:
     if history.is_leading(THERAPIST):
         return of_strain(
             history,
-            "split",
+            "discrepancy",
             RULE,
             THERAPIST,
             f"Up to session {history.session_number} the therapist has rated the work lower than usual, "

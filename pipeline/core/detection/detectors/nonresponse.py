@@ -1,4 +1,4 @@
-"""`silence`: sessions are held but check-ins stop.
+"""`nonresponse`: sessions are held but check-ins stop.
 
 In: a history. Out: a signal when the evidence of strain is over the limit and missing check-ins carry it.
 Never: read a clock (a session is judged at the next thing that happens); blame a client who has never answered one.
@@ -15,7 +15,7 @@ from schemas.flags import Rule
 RULE = Rule(name="strain-odds-missing-check-ins", version="1", expected_false_flags_per_100=0.14)
 
 
-def silence(history: History) -> Signal | None:
+def nonresponse(history: History) -> Signal | None:
     """Speak when check-ins stay away that this client used to give."""
     if not history.points or not history.missing_in_a_row or not history.is_leading(MISSING):
         return None
@@ -23,7 +23,7 @@ def silence(history: History) -> Signal | None:
     which = f"the last {count} sessions" if count > 1 else "the last session"
     return of_strain(
         history,
-        "silence",
+        "nonresponse",
         RULE,
         MISSING,
         f"The client gave no check-in after {which}, which is not to be expected of this client in this practice.",
