@@ -18,14 +18,14 @@ from threading import Event
 from kafka import KafkaProducer
 
 from deploy.local.kafka import Kafka
+from deploy.testbed.alertmanager import Alertmanager, configuration
+from deploy.testbed.flags import a_flag
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
+from deploy.testbed.webhook import Webhook
 from schemas.codec import encode
 from schemas.topics import FLAGS
-from tests.support.alertmanager import Alertmanager, configuration
-from tests.support.flags import a_flag
-from tests.support.processes import Processes
-from tests.support.system import System
-from tests.support.waiting import wait_until
-from tests.support.webhook import Webhook
 
 
 def raised(bootstrap: str, count: int, per_second: int) -> dict[str, float]:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy.testbed.builders import a_checkin, value_of
+from deploy.testbed.kafka import Kafka, create_topics
 from pipeline.ingest.files.report import ConsoleReport
 from pipeline.ingest.files.sender import send_file
 from pipeline.runtime import kafka as log
@@ -18,8 +20,6 @@ from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 from tests.pipeline.ingest.gateway.doorway import now_ms
 from tests.pipeline.ingest.gateway.gateway_server import BATCHED, a_gateway
-from tests.support.builders import a_checkin, value_of
-from tests.support.kafka import Kafka, create_topics
 
 LINES = 100_000
 REQUESTS = 500

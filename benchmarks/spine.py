@@ -24,16 +24,16 @@ from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.store import tables
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from deploy.testbed.builders import LATE_MS, a_checkin, key_of, value_of
+from deploy.testbed.postgres import new_database
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from pipeline.core.acceptance import Accepted, accept
 from pipeline.core.case import state as case
 from pipeline.core.detection.prior import Yardstick, yardsticks_of
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
-from tests.support.builders import LATE_MS, a_checkin, key_of, value_of
-from tests.support.postgres import new_database
-from tests.support.processes import Processes
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 INSTRUMENTS = load_instruments(None)
 Records = list[tuple[bytes, bytes]]

@@ -28,15 +28,15 @@ from consumers.store.run import MeteredSink, collect_seldom
 from consumers.store.sink import TOPICS, StoreSink
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from deploy.testbed.builders import key_of, value_of
+from deploy.testbed.kafka import Record as Sent
+from deploy.testbed.kafka import create_topics, produce, unique_name
+from deploy.testbed.postgres import new_database
 from pipeline.core.acceptance import Accepted, accept
 from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
-from tests.support.builders import key_of, value_of
-from tests.support.kafka import Record as Sent
-from tests.support.kafka import create_topics, produce, unique_name
-from tests.support.postgres import new_database
 
 INSTRUMENTS = load_instruments(None)
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)

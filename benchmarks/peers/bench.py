@@ -20,11 +20,11 @@ from benchmarks.peers.task import Task
 from benchmarks.peers.topics import make
 from deploy.local.child import Child
 from deploy.local.packages import last_words
+from deploy.testbed.kafka import delete_topics, end_offsets, topic_names, unique_name
+from deploy.testbed.waiting import wait_until
 from pipeline.runtime.kafka import topic_table
 from pipeline.runtime.settings import Settings
 from schemas.topics import CASES, EVENTS
-from tests.support.kafka import delete_topics, end_offsets, topic_names, unique_name
-from tests.support.waiting import wait_until
 
 MOST_SECONDS = 600
 

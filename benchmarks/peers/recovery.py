@@ -13,8 +13,8 @@ from benchmarks.peers.bench import clean, running, wait_until_done
 from benchmarks.peers.loads import Load, by_partition, many_cases, produce
 from benchmarks.peers.runners import Runner
 from benchmarks.peers.topics import make
+from deploy.testbed.kafka import delete_topics, end_offsets, unique_name
 from schemas.topics import CASES
-from tests.support.kafka import delete_topics, end_offsets, unique_name
 
 MOST_SECONDS = 120
 #: Second check-ins that come in while the runner is away; one of them is enough to see that it goes on.

@@ -16,8 +16,8 @@ from benchmarks.peers.environment import peers_python
 from benchmarks.peers.task import Task
 from deploy.local.child import Child
 from deploy.local.places import ROOT
+from deploy.testbed.processes import child_environment
 from schemas.topics import CASES
-from tests.support.processes import child_environment
 
 
 class Runner(NamedTuple):

@@ -10,7 +10,7 @@ from contextlib import closing
 from kafka import KafkaConsumer
 
 from benchmarks.peers.loads import PARTITIONS
-from tests.support.kafka import create_topics, partitions_of
+from deploy.testbed.kafka import create_topics, partitions_of
 
 
 def make(broker: str, topics: Mapping[str, Mapping[str, str]]) -> None:

@@ -14,10 +14,10 @@ from kafka.errors import KafkaTimeoutError
 
 from consumers import loop
 from deploy.local.ports import LOOPBACK
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from pipeline.runtime.health import Health, listen
-from tests.support.processes import Processes
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 #: Nobody listens there.
 NOWHERE = "127.0.0.1:1"

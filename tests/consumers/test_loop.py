@@ -8,10 +8,10 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.loop import LogIsShorter, LogStartsLater, Loop, Overtaken, Record, Unavailable
+from deploy.testbed.kafka import Kafka, create_topics, produce, unique_name
+from deploy.testbed.kafka import Record as Sent
+from deploy.testbed.waiting import wait_until
 from pipeline.runtime.health import Health
-from tests.support.kafka import Kafka, create_topics, produce, unique_name
-from tests.support.kafka import Record as Sent
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

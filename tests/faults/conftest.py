@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka import Kafka, delete_topics, topic_names, unique_name
-from tests.support.processes import Processes
+from deploy.testbed.kafka import Kafka, delete_topics, topic_names, unique_name
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
 from tests.support.sizes import IS_LONG
-from tests.support.system import System
 
 SEED = int(os.environ.get("FAULTS_SEED", random.SystemRandom().randrange(10_000) if IS_LONG else 1))
 #: A killed member of a group is missed after this long.

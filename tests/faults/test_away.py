@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgres import Postgres
-from tests.support.builders import a_checkin
-from tests.support.kafka import Kafka
-from tests.support.postgres import new_database
-from tests.support.processes import Processes
-from tests.support.system import System
-from tests.support.waiting import wait_until
+from deploy.testbed.builders import a_checkin
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.postgres import new_database
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

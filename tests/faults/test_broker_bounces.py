@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka import Kafka
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace
 from tests.support.load import coming_in, has_moved_on, stale_worker_started_again
-from tests.support.processes import Processes
 from tests.support.reference import assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import pace
 
 pytestmark = pytest.mark.kafka
 

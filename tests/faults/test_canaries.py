@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.alertmanager import Alertmanager
-from tests.support.builders import a_checkin, a_closure, a_held, an_erasure, value_of
-from tests.support.kafka import Kafka
-from tests.support.processes import Processes
-from tests.support.system import System
-from tests.support.waiting import wait_until
-from tests.support.webhook import Webhook
+from deploy.testbed.alertmanager import Alertmanager
+from deploy.testbed.builders import a_checkin, a_closure, a_held, an_erasure, value_of
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
+from deploy.testbed.webhook import Webhook
 
 pytestmark = pytest.mark.kafka
 

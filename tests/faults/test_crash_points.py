@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from deploy.testbed.alertmanager import Alertmanager
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from tests.faults.conftest import fresh_system
-from tests.support.alertmanager import Alertmanager
+from tests.support.crash_points import start_crashing
 from tests.support.crashing import REACHED, points_of
-from tests.support.kafka import Kafka
-from tests.support.processes import Processes
 from tests.support.reference import assert_all_open_flags_are_told, assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -45,7 +46,7 @@ def crash_at(system: System, points: dict[str, str | None]) -> None:
     """Start the processes that have a point left, the others as they are, and see each end where it was to end."""
     meant = {command: point for command, point in points.items() if point is not None}
     for command, point in meant.items():
-        system.start_crashing(command, point)
+        start_crashing(system, command, point)
     if points["store"] is None:
         system.start("store")
     if points["worker"] == "in-rebalance":

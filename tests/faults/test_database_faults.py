@@ -8,15 +8,15 @@ import psycopg
 import pytest
 
 from deploy.local.postgres import Postgres
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.postgres import new_database
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace, wait_until
 from tests.faults.conftest import fresh_system
-from tests.support.kafka import Kafka
 from tests.support.load import coming_in
-from tests.support.postgres import new_database
-from tests.support.processes import Processes
 from tests.support.reference import assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import pace, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

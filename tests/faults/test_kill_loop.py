@@ -8,17 +8,17 @@ import pytest
 from sqlalchemy import select
 
 from consumers.store import tables
+from deploy.testbed.alertmanager import Alertmanager
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace, wait_until
 from tests.faults.conftest import fresh_system
 from tests.support import reference
-from tests.support.alertmanager import Alertmanager
 from tests.support.audit import Audit
-from tests.support.kafka import Kafka
 from tests.support.load import coming_in
-from tests.support.processes import Processes
 from tests.support.reference import assert_all_open_flags_are_told, assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import pace, wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -4,13 +4,13 @@ import pytest
 from sqlalchemy import select, update
 
 from consumers.store import tables
+from deploy.testbed.builders import Json, a_checkin
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from schemas.topics import EVENTS
 from tests.support.audit import Audit
-from tests.support.builders import Json, a_checkin
 from tests.support.reference import assert_equals_the_reference
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -9,15 +9,15 @@ from kafka import KafkaProducer
 from sqlalchemy import select
 
 from consumers.store import tables
+from deploy.testbed.builders import a_checkin, a_held, an_event, value_of
+from deploy.testbed.kafka import records_of
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from schemas.refusals import Reason
 from schemas.topics import EVENTS, REJECTED
-from tests.support.builders import a_checkin, a_held, an_event, value_of
 from tests.support.header_names import OddName
-from tests.support.kafka import records_of
 from tests.support.reference import assert_equals_the_reference
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

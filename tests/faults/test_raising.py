@@ -2,14 +2,15 @@
 
 import pytest
 
+from deploy.testbed.builders import a_checkin
+from deploy.testbed.kafka import committed_offsets
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace, wait_until
 from schemas.topics import EVENTS
-from tests.support.builders import a_checkin
+from tests.support.crash_points import start_crashing
 from tests.support.crashing import REACHED_LINE
-from tests.support.kafka import committed_offsets
 from tests.support.reference import assert_equals_the_reference
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import pace, wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -36,7 +37,7 @@ def test_a_worker_that_raises_has_acknowledged_nothing_of_it_and_a_new_one_does_
     for turn in range(TURNS):
         for act in ("bug", "cancel"):
             send_check_ins(system, f"{turn}-{act}")
-            raising = system.start_crashing("worker", "before-outputs", act=act)
+            raising = start_crashing(system, "worker", "before-outputs", act=act)
             raising.wait_for_line(REACHED_LINE)
             pace(COMMIT_SECONDS)
             assert committed(system) == before, f"{act}: {raising.output()}"
@@ -52,7 +53,7 @@ def test_a_store_that_raises_has_written_nothing_of_it_and_a_new_one_does_it(sys
     for turn in range(TURNS):
         for point in ("before-commit", "after-commit"):
             send_check_ins(system, f"{turn}-{point}")
-            raising = system.start_crashing("store", point, act="bug")
+            raising = start_crashing(system, "store", point, act="bug")
             assert raising.wait(60) == EXIT_TRACEBACK, raising.output()
     system.start("store")
     assert_equals_the_reference(system)
@@ -64,7 +65,7 @@ def test_a_worker_that_hangs_and_waits_for_nothing_is_seen_by_its_standstill(sys
 
     system.start("store")
     send_check_ins(system, "hang")
-    hanging = system.start_crashing("worker", "before-outputs", act="hang")
+    hanging = start_crashing(system, "worker", "before-outputs", act="hang")
     hanging.wait_for_line(REACHED_LINE)
     wait_until(lambda: standstill() > 3.0, 60, lambda: f"a standstill; {standstill()}\n{hanging.output()}")
     assert system.health("worker")["status"] == "ok", "nothing else would tell"

@@ -5,13 +5,13 @@ from time import monotonic
 
 import pytest
 
+from deploy.testbed.kafka import committed_offsets
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from schemas.topics import EVENTS as TOPIC
-from tests.support.kafka import committed_offsets
 from tests.support.load import coming_in
 from tests.support.reference import assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

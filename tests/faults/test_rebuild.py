@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from consumers.store import tables
+from deploy.testbed.builders import a_checkin, an_erasure, value_of
+from deploy.testbed.kafka import unique_name
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from tests.support import reference
-from tests.support.builders import a_checkin, an_erasure, value_of
-from tests.support.kafka import unique_name
-from tests.support.processes import Processes
 from tests.support.reference import assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

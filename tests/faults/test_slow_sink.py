@@ -8,15 +8,15 @@ from kafka import TopicPartition
 from sqlalchemy import select
 
 from consumers.store import tables
+from deploy.testbed.kafka import Kafka, committed_offsets, end_offsets
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace, wait_until
 from schemas.topics import EVENTS as TOPIC
 from tests.faults.conftest import SESSION_SECONDS, fresh_system
-from tests.support.kafka import Kafka, committed_offsets, end_offsets
 from tests.support.load import coming_in
-from tests.support.processes import Processes
 from tests.support.reference import assert_equals_the_reference, practice
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import pace, wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka import Kafka
-from tests.support.processes import Processes
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from tests.support.reference import assert_equals_the_reference, distinct_of, practice, wait_for_events
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

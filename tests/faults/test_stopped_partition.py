@@ -6,16 +6,16 @@ import pytest
 from sqlalchemy import select
 
 from consumers.store import tables
+from deploy.testbed.builders import Json, a_checkin, a_held
+from deploy.testbed.kafka import Kafka, committed_offsets
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace, wait_until
 from pipeline.core.rejection_limit import MOST_IN_A_ROW
 from pipeline.worker.faust.durable_producer import hash_of
 from schemas.topics import EVENTS
 from tests.faults.conftest import fresh_system
-from tests.support.builders import Json, a_checkin, a_held
-from tests.support.kafka import Kafka, committed_offsets
-from tests.support.processes import Processes
 from tests.support.reference import assert_equals_the_reference
-from tests.support.system import System
-from tests.support.waiting import pace, wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -21,13 +21,13 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.store.tables import metadata, positions
 from deploy.local.ports import LOOPBACK
+from deploy.testbed.builders import Json
+from deploy.testbed.waiting import wait_until
 from pipeline.runtime.settings import Settings
 from schemas.topics import EVENTS
 from tests.images.engine import Engine
 from tests.images.stand_ins import RECEIVER, services
 from tests.images.steps import step
-from tests.support.builders import Json
-from tests.support.waiting import wait_until
 
 PROJECT = "alliance-images-test"
 OVERRIDE = "docker-compose.images-test.yml"

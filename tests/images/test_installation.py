@@ -6,10 +6,10 @@ The tests stand in the order of an installation's life, and each begins where th
 from time import time
 from typing import Any
 
+from deploy.testbed.builders import ITEMS, Json, a_checkin, a_held, an_action
+from deploy.testbed.waiting import wait_until
 from tests.images.installation import WORKLIST, Installation
 from tests.images.steps import step
-from tests.support.builders import ITEMS, Json, a_checkin, a_held, an_action
-from tests.support.waiting import wait_until
 
 THERAPIST = "t-images"
 #: As many as it takes for scores to be published; with one more it would depend on the order how many are.

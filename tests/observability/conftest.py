@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from deploy.testbed.prometheus import Prometheus
 from tests.observability.history import write_history
-from tests.support.prometheus import Prometheus
 
 #: Samples of the practice lie six hours apart, not thirty seconds.
 LOOKBACK = "6h1m"

@@ -20,12 +20,12 @@ from prometheus_client.samples import Sample
 from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.exporter.series import FlagMeters, TherapistCollector
 from consumers.exporter.state import Book
+from deploy.testbed.builders import Json, an_action
+from deploy.testbed.straight import Straight, StraightRecord
 from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag, decode_therapist
 from schemas.flags import LIVE_STATUSES, Flag
 from schemas.topics import FLAGS, THERAPISTS
-from tests.support.builders import Json, an_action
-from tests.support.straight import Straight, StraightRecord
 
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 WEEKS = 26

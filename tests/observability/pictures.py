@@ -11,12 +11,12 @@ from pathlib import Path
 from deploy.grafana.dashboards.write import FOLDER
 from deploy.local.console import announced, run_for_person
 from deploy.local.places import ROOT
+from deploy.testbed.prometheus import Prometheus
 from tests.observability.conftest import LOOKBACK
 from tests.observability.drawing.page import page_of
 from tests.observability.drawing.photo import photograph
 from tests.observability.history import NOW, write_history
 from tests.observability.resolving import Look, everything
-from tests.support.prometheus import Prometheus
 
 IMAGES = ROOT / "docs" / "images"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.support.prometheus import Prometheus
+from deploy.testbed.prometheus import Prometheus
 
 Json = dict[str, Any]
 ALL = "$__all"

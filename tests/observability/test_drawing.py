@@ -15,12 +15,12 @@ import pytest
 
 from deploy.grafana.dashboards.write import FOLDER
 from deploy.local.places import ROOT
+from deploy.testbed.prometheus import Prometheus
 from tests.observability.drawing.fields import NotUnderstood, formatted
 from tests.observability.drawing.page import Page, page_of
 from tests.observability.drawing.photo import photograph, size_of
 from tests.observability.history import BEGINNER, NOW
 from tests.observability.resolving import Look, everything
-from tests.support.prometheus import Prometheus
 
 Json = dict[str, Any]
 DASHBOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}

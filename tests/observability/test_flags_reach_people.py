@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from deploy.local.parts import program
+from deploy.testbed.alertmanager import Alertmanager
+from deploy.testbed.builders import a_checkin, an_action
+from deploy.testbed.flags import a_flag, flag_record, tombstone
+from deploy.testbed.kafka import Kafka, Record, produce, records_of
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
+from deploy.testbed.webhook import Webhook
 from schemas.topics import FLAGS
-from tests.support.alertmanager import Alertmanager
-from tests.support.builders import a_checkin, an_action
-from tests.support.flags import a_flag, flag_record, tombstone
-from tests.support.kafka import Kafka, Record, produce, records_of
-from tests.support.processes import Processes
 from tests.support.sizes import sized
-from tests.support.system import System
-from tests.support.waiting import wait_until
-from tests.support.webhook import Webhook
 
 pytestmark = pytest.mark.kafka
 

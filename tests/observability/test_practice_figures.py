@@ -12,15 +12,15 @@ import yaml
 from consumers.notifier import alertmanager as api
 from deploy.local.places import ROOT
 from deploy.local.prometheus import Prometheus
+from deploy.testbed.alertmanager import Alertmanager, configuration
+from deploy.testbed.kafka import Kafka, Record, produce
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
+from deploy.testbed.webhook import Webhook
 from schemas.codec import encode
 from schemas.summaries import Day, Publication, TherapistSummary
 from schemas.topics import THERAPISTS
-from tests.support.alertmanager import Alertmanager, configuration
-from tests.support.kafka import Kafka, Record, produce
-from tests.support.processes import Processes
-from tests.support.system import System
-from tests.support.waiting import wait_until
-from tests.support.webhook import Webhook
 
 pytestmark = pytest.mark.kafka
 

@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 
 from alliance.simulation.practice import PracticeParameters, simulate
+from deploy.testbed.builders import LATE_MS, Json, key_of, value_of
+from deploy.testbed.straight import Straight, memory_store
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
 from tests.oracle.acceptance import Record
@@ -23,9 +25,7 @@ from tests.oracle.instruments import SHIPPED, Instrument, load
 from tests.oracle.reference import expected_store
 from tests.oracle.test_episodes import LOW_AND_SILENT
 from tests.oracle.turbulent import turbulent
-from tests.support.builders import LATE_MS, Json, key_of, value_of
 from tests.support.histories import histories
-from tests.support.straight import Straight, memory_store
 
 FAULTS = ("duplicated_share", "corrected_share", "voided_share", "late_share")
 

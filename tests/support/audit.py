@@ -14,13 +14,13 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from consumers.store import tables
+from deploy.testbed.system import System
 from schemas import refusals
 from schemas.codec import decode_flag, decode_therapist
 from schemas.topics import EVENTS, FLAGS, REJECTED, THERAPISTS
 from tests.oracle.acceptance import accept
 from tests.oracle.instruments import load
 from tests.oracle.shapes import ERASED
-from tests.support.system import System
 
 POLL_MS = 200
 INSTRUMENTS = load()

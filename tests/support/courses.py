@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from alliance.evaluation.backtest import backtest
+from deploy.testbed.builders import ITEMS, Json, a_checkin
 from schemas.flags import Flag
-from tests.support.builders import ITEMS, Json, a_checkin
 
 
 def flags_of(events: Sequence[Json]) -> list[Flag]:

@@ -6,9 +6,9 @@ Never: an erasure (its effect on later events is a refusal, which depends on ord
 
 from hypothesis import strategies as st
 
+from deploy.testbed.builders import ITEMS, Json, a_checkin, a_closure, a_held, a_missed, a_void, an_action, at
 from pipeline.core.case.episode import flag_id
 from pipeline.core.records import digest64
-from tests.support.builders import ITEMS, Json, a_checkin, a_closure, a_held, a_missed, a_void, an_action, at
 
 SESSIONS = st.integers(1, 14)
 #: Mostly at the ceiling, sometimes far down: enough to open and to repair flags.

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 from kafka.errors import KafkaError
 
+from deploy.testbed.builders import Json
+from deploy.testbed.system import System
+from deploy.testbed.waiting import pace, wait_until
 from pipeline.worker.faust.exits import EXIT_STALE
-from tests.support.builders import Json
-from tests.support.system import System
-from tests.support.waiting import pace, wait_until
 
 PAUSE_SECONDS = 0.5
 

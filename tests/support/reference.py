@@ -11,15 +11,15 @@ from sqlalchemy import select
 
 from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.store import tables
+from deploy.testbed.alertmanager import Alertmanager
+from deploy.testbed.builders import Json
+from deploy.testbed.kafka import records_of
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 from schemas.topics import EVENTS
 from tests.oracle.compare import actual_store, differences
 from tests.oracle.reference import expected_store
 from tests.support import safeguards
-from tests.support.alertmanager import Alertmanager
-from tests.support.builders import Json
-from tests.support.kafka import records_of
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 #: For reading a log of a million records.
 LOG_SECONDS = 600.0

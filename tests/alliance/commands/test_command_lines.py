@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from alliance.cli import main
-from tests.support.kafka import Kafka
-from tests.support.processes import Processes
-from tests.support.system import System
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
 
 
 def test_the_list_of_commands_cuts_no_description_off() -> None:

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from alliance.cli import main
 from consumers.store.database import migrate, newest_revision, open_engine
 from deploy.local.places import ROOT
-from tests.support.alertmanager import Alertmanager
+from deploy.testbed.alertmanager import Alertmanager
 
 #: Nobody listens there.
 NOWHERE = "127.0.0.1:1"

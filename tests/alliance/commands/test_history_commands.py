@@ -13,8 +13,8 @@ import alliance.evaluation.backtest
 import alliance.evaluation.plots
 from alliance.cli import main
 from alliance.evaluation.plots import PlotsUnavailable
+from deploy.testbed.builders import Json, a_checkin, value_of
 from pipeline.core.detection.prior import DEFAULT_PRIOR, decode_prior, encode_prior
-from tests.support.builders import Json, a_checkin, value_of
 
 COMMANDS: dict[str, str] = {"backtest": "--flags", "calibrate": "--out"}
 

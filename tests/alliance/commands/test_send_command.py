@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from deploy.local.places import ROOT
+from deploy.testbed.kafka import Kafka, create_topics, records_of
+from deploy.testbed.processes import child_environment
 from schemas.topics import EVENTS
 from tests.pipeline.ingest.files.test_send import HEADER, MAPPING, held
-from tests.support.kafka import Kafka, create_topics, records_of
-from tests.support.processes import child_environment
 
 FULL = Path("/dev/full")
 OWN_FORM_AS_CHECKIN = (

@@ -13,9 +13,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from alliance.demo.broker import API_VERSION, RETAINED_BYTES_PER_PARTITION, EmbeddedBroker, EmbeddedBrokerError
+from deploy.testbed.kafka import subscribe
+from deploy.testbed.waiting import wait_until
 from pipeline.worker.faust.state_table import leave_no_folder
-from tests.support.kafka import subscribe
-from tests.support.waiting import wait_until
 
 EVENTS = "events"
 SESSION_SECONDS = 3

@@ -12,9 +12,9 @@ import pytest
 
 from alliance.demo.plan import Label, Plan, Wishes, make_plan
 from alliance.demo.stage import history_end
-from tests.support.kafka import Kafka
-from tests.support.processes import Process, Processes
-from tests.support.waiting import wait_until
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Process, Processes
+from deploy.testbed.waiting import wait_until
 
 ROOMS = {"worker", "store", "exporter", "gateway"}
 #: From the start to the end of a small demonstration, on a machine that does other things as well.

@@ -12,11 +12,11 @@ from alliance.demo import feed
 from alliance.demo.broker import API_VERSION, EmbeddedBroker
 from alliance.demo.feed import Feeder, QuickClock
 from alliance.demo.plan import Sending
+from deploy.testbed.kafka import subscribe
+from deploy.testbed.waiting import wait_until
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.settings import Settings
 from schemas.topics import EVENTS
-from tests.support.kafka import subscribe
-from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 STARTED = NOW - timedelta(days=28)

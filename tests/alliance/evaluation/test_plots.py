@@ -9,9 +9,9 @@ import pytest
 
 from alliance.evaluation.backtest import backtest
 from alliance.evaluation.plots import Episode, Picture, drawn, picture_of, plot_flagged, pyplot
+from deploy.testbed.builders import Json, a_checkin, a_closure, a_held, a_missed, an_action
 from pipeline.core.detection.history import Point
 from schemas.flags import Flag
-from tests.support.builders import Json, a_checkin, a_closure, a_held, a_missed, an_action
 
 
 def a_drop(subject: str = "c-1") -> list[Json]:

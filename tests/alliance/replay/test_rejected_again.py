@@ -15,6 +15,8 @@ from alliance.replay.rejected import RejectedId, list_rejected, replay_rejected
 from consumers.store.database import migrate, open_engine
 from consumers.store.sink import StoreSink
 from consumers.store.tables import rejected
+from deploy.testbed.builders import Json, a_checkin, a_held, an_erasure, key_of, value_of
+from deploy.testbed.kafka import Kafka, create_topics, records_of, unique_name
 from pipeline.core.acceptance import Refused, accept
 from pipeline.ingest.admission import HEADERS
 from pipeline.runtime import kafka as log
@@ -26,8 +28,6 @@ from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
 from schemas.topics import EVENTS, REJECTED
 from tests.pipeline.ingest.gateway.doorway import OWN_INSTRUMENT, an_impatient_producer, now_ms
-from tests.support.builders import Json, a_checkin, a_held, an_erasure, key_of, value_of
-from tests.support.kafka import Kafka, create_topics, records_of, unique_name
 
 pytestmark = pytest.mark.kafka
 

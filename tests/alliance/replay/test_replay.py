@@ -13,14 +13,8 @@ from alliance.replay.archive import PAGE, send_archive, tally
 from alliance.replay.target import left
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
-from pipeline.ingest.admission import HEADERS
-from pipeline.runtime import kafka as log
-from pipeline.runtime.producers import close
-from pipeline.runtime.settings import Settings, from_environment
-from schemas.topics import EVENTS
-from tests.oracle.compare import actual_store, differences
-from tests.support.builders import Json, a_checkin, an_erasure, key_of, value_of
-from tests.support.kafka import (
+from deploy.testbed.builders import Json, a_checkin, an_erasure, key_of, value_of
+from deploy.testbed.kafka import (
     Kafka,
     Record,
     create_topics,
@@ -31,11 +25,17 @@ from tests.support.kafka import (
     topic_names,
     unique_name,
 )
-from tests.support.processes import Processes
+from deploy.testbed.processes import Processes
+from deploy.testbed.straight import Straight
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
+from pipeline.ingest.admission import HEADERS
+from pipeline.runtime import kafka as log
+from pipeline.runtime.producers import close
+from pipeline.runtime.settings import Settings, from_environment
+from schemas.topics import EVENTS
+from tests.oracle.compare import actual_store, differences
 from tests.support.reference import distinct_of, practice
-from tests.support.straight import Straight
-from tests.support.system import System
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from consumers.exporter.series import FlagMeters, TherapistCollector
 from consumers.exporter.state import Book, Window, window
+from deploy.testbed.builders import ITEMS, Json, a_checkin, a_held, an_action
+from deploy.testbed.straight import Straight
 from schemas.codec import decode_flag, decode_therapist
 from schemas.summaries import Day
 from schemas.topics import FLAGS, THERAPISTS
-from tests.support.builders import ITEMS, Json, a_checkin, a_held, an_action
-from tests.support.straight import Straight
 
 NOW = datetime(2026, 2, 20, tzinfo=UTC)
 

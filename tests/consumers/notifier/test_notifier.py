@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from consumers.notifier.alertmanager import Alertmanager, Away, Refused
 from consumers.notifier.alerts import LEASE, Alert, Board, Change, alert_of, begun, ended
+from deploy.testbed.flags import OPENED_AT, a_flag
 from schemas.flags import KINDS, SEVERITIES, STATUSES, Flag
-from tests.support.flags import OPENED_AT, a_flag
 
 NOW = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)
 WORKLIST = "https://worklist.practice.invalid/flags"

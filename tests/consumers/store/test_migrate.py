@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from consumers.store.database import migrate, newest_revision, open_engine, revision_of
-from tests.support.processes import Processes
-from tests.support.waiting import wait_until
+from deploy.testbed.processes import Processes
+from deploy.testbed.waiting import wait_until
 
 ANOTHER_STORE = (
     "import sys; from consumers.store.database import migrate, open_engine; migrate(open_engine(sys.argv[1]))"

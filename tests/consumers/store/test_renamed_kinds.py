@@ -15,13 +15,13 @@ from sqlalchemy import Engine, select, text
 from consumers.store import tables
 from consumers.store.database import MIGRATIONS, migrate, open_engine
 from consumers.store.sink import StoreSink
+from deploy.testbed.builders import LATE_MS, a_checkin, a_void, key_of, value_of
+from deploy.testbed.flags import a_flag, flag_record
+from deploy.testbed.straight import INSTRUMENTS, Straight, StraightRecord
 from pipeline.core.acceptance import Refused, accept
 from schemas.codec import decode_flag, encode
 from schemas.refusals import Reason
 from schemas.topics import FLAGS
-from tests.support.builders import LATE_MS, a_checkin, a_void, key_of, value_of
-from tests.support.flags import a_flag, flag_record
-from tests.support.straight import INSTRUMENTS, Straight, StraightRecord
 
 OLD_TYPE = b"alliance.checkin.withdrawn.v1"
 RENAMED_FLAGS = [

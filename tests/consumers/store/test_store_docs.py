@@ -15,7 +15,7 @@ from consumers.store import tables
 from consumers.store.database import migrate, open_engine
 from consumers.store.rows import case_digest
 from deploy.local.places import ROOT
-from tests.support.straight import Straight, memory_store
+from deploy.testbed.straight import Straight, memory_store
 
 PAGE = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)

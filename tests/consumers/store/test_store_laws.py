@@ -14,8 +14,7 @@ from sqlalchemy import Engine, select
 
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
-from schemas.topics import REJECTED
-from tests.support.builders import (
+from deploy.testbed.builders import (
     Json,
     a_checkin,
     a_closure,
@@ -26,9 +25,10 @@ from tests.support.builders import (
     an_erasure,
     value_of,
 )
+from deploy.testbed.straight import Straight, memory_store
+from schemas.topics import REJECTED
 from tests.support.histories import histories
 from tests.support.sizes import sized
-from tests.support.straight import Straight, memory_store
 
 #: What tells of the order of arrival and of nothing else (docs/rules.md, end of section 6).
 TRACES = {"version", "kafka_partition", "kafka_offset", "kafka_timestamp_ms", "body"}

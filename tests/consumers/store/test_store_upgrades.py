@@ -15,9 +15,9 @@ from sqlalchemy import Engine, select, text
 from consumers.store import tables
 from consumers.store.database import MIGRATIONS, migrate, open_engine
 from consumers.store.sink import StoreSink
+from deploy.testbed.builders import a_checkin
+from deploy.testbed.straight import INSTRUMENTS, Straight, StraightRecord, memory_store
 from schemas.topics import THERAPISTS
-from tests.support.builders import a_checkin
-from tests.support.straight import INSTRUMENTS, Straight, StraightRecord, memory_store
 
 #: A therapist as version 0.1 wrote it before ingredients were counted.
 OLD_SUMMARY = b"""{"therapist_id": "t-1", "team": "north", "version": %d, "last_event_at": "2026-02-19T10:00:00Z",

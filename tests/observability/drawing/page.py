@@ -7,9 +7,9 @@ Never: a script, a font or a picture from elsewhere.
 from dataclasses import dataclass
 from html import escape
 
+from deploy.testbed.prometheus import Prometheus
 from tests.observability.drawing.panels import Box, draw
 from tests.observability.resolving import ALL, Look, variables_of
-from tests.support.prometheus import Prometheus
 
 COLUMN, ROW, GAP, HEAD, MARGIN = 54, 34, 8, 30, 12
 TOP = 92

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from alliance.cli import main
 from deploy.local.ports import LOOPBACK
+from deploy.testbed.kafka import Kafka
 from pipeline.runtime.health import API_VERSIONS, Health, answers, is_kafka, listen, serve
-from tests.support.kafka import Kafka
 
 PROCESSES = ("worker", "store", "exporter", "notifier", "gateway")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka import Kafka
-from tests.support.processes import Processes
+from deploy.testbed.kafka import Kafka
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
 from tests.support.reference import assert_equals_the_reference, practice, wait_for_events
-from tests.support.system import System
 
 pytestmark = pytest.mark.kafka
 

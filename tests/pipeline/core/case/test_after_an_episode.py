@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.support.builders import Json, a_checkin, a_held, a_missed, an_action
+from deploy.testbed.builders import Json, a_checkin, a_held, a_missed, an_action
 from tests.support.courses import flags_of, steady, uneven
 
 

@@ -8,13 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.acceptance import Accepted, accept
-from pipeline.core.case import state as case
-from pipeline.core.case.timeline import course_of
-from pipeline.core.detection.prior import yardsticks_of
-from pipeline.core.records import record_of
-from schemas.flags import Flag
-from tests.support.builders import (
+from deploy.testbed.builders import (
     LATE_MS,
     Json,
     a_checkin,
@@ -26,8 +20,14 @@ from tests.support.builders import (
     key_of,
     value_of,
 )
+from deploy.testbed.straight import INSTRUMENTS
+from pipeline.core.acceptance import Accepted, accept
+from pipeline.core.case import state as case
+from pipeline.core.case.timeline import course_of
+from pipeline.core.detection.prior import yardsticks_of
+from pipeline.core.records import record_of
+from schemas.flags import Flag
 from tests.support.histories import histories
-from tests.support.straight import INSTRUMENTS
 
 YARDSTICKS = yardsticks_of(INSTRUMENTS)
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploy.testbed.builders import START, Json, a_checkin, a_closure, a_held, a_missed
 from pipeline.core.detection.detectors import DETECTORS
 from pipeline.core.detection.level import Level
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from schemas.flags import KINDS
-from tests.support.builders import START, Json, a_checkin, a_closure, a_held, a_missed
 from tests.support.courses import flags_of, steady, uneven
 
 

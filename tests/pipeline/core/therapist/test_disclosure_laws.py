@@ -18,13 +18,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from deploy.testbed.builders import ITEMS
+from deploy.testbed.straight import INSTRUMENTS
 from pipeline.core.therapist import disclosure
 from pipeline.core.therapist import summary as therapist
 from pipeline.core.therapist.disclosure import FEWEST_CASES, FEWEST_CONTRIBUTORS, TOTAL
 from schemas.summaries import CaseSummary, Publication
-from tests.support.builders import ITEMS
 from tests.support.sizes import sized
-from tests.support.straight import INSTRUMENTS
 
 START = datetime(2026, 1, 5, 10, tzinfo=UTC)
 THERAPISTS = ("t-1", "t-2")

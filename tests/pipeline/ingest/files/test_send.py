@@ -14,6 +14,8 @@ import pytest
 from kafka import KafkaProducer
 from rich.console import Console
 
+from deploy.testbed.builders import Json, a_checkin, a_held, value_of
+from deploy.testbed.kafka import Kafka, Record, create_topics, records_of, unique_name
 from pipeline.core.acceptance import Refused
 from pipeline.ingest.admission import HEADERS
 from pipeline.ingest.files import sender as send
@@ -27,8 +29,6 @@ from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import Reason
 from tests.pipeline.ingest.gateway.doorway import OWN_INSTRUMENT, an_impatient_producer, now_ms
-from tests.support.builders import Json, a_checkin, a_held, value_of
-from tests.support.kafka import Kafka, Record, create_topics, records_of, unique_name
 
 pytestmark = pytest.mark.kafka
 

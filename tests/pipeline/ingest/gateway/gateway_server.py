@@ -13,13 +13,13 @@ import httpx
 import uvicorn
 
 from deploy.local.ports import LOOPBACK, free_port
+from deploy.testbed.waiting import wait_until
 from pipeline.ingest.gateway.api_keys import Keys, make_key
 from pipeline.ingest.gateway.app import Limits, create_gateway
 from pipeline.runtime import kafka as log
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 from tests.pipeline.ingest.gateway.doorway import now_ms
-from tests.support.waiting import wait_until
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"

@@ -12,6 +12,8 @@ import httpx
 import msgspec
 import pytest
 
+from deploy.testbed.builders import a_checkin, a_held, an_erasure, value_of
+from deploy.testbed.kafka import Kafka, Record, create_topics, records_of, unique_name
 from pipeline.core.acceptance import MAX_LEAD_US, Accepted, accept
 from pipeline.core.instants import from_us
 from pipeline.ingest.admission import HEADERS
@@ -25,8 +27,6 @@ from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
 from tests.pipeline.ingest.gateway.doorway import now_ms
 from tests.pipeline.ingest.gateway.gateway_server import BATCHED, STRUCTURED, Gateway, a_gateway
-from tests.support.builders import a_checkin, a_held, an_erasure, value_of
-from tests.support.kafka import Kafka, Record, create_topics, records_of, unique_name
 
 pytestmark = pytest.mark.kafka
 

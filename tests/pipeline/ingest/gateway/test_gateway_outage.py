@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from deploy.local.ports import LOOPBACK, free_port
+from deploy.testbed.builders import a_held, value_of
+from deploy.testbed.kafka import Kafka, create_topics, records_of, unique_name
+from deploy.testbed.waiting import wait_until
 from pipeline.ingest.gateway.app import Limits
 from tests.pipeline.ingest.gateway.doorway import an_impatient_producer
 from tests.pipeline.ingest.gateway.gateway_server import Gateway, a_gateway
-from tests.support.builders import a_held, value_of
-from tests.support.kafka import Kafka, create_topics, records_of, unique_name
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

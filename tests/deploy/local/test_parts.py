@@ -9,7 +9,7 @@ from deploy.local import packages, parts
 from deploy.local.console import PartsError
 from deploy.local.places import ROOT
 from deploy.local.ports import answers, free_port, is_free
-from tests.support.kafka import Kafka
+from deploy.testbed.kafka import Kafka
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from deploy.local.child import Child
 from deploy.local.places import ROOT
-from tests.support import safeguards
-from tests.support.waiting import wait_until
+from deploy.testbed.waiting import wait_until
 
 
 class Process(Child):
@@ -48,8 +47,10 @@ class Process(Child):
 class Processes:
     """Starts processes for one test and ends them all after it; logs and nothing else lie in the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, entry: str = "alliance.cli") -> None:
+        """`entry`: the module that is started for a command of `alliance`."""
         self._folder = folder
+        self._entry = entry
         self._started: list[Process] = []
 
     def python(self, *arguments: str, env: Mapping[str, str] | None = None, name: str = "python") -> Process:
@@ -62,15 +63,11 @@ class Processes:
 
     def alliance(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
         """Starts `alliance COMMAND …`; its settings are the ALLIANCE_… variables in env and no others."""
-        entry = "tests.support.crashing" if safeguards.is_broken() else "alliance.cli"
-        return self.python("-m", entry, command, *arguments, env=env, name=command)
+        return self.module(self._entry, command, *arguments, env=env, name=command)
 
-    def crashing(
-        self, point: str, command: str, *, passes: int = 0, act: str = "exit", env: Mapping[str, str]
-    ) -> Process:
-        """Starts `alliance COMMAND`, which ends (or raises) at a point that `tests.support.crashing` names."""
-        at = ("--at", point, "--passes", str(passes), "--act", act)
-        return self.python("-m", "tests.support.crashing", *at, command, env=env, name=f"{command}-{point}")
+    def module(self, module: str, *arguments: str, env: Mapping[str, str] | None = None, name: str) -> Process:
+        """Starts `python -m MODULE …`, otherwise as `alliance` does."""
+        return self.python("-m", module, *arguments, env=env, name=name)
 
     def close(self) -> None:
         """Kills what still runs."""

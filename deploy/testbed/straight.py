@@ -14,6 +14,7 @@ from sqlalchemy.pool import StaticPool
 
 from consumers.store.sink import StoreSink
 from consumers.store.tables import metadata
+from deploy.testbed.builders import LATE_MS, Json, key_of, value_of
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from pipeline.core.therapist import summary as therapist
 from pipeline.runtime.health import Health
@@ -28,7 +29,6 @@ from pipeline.worker.therapist_agent import Therapists
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED, THERAPISTS
-from tests.support.builders import LATE_MS, Json, key_of, value_of
 
 INSTRUMENTS: Mapping[str, Instrument] = load_instruments(None)
 

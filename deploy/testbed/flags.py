@@ -6,9 +6,9 @@ In: keyword arguments. Out: `Flag`s; records for the flags topic. Never: a rando
 from datetime import UTC, datetime
 from typing import Any
 
+from deploy.testbed.kafka import Record
 from schemas.codec import encode
 from schemas.flags import Flag, Rule
-from tests.support.kafka import Record
 
 OPENED_AT = datetime(2026, 2, 2, 11, 5, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from deploy.local.kafka import Kafka
-from tests.support.waiting import wait_until
+from deploy.testbed.waiting import wait_until
 
 __all__ = [
     "Kafka",

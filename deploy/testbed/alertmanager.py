@@ -11,7 +11,7 @@ import yaml
 
 from deploy.local.alertmanager import Alertmanager
 from deploy.local.places import ROOT
-from tests.support.webhook import Webhook
+from deploy.testbed.webhook import Webhook
 
 __all__ = ["Alertmanager", "configuration"]
 

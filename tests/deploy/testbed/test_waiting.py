@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.waiting import wait_until
+from deploy.testbed.waiting import wait_until
 
 
 def test_waiting_returns_the_first_answer_that_holds() -> None:

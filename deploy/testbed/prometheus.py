@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from deploy.local.parts import program
 from deploy.local.ports import LOOPBACK, answers, free_port
-from tests.support.processes import Process
+from deploy.testbed.processes import Process
 
 Labels = dict[str, str]
 READY_SECONDS = 30

@@ -9,8 +9,8 @@ from subprocess import PIPE, Popen
 import pytest
 
 from deploy.local.places import ROOT
-from tests.support.processes import Processes
-from tests.support.waiting import wait_until
+from deploy.testbed.processes import Processes
+from deploy.testbed.waiting import wait_until
 
 WAITS = "import threading; print('ready', flush=True); threading.Event().wait()"
 

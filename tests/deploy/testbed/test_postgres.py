@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from deploy.local.console import PartsError
 from deploy.local.parts import fetched_postgres
-from tests.support.postgres import Postgres, new_database
+from deploy.testbed.postgres import Postgres, new_database
 
 pytestmark = pytest.mark.postgres
 

@@ -4,7 +4,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaTimeoutError
 
-from tests.support.kafka import (
+from deploy.testbed.kafka import (
     Kafka,
     Record,
     create_topics,
@@ -15,7 +15,7 @@ from tests.support.kafka import (
     topic_names,
     unique_name,
 )
-from tests.support.waiting import wait_until
+from deploy.testbed.waiting import wait_until
 
 pytestmark = pytest.mark.kafka
 

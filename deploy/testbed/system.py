@@ -17,10 +17,10 @@ from sqlalchemy import Engine, func, select
 from consumers.store import tables
 from consumers.store.database import open_engine
 from deploy.local.ports import free_port
+from deploy.testbed.builders import Json, key_of, value_of
+from deploy.testbed.processes import Process, Processes
+from deploy.testbed.waiting import wait_until
 from schemas.topics import EVENTS
-from tests.support.builders import Json, key_of, value_of
-from tests.support.processes import Process, Processes
-from tests.support.waiting import wait_until
 
 ROOMS = ("worker", "store", "exporter", "gateway", "notifier")
 
@@ -29,7 +29,7 @@ class System:
     """One installation with topics of the fixed names, so one per broker at a time."""
 
     def __init__(self, processes: Processes, bootstrap: str, database: str, **settings: str) -> None:
-        self._processes = processes
+        self.processes = processes
         self.bootstrap = bootstrap
         self.database = database
         self.ports = {room: free_port() for room in ROOMS}
@@ -46,24 +46,19 @@ class System:
 
     def create_topics(self) -> "System":
         """`alliance topics`."""
-        made = self._processes.alliance("topics", env=self.settings)
+        made = self.processes.alliance("topics", env=self.settings)
         assert made.wait(60) == 0, made.output()
         return self
 
     def start(self, *rooms: str) -> "System":
         """Start these processes."""
         for room in rooms:
-            self.running[room] = self._processes.alliance(room, env=self.settings)
+            self.running[room] = self.processes.alliance(room, env=self.settings)
         return self
-
-    def start_crashing(self, room: str, point: str, *, passes: int = 0, act: str = "exit") -> Process:
-        """Start this process to end, or to raise, at a named point (`tests.support.crashing`)."""
-        self.running[room] = self._processes.crashing(point, room, passes=passes, act=act, env=self.settings)
-        return self.running[room]
 
     def another(self) -> "System":
         """A second set of processes on the same broker, topics, groups and database; nothing runs yet."""
-        return System(self._processes, self.bootstrap, self.database, **self.own_settings)
+        return System(self.processes, self.bootstrap, self.database, **self.own_settings)
 
     @contextmanager
     def second_worker(self, first: "System") -> Iterator["System"]:
