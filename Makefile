@@ -62,7 +62,7 @@ bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 
 bench-alerts: venv parts ## from a flag on the topic to the webhook's body, through a real Alertmanager
 	$(PYTHON) -m benchmarks.alerts $(BENCH_ARGS)
 
-schemas: venv ## JSON Schema files and the tables of docs/events.md anew from schemas/*.py
+schemas: venv ## JSON Schema files and the tables of docs/integrators.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish
 
 dashboards: venv ## Grafana's dashboards anew from deploy/grafana/dashboards/*.py

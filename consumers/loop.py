@@ -52,7 +52,7 @@ class LogIsShorter(Exception):
     def __init__(self, partition: TopicPartition, position: int, end: int) -> None:
         super().__init__(
             f"{partition.topic}, partition {partition.partition} ends at {end}, but position {position} has been read: "
-            "the topic was made anew. See docs/operations.md, Backup."
+            "the topic was made anew. See docs/operations/backup.md."
         )
 
 

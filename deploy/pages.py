@@ -1,4 +1,4 @@
-"""The table of settings in `docs/operations.md`, made from the settings themselves.
+"""The table of settings in `docs/operations/install.md`, made from the settings themselves.
 
 In: `pipeline.runtime.settings.documentation()` and the page. Out: the page with its table made again;
 `python -m deploy.pages` writes it.
@@ -8,7 +8,7 @@ Never: another word of the page.
 from deploy.local.places import ROOT
 from pipeline.runtime.settings import documentation
 
-PAGE = ROOT / "docs" / "operations.md"
+PAGE = ROOT / "docs" / "operations" / "install.md"
 START, END = "<!-- generated: settings -->\n", "<!-- end: settings -->"
 
 

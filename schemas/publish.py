@@ -1,4 +1,4 @@
-"""What is published of the messages: JSON Schema (2020-12) files and the tables of `docs/events.md`.
+"""What is published of the messages: JSON Schema (2020-12) files and the tables of `docs/integrators.md`.
 
 In: the message types and the refusal sentences. Out: the same bytes each time, `python -m schemas.publish` writes them.
 Never: a schema written by hand; another word in a schema that was frozen (`--freeze` adds, it does not overwrite).
@@ -28,7 +28,7 @@ TOLD: Mapping[str, type] = {"flag": Flag, "case-summary": CaseSummary, "therapis
 FOLDER = Path(__file__).parent / "jsonschema"
 #: Each schema as it was first published; what is current must fit it (`schemas.compatibility`).
 FROZEN = FOLDER / "published"
-PAGE = Path(__file__).parent.parent / "docs" / "events.md"
+PAGE = Path(__file__).parent.parent / "docs" / "integrators.md"
 
 
 def schema_of(name: str, message: type) -> Schema:
@@ -112,7 +112,7 @@ def _tidy(node: Any) -> Any:
 
 
 def tables() -> dict[str, str]:
-    """The generated tables of `docs/events.md`, by the name in their marker."""
+    """The generated tables of `docs/integrators.md`, by the name in their marker."""
     schemas = {name: schema_of(name, message) for name, message in SENT.items()}
     envelope = next(iter(schemas.values()))["properties"]
     return {

@@ -103,5 +103,5 @@ def refuse_nothing(path: Path, histories: "Histories") -> None:
         )
         raise Mendable(
             f"Nothing in {path} was accepted: {counted(histories.lines, 'line')}, all refused ({reasons}). "
-            "Mend them as docs/events.md says for each reason."
+            "Mend them as docs/integrators.md says for each reason."
         )

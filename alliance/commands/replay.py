@@ -35,7 +35,7 @@ BEGIN_ANEW = (
     "--patience", type=click.IntRange(min=1), default=60, show_default=True, help="Seconds without any progress."
 )
 def replay(source: str, patience: int) -> None:
-    """Send a store's archive through this installation, which must be empty; see docs/operations.md."""
+    """Send a store's archive through this installation, which must be empty; see docs/operations/replay.md."""
     from alliance.replay.archive import archived
     from alliance.replay.target import obstacle
 

@@ -21,7 +21,7 @@ from alliance.commands.context import Mendable, effective_settings, known_instru
 @click.option("--bad", type=click.Path(dir_okay=False, path_type=Path), help="Write refused lines to this new file.")
 @click.option("--from-line", type=click.IntRange(min=1), default=1, help="Go on from this line.")
 def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> None:
-    """Put a file of events on the log, `-` for what is piped in; see docs/sending.md."""
+    """Put a file of events on the log, `-` for what is piped in; see docs/integrators.md."""
     from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
     from pipeline.ingest.files.report import ConsoleReport, bad_file
     from pipeline.ingest.files.sender import BadFileError, send_file

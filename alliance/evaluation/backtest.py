@@ -326,7 +326,7 @@ def refusal_lines(histories: Histories) -> list[str]:
             f"  {reason:20} {count:6d}  first in line {histories.first_refused[reason]}.  {SENTENCES[reason]}"
             for reason, count in histories.refused.most_common()
         ),
-        "  Each reason is explained in docs/events.md.",
+        "  Each reason is explained in docs/integrators.md.",
     ]
 
 

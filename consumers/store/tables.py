@@ -1,6 +1,6 @@
 """The store's tables, for SQLite and PostgreSQL alike.
 
-In: nothing. Out: SQLAlchemy Core tables; `docs/store.md` explains them to analysts.
+In: nothing. Out: SQLAlchemy Core tables; `docs/analysts.md` explains them to analysts.
 Never: be changed without a migration in `consumers/store/migrations`.
 """
 

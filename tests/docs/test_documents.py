@@ -8,7 +8,7 @@ import pytest
 from deploy.local.places import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 NAMED_FILE = re.compile(r"`((?:[\w.-]+/)+[\w-]+\.(?:py|md|yml|yaml|toml))`")
 TEST = re.compile(r"`(test_\w+)`")
@@ -44,3 +44,10 @@ def test_a_decision_says_what_was_decided_what_it_costs_and_what_else_there_was(
 
 def test_decisions_are_numbered_without_a_gap() -> None:
     assert [int(page.stem[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+@pytest.mark.parametrize("folder", ["decisions", "flags", "operations", "runbooks"])
+def test_the_index_of_a_folder_links_to_every_page_in_it(folder: str) -> None:
+    index = ROOT / "docs" / folder / "index.md"
+    pages = {page.name for page in index.parent.glob("*.md")} - {index.name}
+    assert pages - set(LINK.findall(index.read_text(encoding="utf-8"))) == set()

@@ -1,4 +1,4 @@
-"""The compose file brought up as docs/operations.md says, and what can be seen of it from outside.
+"""The compose file brought up as docs/operations/install.md says, and what can be seen of it from outside.
 
 In: a checkout of the project, an engine that has the images. Out: containers, rows, series, alerts.
 Never: a change to `docker-compose.yml`; the override adds a receiver of alerts and nothing else.
@@ -48,7 +48,7 @@ class Installation:
         self._key = ""
 
     def prepare(self) -> None:
-        """What stands under "Start" in docs/operations.md, up to the last line: passwords, worklist, image, key."""
+        """The steps under "With Docker" in docs/operations/install.md: passwords, worklist, image, key."""
         passwords = (f"{name}_PASSWORD={secrets.token_hex(24)}\n" for name in ("POSTGRES", "GRAFANA"))
         (self.checkout / ".env").write_text("".join(passwords) + f"ALLIANCE_WORKLIST_URL={WORKLIST}\n")
         (self.checkout / OVERRIDE).write_text(yaml.safe_dump(self._override()))

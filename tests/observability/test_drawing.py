@@ -103,7 +103,7 @@ def test_chromium_photographs_a_whole_page(observed: Prometheus, tmp_path: Path)
 
 
 def test_the_page_about_dashboards_shows_a_picture_of_each_and_says_what_it_is() -> None:
-    text = (DOCS / "dashboards.md").read_text("utf-8")
+    text = (DOCS / "directors.md").read_text("utf-8")
     pictures = {path.name: path for path in (DOCS / "images").glob("dashboard-*.png")}
     assert pictures.keys() == {f"dashboard-{name}.png" for name in DASHBOARDS}
     for name, dashboard in DASHBOARDS.items():

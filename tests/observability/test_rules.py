@@ -281,7 +281,7 @@ def test_every_alert_has_a_runbook_that_says_what_it_means_and_what_to_do(alert:
 
 
 def test_there_is_no_runbook_without_its_alert() -> None:
-    known = {rule["alert"] for rule in ALERTS} | {"AllianceFlag", "README"}
+    known = {rule["alert"] for rule in ALERTS} | {"AllianceFlag", "index"}
     assert {page.stem for page in RUNBOOKS.glob("*.md")} <= known
 
 

@@ -69,7 +69,7 @@ def test_writing_brings_files_up_to_date_but_never_a_frozen_one(
 ) -> None:
     monkeypatch.setattr(publish, "FOLDER", tmp_path)
     monkeypatch.setattr(publish, "FROZEN", tmp_path / "published")
-    monkeypatch.setattr(publish, "PAGE", tmp_path / "events.md")
+    monkeypatch.setattr(publish, "PAGE", tmp_path / "integrators.md")
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "flag.json").write_text("as it was")
     (tmp_path / "flag.json").write_text("old")

@@ -1,6 +1,6 @@
 """CSV rows -> events, as a practice's own mapping file says.
 
-In: a TOML file (docs/sending.md shows the form), the header of a CSV file, its rows. Out: CloudEvents as bytes, or
+In: a TOML file (docs/integrators.md shows the form), the header of a CSV file, its rows. Out: CloudEvents as bytes, or
 `RowError` with a reason from the closed list.
 Never: a value of the file in an error (columns are named, cells are not); a guess; judge an event.
 """
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?", re.ASCII)
 #: No whole number that means anything has more digits, and Python reads no more than 4300.
 _MOST_DIGITS = 15
-_FORM = "docs/sending.md shows the form"
+_FORM = "docs/integrators.md shows the form"
 
 
 class MappingError(Exception):

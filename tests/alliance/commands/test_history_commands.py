@@ -187,7 +187,7 @@ def test_a_history_of_which_nothing_is_accepted_is_told_and_nothing_written(comm
     history = a_history(tmp_path / "events.jsonl", [b"", b"no", b"neither", b"{}"])
     sentence = told(run(command, history, COMMANDS[command], out))
     assert "3 lines, all refused (not-json 2, first in line 2, not-a-cloudevent 1, first in line 4)" in sentence
-    assert "docs/events.md" in sentence
+    assert "docs/integrators.md" in sentence
     assert "holds no event" in told(run(command, a_history(history, [b""]), COMMANDS[command], out))
     assert out.read_bytes() == b"old"
 

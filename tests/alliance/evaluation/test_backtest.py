@@ -72,7 +72,7 @@ def test_the_summary_says_why_lines_were_refused_and_where_the_first_stands() ->
     assert "3 of 8 lines were refused:" in text
     assert "  not-json                  2  first in line 2.  " + SENTENCES[Reason.NOT_JSON] in text
     assert "  not-a-cloudevent          1  first in line 5.  " in text
-    assert "docs/events.md" in text
+    assert "docs/integrators.md" in text
     assert "1 of 6 lines was refused:" in summary_text(backtest([b"no", *a_drop()]))
 
 

@@ -1,4 +1,4 @@
-"""`docs/store.md` and the tables are one: no table, column or type is missing, and the example queries run."""
+"""`docs/analysts.md` and the tables are one: no table, column or type is missing, and the example queries run."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from consumers.store.rows import case_digest
 from deploy.local.places import ROOT
 from deploy.testbed.straight import Straight, memory_store
 
-PAGE = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)
 #: The first that fits counts: a bigint is an integer too.
 WORDS: tuple[tuple[type[Any], str], ...] = (

@@ -224,7 +224,7 @@ def test_an_empty_cell_leaves_its_field_out_and_is_never_made_up(tmp_path: Path)
         ('delimiter = ";"', 'delimiter = ";;"', "file.delimiter: it must be one character"),
         ('delimiter = ";"', "delimiter = '\"'", "file.delimiter: it must be one character, and no quotation mark"),
         ('delimiter = ";"', 'delimiter = "\\n"', "file.delimiter: it must be one character, and no quotation mark"),
-        ("[answers]", "[answers", "docs/sending.md shows the form"),
+        ("[answers]", "[answers", "docs/integrators.md shows the form"),
         ('trust = "F1"\nempathy = "F2"\ngoals = "F3"\ncommunication = "F4"', "", "answers: there are none"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What docs/sending.md shows is what the doors take."""
+"""What docs/integrators.md shows is what the doors take."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.ingest.gateway.app import Limits
 from schemas.instruments.registry import load_instruments
 from tests.pipeline.ingest.gateway.doorway import OWN_INSTRUMENT, now_ms
 
-PAGE = (ROOT / "docs" / "sending.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
 
 
 def test_the_event_of_the_page_is_accepted() -> None:
