@@ -95,11 +95,11 @@ def worker() -> None:
     from pipeline.runtime.health import serve
     from pipeline.runtime.metrics import Meters
     from pipeline.worker.app import create_app, run_app
-    from pipeline.worker.faust.resume_endpoint import ResumeDesk
+    from pipeline.worker.faust.resume_endpoint import ResumeEndpoint
 
     settings = effective_settings()
     instruments, prior = known_instruments(settings), known_prior(settings)
-    health, meters, desk = Health("worker"), Meters(version()), ResumeDesk()
+    health, meters, desk = Health("worker"), Meters(version()), ResumeEndpoint()
     with listening(settings, "worker") as address:
         serve(*address, health, meters.registry, post=desk.reply)
     _wait_for_topics(settings, health)

@@ -9,7 +9,7 @@ from typing import Any
 from kafka.record import memory_records
 from kafka.record.default_records import DefaultRecordBatch
 
-from pipeline.runtime.header_names import ForgivingBytes
+from pipeline.runtime.header_names import LenientBytes
 
 
 class ForgivingRecordBatch(DefaultRecordBatch):  # type: ignore[misc]
@@ -21,7 +21,7 @@ class ForgivingRecordBatch(DefaultRecordBatch):  # type: ignore[misc]
         try:
             return super()._read_msg()
         except UnicodeDecodeError:
-            self._buffer = ForgivingBytes(self._buffer)
+            self._buffer = LenientBytes(self._buffer)
             return super()._read_msg()
 
 

@@ -8,7 +8,7 @@ from pipeline.core.acceptance import Refused, accept
 from pipeline.core.case import state as case
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from pipeline.worker.case_agent import CaseCodec, refusal
-from pipeline.worker.faust.durable_producer import Out
+from pipeline.worker.faust.durable_producer import OutgoingRecord
 from schemas.codec import encode
 from schemas.instruments.registry import load_instruments
 from schemas.topics import CASES, FLAGS
@@ -34,24 +34,24 @@ def take(
     return state, facts if facts.refusal is None else Refused(facts.refusal, "the case")
 
 
-def flags_of(facts: case.Facts) -> list[Out]:
+def flags_of(facts: case.Facts) -> list[OutgoingRecord]:
     """Flags that have changed or go, and the farewells of an erased case."""
     return [
-        *[Out(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags],
-        *[Out(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags],
-        *[Out(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries],
+        *[OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags],
+        *[OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags],
+        *[OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries],
     ]
 
 
-def summaries_of(state: case.State) -> list[Out]:
+def summaries_of(state: case.State) -> list[OutgoingRecord]:
     """The newest summaries of a case."""
     if not isinstance(state, case.CaseState):
         return []
-    return [Out(CASES, one.therapist_id.encode(), encode(one)) for one in case.summaries(state)]
+    return [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in case.summaries(state)]
 
 
 def refused(
     why: Refused, key: bytes | None, value: bytes | None, partition: int, offset: int, timestamp_ms: int
-) -> list[Out]:
+) -> list[OutgoingRecord]:
     """The refused record as it goes to its topic."""
     return [refusal(why, key, value, [], partition, offset, timestamp_ms)]

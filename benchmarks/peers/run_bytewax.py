@@ -23,7 +23,7 @@ from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
 from pipeline.core.acceptance import Refused
 from pipeline.core.case import state as case
-from pipeline.worker.faust.durable_producer import Out
+from pipeline.worker.faust.durable_producer import OutgoingRecord
 
 DONE = "DONE"
 
@@ -42,7 +42,7 @@ class CaseLogic(StatefulBatchLogic):  # type: ignore[misc]
 
     def on_batch(self, values: list[KafkaSourceMessage]) -> tuple[Iterable[KafkaSinkMessage], bool]:
         """All records of the case in a batch."""
-        outputs: list[Out] = []
+        outputs: list[OutgoingRecord] = []
         is_changed = False
         for message in values:
             timestamp_ms = message.timestamp[1]

@@ -12,7 +12,7 @@ from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
 from pipeline.core.acceptance import Refused
 from pipeline.core.case import state as case
-from pipeline.worker.faust.durable_producer import Out
+from pipeline.worker.faust.durable_producer import OutgoingRecord
 
 
 class Script:
@@ -57,7 +57,7 @@ class Script:
                 self._cycle(messages)
 
     def _cycle(self, messages: list[Any]) -> None:
-        outputs: list[Out] = []
+        outputs: list[OutgoingRecord] = []
         changed: dict[bytes, tuple[int, case.State]] = {}
         for message in messages:
             if message.error():
@@ -76,7 +76,7 @@ class Script:
             outputs += job.summaries_of(state)
         self._deliver(outputs)
         self._deliver(
-            Out(self._changelog, key, job.encode_state(state), partition)
+            OutgoingRecord(self._changelog, key, job.encode_state(state), partition)
             for key, (partition, state) in changed.items()
             if state is not None
         )

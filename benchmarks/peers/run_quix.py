@@ -15,7 +15,7 @@ from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
 from pipeline.core.acceptance import Refused
 from pipeline.core.case import state as case
-from pipeline.worker.faust.durable_producer import Out
+from pipeline.worker.faust.durable_producer import OutgoingRecord
 
 STATE = "case"
 
@@ -28,7 +28,7 @@ class Cases(BaseSink):  # type: ignore[misc]
         self._producer = producer
         self._live: dict[bytes, case.State] = {}
         self._changed: dict[bytes, State] = {}
-        self._outputs: list[Out] = []
+        self._outputs: list[OutgoingRecord] = []
 
     def take(self, value: bytes, key: bytes, timestamp_ms: int, _: Any, kept: State) -> None:
         """One message."""

@@ -14,7 +14,7 @@ from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from pipeline.runtime.settings import Settings
 from pipeline.worker.app import create_app
-from pipeline.worker.faust.resume_endpoint import ResumeDesk
+from pipeline.worker.faust.resume_endpoint import ResumeEndpoint
 from schemas.instruments.registry import load_instruments
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         DEFAULT_PRIOR,
         Health("worker"),
         Meters("benchmark"),
-        ResumeDesk(),
+        ResumeEndpoint(),
         events=task.source,
         only_cases=not is_whole,
     )

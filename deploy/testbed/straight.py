@@ -21,10 +21,10 @@ from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from pipeline.worker import therapist_agent as therapists
 from pipeline.worker.case_agent import CaseCodec, Cases
-from pipeline.worker.faust.durable_producer import Out
-from pipeline.worker.faust.partition_batch import FetchedRecord, Portion
-from pipeline.worker.faust.paused_partitions import Stops
-from pipeline.worker.faust.state_cache import States
+from pipeline.worker.faust.durable_producer import OutgoingRecord
+from pipeline.worker.faust.partition_batch import PartitionBatch, PlainRecord
+from pipeline.worker.faust.paused_partitions import PausedPartitions
+from pipeline.worker.faust.state_cache import StateCache
 from pipeline.worker.therapist_agent import Therapists
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
@@ -51,13 +51,13 @@ class Changelog:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.records: list[FetchedRecord] = []
+        self.records: list[PlainRecord] = []
 
-    def append(self, out: Out) -> None:
+    def append(self, out: OutgoingRecord) -> None:
         """One record more."""
-        self.records.append(FetchedRecord(len(self.records), LATE_MS, out.key, out.value))
+        self.records.append(PlainRecord(len(self.records), LATE_MS, out.key, out.value))
 
-    def recover(self, states: States) -> States:
+    def recover(self, states: StateCache) -> StateCache:
         """The states that a new process finds."""
         states.recover(0, self.records)
         return states
@@ -75,7 +75,7 @@ class Log:
 
     topics: dict[str, list[StraightRecord]] = field(default_factory=lambda: defaultdict(list))
 
-    def append(self, out: Out, timestamp_ms: int = LATE_MS) -> None:
+    def append(self, out: OutgoingRecord, timestamp_ms: int = LATE_MS) -> None:
         """One record more."""
         records = self.topics[out.topic]
         records.append(StraightRecord(out.topic, out.key, out.value, len(records), tuple(out.headers or ())))
@@ -85,18 +85,20 @@ class Log:
 class Straight:
     """One partition's worth of the system."""
 
-    def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS, most_live: int = 10_000) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS, most_decoded: int = 10_000) -> None:
         self.log = Log()
         self.instruments = instruments
-        self.most_live = most_live
+        self.most_decoded = most_decoded
         self.case_changelog, self.therapist_changelog = Changelog("cases"), Changelog("therapists")
         self._make_agents()
 
     def _make_agents(self) -> None:
         codec, meters = CaseCodec(self.instruments, DEFAULT_PRIOR), Meters("test")
-        self.case_states = self.case_changelog.recover(States("cases", codec.decode, codec.encode, self.most_live))
+        self.case_states = self.case_changelog.recover(
+            StateCache("cases", codec.decode, codec.encode, self.most_decoded)
+        )
         self.therapist_states = self.therapist_changelog.recover(
-            States("therapists", therapists.decode, therapist.encode, self.most_live)
+            StateCache("therapists", therapists.decode, therapist.encode, self.most_decoded)
         )
         self._cases = Cases(
             self.case_states,
@@ -104,7 +106,7 @@ class Straight:
             self.instruments,
             codec.yardsticks,
             meters,
-            Stops(Health("test"), meters),
+            PausedPartitions(Health("test"), meters),
         )
         self._therapists = Therapists(
             self.therapist_states,
@@ -125,7 +127,7 @@ class Straight:
         for start in range(0, len(records), batch):
             came = []
             for key, value in records[start : start + batch]:
-                self.log.append(Out(EVENTS, key, value))
+                self.log.append(OutgoingRecord(EVENTS, key, value))
                 came.append(self.log.topics[EVENTS][-1])
             self.work(came)
         return self
@@ -133,8 +135,8 @@ class Straight:
     def work(self, records: Sequence[StraightRecord]) -> None:
         """One batch through both agents."""
         seen = len(self.log.topics[CASES])
-        asyncio.run(self._cases.work([Portion(0, records)]))
-        asyncio.run(self._therapists.work([Portion(0, self.log.topics[CASES][seen:])]))
+        asyncio.run(self._cases.work([PartitionBatch(0, records)]))
+        asyncio.run(self._therapists.work([PartitionBatch(0, self.log.topics[CASES][seen:])]))
 
     def store(self, engine: Engine, batch: int = 1_000_000) -> Engine:
         """Put everything on the log into a store with tables, so many records in a transaction."""
@@ -151,7 +153,7 @@ class _Outbox:
         self._log = log
         self._changelog = changelog
 
-    async def deliver(self, records: Sequence[Out]) -> None:
+    async def deliver(self, records: Sequence[OutgoingRecord]) -> None:
         for record in records:
             if record.topic == self._changelog.name:
                 self._changelog.append(record)

@@ -41,7 +41,7 @@ class Stop:
 
 
 @dataclass(slots=True)
-class Flood:
+class RejectionLimit:
     """What has come of the latest records of one partition. Used up by each step, as a case's state is."""
 
     partition: int

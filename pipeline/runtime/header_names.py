@@ -11,12 +11,12 @@ after each restart. Both cut a name out of a `bytearray` and decode that, which 
 from typing import Any
 
 
-class ForgivingBytes(bytearray):
+class LenientBytes(bytearray):
     """A `bytearray` whose pieces are decoded without ever refusing."""
 
     def __getitem__(self, place: Any) -> Any:
         piece = super().__getitem__(place)
-        return ForgivingBytes(piece) if isinstance(place, slice) else piece
+        return LenientBytes(piece) if isinstance(place, slice) else piece
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The text, with `\\xff` for a byte that is none."""

@@ -20,15 +20,15 @@ from pipeline.runtime.metrics import Meters
 from pipeline.runtime.settings import Settings
 from pipeline.worker import therapist_agent as therapists_room
 from pipeline.worker.case_agent import CaseCodec, Cases
-from pipeline.worker.faust.committable_offsets import Standstill
+from pipeline.worker.faust.committable_offsets import StallDetector
 from pipeline.worker.faust.consumer import use_record_sets, use_records
-from pipeline.worker.faust.durable_producer import BATCH_BYTES, Outbox
-from pipeline.worker.faust.exits import stop_stale
-from pipeline.worker.faust.group_commit import Cycle, Work
-from pipeline.worker.faust.manual_ack import HandEvent, events_of
-from pipeline.worker.faust.paused_partitions import Stops
-from pipeline.worker.faust.resume_endpoint import ResumeDesk
-from pipeline.worker.faust.state_table import StateTable, leave_no_folder, recover_patiently
+from pipeline.worker.faust.durable_producer import BATCH_BYTES, DurableProducer
+from pipeline.worker.faust.exits import exit_when_fenced
+from pipeline.worker.faust.group_commit import GroupCommit, Work
+from pipeline.worker.faust.manual_ack import ManualAckEvent, events_of
+from pipeline.worker.faust.paused_partitions import PausedPartitions
+from pipeline.worker.faust.resume_endpoint import ResumeEndpoint
+from pipeline.worker.faust.state_table import StateTable, disable_data_dir, wait_for_recovery_without_timeout
 from pipeline.worker.therapist_agent import Therapists
 from schemas.instruments.definition import Instrument
 from schemas.topics import CASE_TABLE, CASES, EVENTS, THERAPIST_TABLE, changelog_topics
@@ -37,8 +37,8 @@ from schemas.topics import CASE_TABLE, CASES, EVENTS, THERAPIST_TABLE, changelog
 SETTLE_SECONDS = 8.0
 BROKER_PROBE_SECONDS = 2.0
 #: States kept live; all others are kept as bytes and made live when they are asked for.
-LIVE_CASES = 5_000
-LIVE_THERAPISTS = 1_000
+DECODED_CASES = 5_000
+DECODED_THERAPISTS = 1_000
 
 
 def create_app(
@@ -47,7 +47,7 @@ def create_app(
     prior: Prior,
     health: Health,
     meters: Meters,
-    desk: ResumeDesk,
+    desk: ResumeEndpoint,
     *,
     events: str = EVENTS,
     only_cases: bool = False,
@@ -57,31 +57,31 @@ def create_app(
     Another topic of events, or the agent `cases` alone, is for measuring.
     """
     app = _bare_app(settings)
-    recover_patiently(app)
-    leave_no_folder(app)
+    wait_for_recovery_without_timeout(app)
+    disable_data_dir(app)
     if settings.engine == "sets":
         use_record_sets(app, delivered=[events, CASES], recovered=changelog_topics(settings.app_id))
     else:
         use_records(app)
-    outbox, stops = Outbox(app, health), Stops(health, meters)
+    outbox, stops = DurableProducer(app, health), PausedPartitions(health, meters)
     codec = CaseCodec(instruments, prior)
-    case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, LIVE_CASES)
+    case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, DECODED_CASES)
     cases = Cases(case_table.states, outbox, instruments, codec.yardsticks, meters, stops)
     cycles = [_agent(app, "cases", events, cases.work)]
     if not only_cases:
         therapist_table = _table(
-            app, THERAPIST_TABLE, settings, therapists_room.decode, therapist.encode, LIVE_THERAPISTS
+            app, THERAPIST_TABLE, settings, therapists_room.decode, therapist.encode, DECODED_THERAPISTS
         )
         cycles.append(_agent(app, "therapists", CASES, Therapists(therapist_table.states, outbox, meters).work))
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def settle(_: Any, revoked: Any, **__: Any) -> None:
         if revoked and app.consumer.has_lost_membership() and any(one.at_rest.locked() for one in cycles):
-            stop_stale()
+            exit_when_fenced()
         settling = [asyncio.ensure_future(one.settle()) for one in cycles]
         _, unsettled = await asyncio.wait(settling, timeout=SETTLE_SECONDS)
         if unsettled:
-            stop_stale()
+            exit_when_fenced()
 
     @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
     async def begin(_: Any, assigned: Any, **__: Any) -> None:
@@ -90,7 +90,7 @@ def create_app(
         stops.keep_only(tp.partition for tp in assigned if tp.topic == EVENTS)
         desk.open(lambda partition: _resume(app, cycles[0], stops, partition))
 
-    standstill = Standstill()
+    standstill = StallDetector()
 
     @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
     async def probe() -> None:
@@ -112,7 +112,7 @@ def run_app(app: faust.App, log_level: str) -> None:
     worker.execute_from_commandline()
 
 
-async def _resume(app: faust.App, cycle: Cycle, stops: Stops, partition: int) -> Reply:
+async def _resume(app: faust.App, cycle: GroupCommit, stops: PausedPartitions, partition: int) -> Reply:
     """Let all pass that lies in a stopped partition at this moment."""
     place = TP(EVENTS, partition)
     if place not in app.consumer.assignment():
@@ -131,7 +131,7 @@ def _bare_app(settings: Settings) -> faust.App:
     return faust.App(
         settings.app_id,
         broker=[f"kafka://{one.strip()}" for one in settings.kafka.split(",")],
-        Event=HandEvent,
+        Event=ManualAckEvent,
         processing_guarantee="at_least_once",
         store="memory://",
         web_enabled=False,
@@ -167,18 +167,18 @@ def _table(
     settings: Settings,
     decode: Callable[[bytes, bytes], Any],
     encode: Callable[[Any], bytes],
-    most_live: int,
+    most_decoded: int,
 ) -> StateTable:
     table = StateTable(
-        app, name=name, partitions=settings.partitions, decode=decode, encode=encode, most_live=most_live
+        app, name=name, partitions=settings.partitions, decode=decode, encode=encode, most_decoded=most_decoded
     )
     app.tables.add(table)
     return table
 
 
-def _agent(app: faust.App, name: str, topic: str, work: Work) -> Cycle:
+def _agent(app: faust.App, name: str, topic: str, work: Work) -> GroupCommit:
     """An agent that hands every event to a cycle; no exception can leave it."""
-    cycle = Cycle(app, name, work)
+    cycle = GroupCommit(app, name, work)
     channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
     @app.agent(channel, name=name)  # type: ignore[untyped-decorator]

@@ -13,10 +13,10 @@ from pipeline.core.acceptance import Accepted, Refused, accept
 from pipeline.core.case import state as case
 from pipeline.core.detection.prior import Prior, Yardstick, yardsticks_of
 from pipeline.runtime.metrics import Meters
-from pipeline.worker.faust.durable_producer import Out, Outbox
-from pipeline.worker.faust.partition_batch import Fetched, Portion
-from pipeline.worker.faust.paused_partitions import Stops
-from pipeline.worker.faust.state_cache import States
+from pipeline.worker.faust.durable_producer import DurableProducer, OutgoingRecord
+from pipeline.worker.faust.partition_batch import KafkaRecord, PartitionBatch
+from pipeline.worker.faust.paused_partitions import PausedPartitions
+from pipeline.worker.faust.state_cache import StateCache
 from schemas import refusals
 from schemas.codec import encode
 from schemas.events import type_of
@@ -57,12 +57,12 @@ class Cases:
 
     def __init__(
         self,
-        states: States,
-        outbox: Outbox,
+        states: StateCache,
+        outbox: DurableProducer,
         instruments: Mapping[str, Instrument],
         yardsticks: Mapping[str, Yardstick],
         meters: Meters,
-        stops: Stops,
+        stops: PausedPartitions,
     ) -> None:
         self._states = states
         self._outbox = outbox
@@ -71,7 +71,7 @@ class Cases:
         self._meters = meters
         self._stops = stops
 
-    async def work(self, batch: list[Portion]) -> Set[int]:
+    async def work(self, batch: list[PartitionBatch]) -> Set[int]:
         """Flags, summaries and refusals first, then the states: a state on the log has been told of.
 
         However many events of a case a batch holds, its summary is sent once: readers want the newest only.
@@ -90,7 +90,7 @@ class Cases:
         self._meters.done("cases", (record.timestamp / 1000 for portion in done for record in portion.records))
         return stopped
 
-    def _take(self, portion: Portion, work: "_Batch") -> None:
+    def _take(self, portion: PartitionBatch, work: "_Batch") -> None:
         """Its records, up to one that stops the partition."""
         if portion.partition in self._stops.partitions:
             return
@@ -103,18 +103,18 @@ class _Batch:
     """What one batch makes of the states."""
 
     def __init__(
-        self, states: States, instruments: Mapping[str, Instrument], yardsticks: Mapping[str, Yardstick]
+        self, states: StateCache, instruments: Mapping[str, Instrument], yardsticks: Mapping[str, Yardstick]
     ) -> None:
         self._states = states
         self._instruments = instruments
         self._yardsticks = yardsticks
-        self._outputs: list[Out] = []
+        self._outputs: list[OutgoingRecord] = []
         #: The cases whose summary is to be sent.
         self._changed: dict[bytes, case.CaseState] = {}
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
-    def take(self, partition: int, record: Fetched) -> Reason | None:
+    def take(self, partition: int, record: KafkaRecord) -> Reason | None:
         """One event: accept it, or refuse it with the reason that is returned."""
         verdict = accept(record.value, record.key, record.timestamp, self._instruments)
         if isinstance(verdict, Accepted):
@@ -122,12 +122,12 @@ class _Batch:
         self._refuse(partition, record, verdict)
         return verdict.reason
 
-    def outputs(self) -> list[Out]:
+    def outputs(self) -> list[OutgoingRecord]:
         """What is to be told, the summaries last."""
         summaries = [one for state in self._changed.values() for one in case.summaries(state)]
-        return self._outputs + [Out(CASES, one.therapist_id.encode(), encode(one)) for one in summaries]
+        return self._outputs + [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in summaries]
 
-    def _absorb(self, partition: int, record: Fetched, accepted: Accepted) -> Reason | None:
+    def _absorb(self, partition: int, record: KafkaRecord, accepted: Accepted) -> Reason | None:
         key = record.key
         assert key is not None
         state, facts = case.absorb(self._state(partition, key), accepted, self._yardsticks)
@@ -138,7 +138,7 @@ class _Batch:
             return facts.refusal
         self.accepted[type_of(accepted.event)] += 1
         for flag in facts.flags:
-            self._outputs.append(Out(FLAGS, flag.flag_id.encode(), encode(flag)))
+            self._outputs.append(OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)))
         if isinstance(state, case.CaseState):
             self._states.put(partition, key, state)
             self._changed[key] = state
@@ -151,8 +151,8 @@ class _Batch:
         self._changed.pop(key, None)
         self._states.put(partition, key, None)
         self._states.put(partition, mark_key(key), mark)
-        self._outputs += [Out(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags]
-        self._outputs += [Out(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries]
+        self._outputs += [OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags]
+        self._outputs += [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries]
 
     def _state(self, partition: int, key: bytes) -> case.State:
         live: case.State = self._states.live(partition, key)
@@ -167,7 +167,7 @@ class _Batch:
             self._states.put(partition, key, None)
         return mark
 
-    def _refuse(self, partition: int, record: Fetched, refused: Refused) -> None:
+    def _refuse(self, partition: int, record: KafkaRecord, refused: Refused) -> None:
         self.refused[refused.reason.value] += 1
         self._outputs.append(
             refusal(
@@ -190,7 +190,7 @@ def refusal(
     partition: int,
     offset: int,
     timestamp_ms: int,
-) -> Out:
+) -> OutgoingRecord:
     """The refused record as it came, with why and where from. Of an erased case nothing is carried on."""
     size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
     is_kept = refused.reason is not Reason.ERASED and size <= LARGEST_REFUSED
@@ -203,4 +203,8 @@ def refusal(
         (refusals.HEADER_OFFSET, str(offset).encode()),
         (refusals.HEADER_TIMESTAMP, str(timestamp_ms).encode()),
     ]
-    return Out(REJECTED, key, value, None, [*headers, *ours]) if is_kept else Out(REJECTED, None, None, None, ours)
+    return (
+        OutgoingRecord(REJECTED, key, value, None, [*headers, *ours])
+        if is_kept
+        else OutgoingRecord(REJECTED, None, None, None, ours)
+    )

@@ -7,9 +7,9 @@ Never: decide anything itself; each summary is one call into the core.
 
 from pipeline.core.therapist import summary as therapist
 from pipeline.runtime.metrics import Meters
-from pipeline.worker.faust.durable_producer import Out, Outbox
-from pipeline.worker.faust.partition_batch import Fetched, Portion
-from pipeline.worker.faust.state_cache import States
+from pipeline.worker.faust.durable_producer import DurableProducer, OutgoingRecord
+from pipeline.worker.faust.partition_batch import KafkaRecord, PartitionBatch
+from pipeline.worker.faust.state_cache import StateCache
 from schemas.codec import decode_case, encode
 from schemas.topics import THERAPISTS
 
@@ -22,12 +22,12 @@ def decode(key: bytes, value: bytes) -> therapist.TherapistState:
 class Therapists:
     """Carries out batches for the agent; states live in the table."""
 
-    def __init__(self, states: States, outbox: Outbox, meters: Meters) -> None:
+    def __init__(self, states: StateCache, outbox: DurableProducer, meters: Meters) -> None:
         self._states = states
         self._outbox = outbox
         self._meters = meters
 
-    async def work(self, batch: list[Portion]) -> frozenset[int]:
+    async def work(self, batch: list[PartitionBatch]) -> frozenset[int]:
         """The summaries first, then the states: a state on the log has been told of. One of each per therapist.
 
         No partition is ever stopped here: what comes in was made by the other agent.
@@ -37,13 +37,13 @@ class Therapists:
             for record in portion.records:
                 self._take(portion.partition, record, changed)
         await self._outbox.deliver(
-            [Out(THERAPISTS, key, encode(therapist.summary_of(state))) for key, state in changed.items()]
+            [OutgoingRecord(THERAPISTS, key, encode(therapist.summary_of(state))) for key, state in changed.items()]
         )
         await self._outbox.deliver(self._states.changes())
         self._meters.done("therapists", (record.timestamp / 1000 for portion in batch for record in portion.records))
         return frozenset()
 
-    def _take(self, partition: int, record: Fetched, changed: dict[bytes, therapist.TherapistState]) -> None:
+    def _take(self, partition: int, record: KafkaRecord, changed: dict[bytes, therapist.TherapistState]) -> None:
         assert record.key is not None and record.value is not None
         state, is_new = therapist.step(self._states.get(partition, record.key), decode_case(record.value))
         if is_new:

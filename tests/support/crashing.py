@@ -71,9 +71,9 @@ def _on_delivery(is_meant: Callable[[str], bool], where: str) -> Bind:
     """Before, in the middle of or after a delivery that holds a record for such a topic."""
 
     def bind(point: Point) -> None:
-        from pipeline.worker.faust.durable_producer import Outbox
+        from pipeline.worker.faust.durable_producer import DurableProducer
 
-        deliver: Callable[..., Awaitable[None]] = Outbox.deliver
+        deliver: Callable[..., Awaitable[None]] = DurableProducer.deliver
 
         async def delivering(self: Any, records: Sequence[Any]) -> None:
             if not any(is_meant(one.topic) for one in records):
@@ -91,7 +91,7 @@ def _on_delivery(is_meant: Callable[[str], bool], where: str) -> Bind:
             if where == "after":
                 point()
 
-        Outbox.deliver = delivering  # type: ignore[method-assign]
+        DurableProducer.deliver = delivering  # type: ignore[method-assign]
 
     return bind
 
@@ -153,9 +153,9 @@ def _cases() -> Any:
 
 
 def _cycle() -> Any:
-    from pipeline.worker.faust.group_commit import Cycle
+    from pipeline.worker.faust.group_commit import GroupCommit
 
-    return Cycle
+    return GroupCommit
 
 
 def _batch() -> Any:

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 from deploy.testbed.builders import Json
 from deploy.testbed.system import System
 from deploy.testbed.waiting import pace, wait_until
-from pipeline.worker.faust.exits import EXIT_STALE
+from pipeline.worker.faust.exits import EXIT_FENCED
 
 PAUSE_SECONDS = 0.5
 
@@ -69,7 +69,7 @@ def stale_worker_started_again(system: System) -> Iterator[None]:
 
     def watch() -> None:
         while not is_over.wait(PAUSE_SECONDS):
-            if system.running["worker"].exit_code == EXIT_STALE:
+            if system.running["worker"].exit_code == EXIT_FENCED:
                 system.start("worker")
 
     watcher = threading.Thread(target=watch)

@@ -28,12 +28,12 @@ def remove_named() -> None:
 
 def _outputs_before_states() -> None:
     """The states go first, what they tell of after them."""
-    from pipeline.worker.faust.durable_producer import Outbox
+    from pipeline.worker.faust.durable_producer import DurableProducer
 
-    deliver = Outbox.deliver
+    deliver = DurableProducer.deliver
     held: list[Any] = []
 
-    async def turned(self: Outbox, records: Sequence[Any]) -> None:
+    async def turned(self: DurableProducer, records: Sequence[Any]) -> None:
         if any(not one.topic.endswith("-changelog") for one in records):
             held.extend(records)
             return
@@ -41,33 +41,33 @@ def _outputs_before_states() -> None:
         told, held[:] = list(held), []
         await deliver(self, told)
 
-    Outbox.deliver = turned  # type: ignore[method-assign]
+    DurableProducer.deliver = turned  # type: ignore[method-assign]
 
 
 def _acknowledge_by_hand() -> None:
     """What has been gathered is acknowledged, done or not."""
-    from pipeline.worker.faust.group_commit import Cycle
+    from pipeline.worker.faust.group_commit import GroupCommit
 
-    add = Cycle.add
+    add = GroupCommit.add
 
-    async def acknowledging(self: Cycle, event: Any) -> None:
+    async def acknowledging(self: GroupCommit, event: Any) -> None:
         await add(self, event)
-        event.ack_durable()
+        event.acknowledge()
 
-    Cycle.add = acknowledging  # type: ignore[method-assign]
+    GroupCommit.add = acknowledging  # type: ignore[method-assign]
 
 
 def _stopped_is_kept() -> None:
     """What a stopped partition brought is acknowledged, taken or not."""
-    from pipeline.worker.faust.group_commit import Cycle
+    from pipeline.worker.faust.group_commit import GroupCommit
 
-    keep = Cycle._keep
+    keep = GroupCommit._keep
 
-    def acknowledging(self: Cycle, event: Any) -> None:
+    def acknowledging(self: GroupCommit, event: Any) -> None:
         keep(self, event)
-        event.ack_durable()
+        event.acknowledge()
 
-    Cycle._keep = acknowledging  # type: ignore[method-assign]
+    GroupCommit._keep = acknowledging  # type: ignore[method-assign]
 
 
 def _events_are_a_set() -> None:
@@ -122,12 +122,12 @@ def _wait_for_database() -> None:
 
 def _wait_for_broker() -> None:
     """What the broker does not acknowledge at once is dropped."""
-    from pipeline.worker.faust.durable_producer import Outbox
+    from pipeline.worker.faust.durable_producer import DurableProducer
 
     async def drop(self: Any, records: Sequence[Any]) -> None:
         await self._attempt(records)
 
-    Outbox.deliver = drop  # type: ignore[method-assign]
+    DurableProducer.deliver = drop  # type: ignore[method-assign]
 
 
 def _flags_from_the_beginning() -> None:
@@ -160,15 +160,15 @@ def _stop_on_a_bug() -> None:
 
 def _refusals_are_kept() -> None:
     """A refused record is dropped."""
-    from pipeline.worker.faust.durable_producer import Outbox
+    from pipeline.worker.faust.durable_producer import DurableProducer
     from schemas.topics import REJECTED
 
-    deliver: Callable[..., Awaitable[None]] = Outbox.deliver
+    deliver: Callable[..., Awaitable[None]] = DurableProducer.deliver
 
     async def dropping(self: Any, records: Sequence[Any]) -> None:
         await deliver(self, [one for one in records if one.topic != REJECTED])
 
-    Outbox.deliver = dropping  # type: ignore[method-assign]
+    DurableProducer.deliver = dropping  # type: ignore[method-assign]
 
 
 def _greater_content_wins() -> None:

@@ -9,7 +9,7 @@ Never: let a set be delivered that does not begin where the one before ended, or
 from collections.abc import Hashable, Mapping
 
 
-class Progress:
+class CommittableOffsets:
     """One partition under one assignment. Offsets are "next": a set is [`start`, `end`)."""
 
     def __init__(self, position: int) -> None:
@@ -46,7 +46,7 @@ class Progress:
         return position if moved else None
 
 
-class Standstill:
+class StallDetector:
     """For how long partitions have not moved although something lies ahead of them."""
 
     def __init__(self) -> None:

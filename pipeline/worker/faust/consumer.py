@@ -16,7 +16,7 @@ from aiokafka.protocol.group import JoinGroupRequest
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
-from pipeline.worker.faust.committable_offsets import Progress
+from pipeline.worker.faust.committable_offsets import CommittableOffsets
 from pipeline.worker.faust.record_sets import RecordSet, fetch_as_sets
 
 log = logging.getLogger(__name__)
@@ -25,20 +25,20 @@ log = logging.getLogger(__name__)
 NOT_BEGUN = -1
 
 
-class StoppableConsumer(Consumer):  # type: ignore[misc]
+class PausableConsumer(Consumer):  # type: ignore[misc]
     """A partition can be stopped, and later go on from an offset where nothing behind it has been committed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._going_back: dict[TP, int] = {}
+        self._resume_offsets: dict[TP, int] = {}
 
-    def stop_taking(self, tp: TP) -> None:
+    def pause(self, tp: TP) -> None:
         """Take no more of a partition. Faust passes over what it has fetched of it already, hence `go_on` goes back."""
         self.pause_partitions({tp})
 
     def go_on(self, tp: TP, offset: int) -> None:
         """Take the partition again, from this offset on."""
-        self._going_back[tp] = offset
+        self._resume_offsets[tp] = offset
 
     def behind(self) -> dict[TP, int]:
         """Where partitions stand that have something ahead of them and are not stopped; known of sets only."""
@@ -52,8 +52,8 @@ class StoppableConsumer(Consumer):  # type: ignore[misc]
         """As Faust's. Going back happens here, since between two calls nothing that was fetched is under way."""
         if not self._get_active_partitions():
             await self._thread.call_thread(self._stay_a_member)
-        for tp in list(self._going_back):
-            await self._go_back(tp)
+        for tp in list(self._resume_offsets):
+            await self._seek_and_resume(tp)
         async for one in super().getmany(timeout):
             yield one
 
@@ -62,19 +62,19 @@ class StoppableConsumer(Consumer):  # type: ignore[misc]
         with self._thread._ensure_consumer()._fetcher._subscriptions.fetch_context():
             pass
 
-    async def _go_back(self, tp: TP) -> None:
-        offset = self._going_back.pop(tp)
+    async def _seek_and_resume(self, tp: TP) -> None:
+        offset = self._resume_offsets.pop(tp)
         if self.flow_active and tp in self.assignment():
             await self.seek_wait({tp: offset})
             self.resume_partitions({tp})
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Under the new assignment fetching begins at what is committed, which lies before any stop."""
-        self._going_back.clear()
+        self._resume_offsets.clear()
         await super().on_partitions_revoked(revoked)
 
 
-class SetConsumer(StoppableConsumer):
+class RecordSetConsumer(PausableConsumer):
     """Delivers whole sets, in the order of their partition and without a hole; other topics go Faust's way.
 
     Faust loses a set in two ways that would not be noticed here otherwise. It passes over what it has fetched of a
@@ -89,9 +89,9 @@ class SetConsumer(StoppableConsumer):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         #: Of the partitions whose sets may be delivered now.
-        self._progress: dict[TP, Progress] = {}
+        self._progress: dict[TP, CommittableOffsets] = {}
         #: What agents may be given once Faust resumes, and in which rebalance that was found.
-        self._sought: tuple[int, dict[TP, Progress]] = (0, {})
+        self._sought: tuple[int, dict[TP, CommittableOffsets]] = (0, {})
         #: The rebalance that has ended last, by Faust's count of those begun.
         self._assigned_in = 0
         #: Up to where each partition was fetched: there the next fetch begins, unless somebody seeks.
@@ -99,7 +99,7 @@ class SetConsumer(StoppableConsumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
         """As Faust's. Between two calls nothing that was fetched is under way."""
-        await self._seek_what_was_passed_over()
+        await self._seek_skipped()
         async for tp, message in super().getmany(timeout):
             if not isinstance(message.value, RecordSet):
                 yield tp, message
@@ -117,7 +117,7 @@ class SetConsumer(StoppableConsumer):
                 self._fetched[tp] = records[-1].end
         return found
 
-    async def _seek_what_was_passed_over(self) -> None:
+    async def _seek_skipped(self) -> None:
         wanted = {
             tp: progress.wanted
             for tp, progress in self._progress.items()
@@ -129,8 +129,8 @@ class SetConsumer(StoppableConsumer):
             with suppress(IllegalStateError, KafkaError):
                 beginnings = await self.earliest_offsets(*wanted)
                 for tp in [tp for tp, offset in wanted.items() if beginnings[tp] > offset]:
-                    _tell_of_a_gap(tp, wanted[tp], beginnings[tp])
-                    self._progress[tp] = Progress(beginnings[tp])
+                    _log_gap(tp, wanted[tp], beginnings[tp])
+                    self._progress[tp] = CommittableOffsets(beginnings[tp])
                     wanted[tp] = beginnings[tp]
                 log.info("Fetching again what was passed over: %s.", wanted)
                 await self.seek_wait(wanted)
@@ -139,7 +139,7 @@ class SetConsumer(StoppableConsumer):
         """As Faust's, which begins a recovery so: what comes next of these partitions begins there."""
         for tp, offset in partitions.items():
             if tp.topic not in self.delivered_topics:
-                self._progress[tp] = Progress(offset)
+                self._progress[tp] = CommittableOffsets(offset)
             elif tp in self._progress:
                 self._progress[tp].go_back(offset)
             self._fetched[tp] = offset
@@ -210,8 +210,8 @@ class SetConsumer(StoppableConsumer):
         for tp in places:
             committed = self._committed_offset[tp]
             if committed is not None and committed < beginnings[tp]:
-                _tell_of_a_gap(tp, committed, beginnings[tp])
-            found[tp] = Progress(max(committed or 0, beginnings[tp]))
+                _log_gap(tp, committed, beginnings[tp])
+            found[tp] = CommittableOffsets(max(committed or 0, beginnings[tp]))
         self._sought = (rebalance, found)
 
     def resume_flow(self) -> None:
@@ -225,7 +225,7 @@ class SetConsumer(StoppableConsumer):
             self._sought = (rebalance, {})
 
 
-def _tell_of_a_gap(tp: TP, wanted: int, beginning: int) -> None:
+def _log_gap(tp: TP, wanted: int, beginning: int) -> None:
     log.error(
         "%s, partition %d begins at %d, after the position %d: %d records have left the log unread. "
         "Send them again from where they came.",
@@ -240,12 +240,12 @@ def _tell_of_a_gap(tp: TP, wanted: int, beginning: int) -> None:
 def use_record_sets(app: Any, delivered: Iterable[str], recovered: Iterable[str]) -> None:
     """Let the app fetch these topics as record sets: those that agents read, and those behind tables."""
     fetch_as_sets([*delivered, *recovered])
-    _use(app, type("SetConsumer", (SetConsumer,), {"delivered_topics": frozenset(delivered)}))
+    _use(app, type("RecordSetConsumer", (RecordSetConsumer,), {"delivered_topics": frozenset(delivered)}))
 
 
 def use_records(app: Any) -> None:
     """Let the app fetch every topic record by record."""
-    _use(app, StoppableConsumer)
+    _use(app, PausableConsumer)
 
 
 def _use(app: Any, consumer: type) -> None:

@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.5
 BATCH_BYTES = 512 * 1024
 
 
-class Out(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """One record to send; `partition` None lets the key decide."""
 
     topic: str
@@ -39,7 +39,7 @@ class Out(NamedTuple):
     headers: list[tuple[str, bytes]] | None = None
 
 
-class Stale(Exception):
+class Fenced(Exception):
     """The partitions were assigned anew while a batch was under way: another worker may already be further."""
 
 
@@ -49,32 +49,32 @@ def hash_of(key: bytes) -> int:
     return murmur2(key) & 0x7FFFFFFF  # type: ignore[no-any-return]
 
 
-class Outbox:
+class DurableProducer:
     """Sends through the app's own producer."""
 
     def __init__(self, app: Any, health: Health) -> None:
         self._app = app
         self._health = health
 
-    async def deliver(self, records: Sequence[Out]) -> None:
-        """Return once the broker has acknowledged every record; raises `Stale` when the partitions went meanwhile."""
+    async def deliver(self, records: Sequence[OutgoingRecord]) -> None:
+        """Return once the broker has acknowledged every record; raises `Fenced` when the partitions went meanwhile."""
         generation = self._app.consumer_generation_id
         while records:
             failure = await self._attempt(records)
-            self._raise_if_stale(generation)
+            self._raise_if_fenced(generation)
             if failure is None:
                 self._health.has("broker")
                 return
             self._health.waits_for("broker", "the broker does not acknowledge what is sent")
             log.warning("The broker did not acknowledge (%s); sending again.", type(failure).__name__)
             await asyncio.sleep(PAUSE_SECONDS)
-            self._raise_if_stale(generation)
+            self._raise_if_fenced(generation)
 
-    def _raise_if_stale(self, generation: int) -> None:
+    def _raise_if_fenced(self, generation: int) -> None:
         if self._app.consumer_generation_id != generation:
-            raise Stale
+            raise Fenced
 
-    async def _attempt(self, records: Sequence[Out]) -> KafkaError | None:
+    async def _attempt(self, records: Sequence[OutgoingRecord]) -> KafkaError | None:
         """Send all once; the first failure that may pass, or None. Any other failure is raised."""
         producer = self._app.producer._ensure_producer()
         acknowledgements = []
@@ -91,10 +91,12 @@ class Outbox:
         return failure
 
 
-async def _by_partition(producer: Any, records: Sequence[Out]) -> dict[tuple[str, int], list[Out]]:
+async def _by_partition(
+    producer: Any, records: Sequence[OutgoingRecord]
+) -> dict[tuple[str, int], list[OutgoingRecord]]:
     """The records of each partition, in order; a record without key and partition goes to the first."""
     counts = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in records}}
-    found: dict[tuple[str, int], list[Out]] = defaultdict(list)
+    found: dict[tuple[str, int], list[OutgoingRecord]] = defaultdict(list)
     for record in records:
         partition = record.partition
         if partition is None:
@@ -103,7 +105,7 @@ async def _by_partition(producer: Any, records: Sequence[Out]) -> dict[tuple[str
     return found
 
 
-def _batches(producer: Any, records: Sequence[Out]) -> list[Any]:
+def _batches(producer: Any, records: Sequence[OutgoingRecord]) -> list[Any]:
     """Closed record batches that hold these records in their order."""
     batches = []
     batch: Any = None
@@ -118,7 +120,7 @@ def _batches(producer: Any, records: Sequence[Out]) -> list[Any]:
     return batches
 
 
-def _append(batch: Any, record: Out) -> bool:
+def _append(batch: Any, record: OutgoingRecord) -> bool:
     return batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers or []) is not None
 
 

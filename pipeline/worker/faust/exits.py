@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 #: Exit code of a process that met a bug.
 EXIT_BUG = 70
 #: Exit code of a process whose partitions went too soon; starting again is all that is needed.
-EXIT_STALE = 75
+EXIT_FENCED = 75
 
 
-def stop_stale() -> NoReturn:
+def exit_when_fenced() -> NoReturn:
     """End the process: its states may lie behind those of the worker that has the partitions now."""
     log.critical("The partitions went before a batch was durable; the process stops and will start again here.")
     logging.shutdown()
-    os._exit(EXIT_STALE)
+    os._exit(EXIT_FENCED)
 
 
-def stop_bug(where: str, error: BaseException) -> NoReturn:
+def exit_on_bug(where: str, error: BaseException) -> NoReturn:
     """End the process: a state may be ahead of the log now, so nothing may follow; a new one gets the events again."""
     log.critical(
         "The %s met a bug (%s); the process stops, offsets untouched. Please report this:\n%s",

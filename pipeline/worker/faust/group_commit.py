@@ -14,10 +14,10 @@ from typing import Any
 from faust.types import TP
 from mode import Service
 
-from pipeline.worker.faust.durable_producer import Stale
-from pipeline.worker.faust.exits import stop_bug, stop_stale
-from pipeline.worker.faust.manual_ack import HandEvent, portion_of, start_of
-from pipeline.worker.faust.partition_batch import Portion
+from pipeline.worker.faust.durable_producer import Fenced
+from pipeline.worker.faust.exits import exit_on_bug, exit_when_fenced
+from pipeline.worker.faust.manual_ack import ManualAckEvent, partition_batch_of, start_of
+from pipeline.worker.faust.partition_batch import PartitionBatch
 
 #: From so many gathered records on a batch is full and the stream waits.
 MOST_RECORDS = 5_000
@@ -29,10 +29,10 @@ FEW_RECORDS = 2_000
 GATHER_SECONDS = 0.05
 
 #: Returns the partitions of the batch that are kept: of these nothing is to be acknowledged.
-Work = Callable[[list[Portion]], Awaitable[Set[int]]]
+Work = Callable[[list[PartitionBatch]], Awaitable[Set[int]]]
 
 
-class Cycle(Service):  # type: ignore[misc]
+class GroupCommit(Service):  # type: ignore[misc]
     """One batch at a time; `work` must be right for any grouping of the same events."""
 
     def __init__(self, app: Any, name: str, work: Work, most_records: int = MOST_RECORDS) -> None:
@@ -41,7 +41,7 @@ class Cycle(Service):  # type: ignore[misc]
         self._name = name
         self._work = work
         self._most_records = most_records
-        self._gathered: list[tuple[HandEvent, Portion]] = []
+        self._gathered: list[tuple[ManualAckEvent, PartitionBatch]] = []
         self._gathered_records = 0
         self._is_busy = False
         self._arrived = asyncio.Event()
@@ -57,10 +57,10 @@ class Cycle(Service):  # type: ignore[misc]
         #: Where those that were woken begin again; what was under way before comes once more after it.
         self._awaited: dict[TP, int] = {}
 
-    async def add(self, event: HandEvent) -> None:
+    async def add(self, event: ManualAckEvent) -> None:
         """Gather an event; waits while a full batch is already waiting."""
         await self._has_room.wait()
-        portion = portion_of(event.message)
+        portion = partition_batch_of(event.message)
         self._gathered.append((event, portion))
         self._gathered_records += len(portion.records)
         self._arrived.set()
@@ -69,7 +69,7 @@ class Cycle(Service):  # type: ignore[misc]
         if self._gathered_records >= self._most_records:
             self._has_room.clear()
 
-    def _take_gathered(self) -> list[tuple[HandEvent, Portion]]:
+    def _next_batch(self) -> list[tuple[ManualAckEvent, PartitionBatch]]:
         gathered, self._gathered = self._gathered, []
         self._is_busy = self._gathered_records >= BUSY_RECORDS
         self._gathered_records = 0
@@ -85,7 +85,7 @@ class Cycle(Service):  # type: ignore[misc]
         """Return when no batch is under way; no other one begins before `open`. What has only been gathered is given
         back to the log."""
         self._is_settled = True
-        self._take_gathered()
+        self._next_batch()
         async with self.at_rest:
             self._kept.clear()
             self._awaited.clear()
@@ -108,15 +108,15 @@ class Cycle(Service):  # type: ignore[misc]
                 await self._gather_more()
             self._arrived.clear()
             async with self.at_rest:
-                batch = [one for one in self._take_gathered() if self._is_in_turn(one[0])]
+                batch = [one for one in self._next_batch() if self._is_in_turn(one[0])]
                 if batch:
                     await self._carry_out(batch)
 
-    def _is_current(self, event: HandEvent) -> bool:
+    def _is_current(self, event: ManualAckEvent) -> bool:
         """Whether the event was fetched under the present assignment; others will be fetched again."""
         return not self._is_settled and bool(event.message.generation_id == self._app.consumer_generation_id)
 
-    def _is_in_turn(self, event: HandEvent) -> bool:
+    def _is_in_turn(self, event: ManualAckEvent) -> bool:
         """Whether nothing before the event was left out; others will be fetched again. To be asked in order, once."""
         if not self._is_current(event):
             return False
@@ -127,32 +127,32 @@ class Cycle(Service):  # type: ignore[misc]
             del self._awaited[tp]
         return True
 
-    async def _carry_out(self, batch: list[tuple[HandEvent, Portion]]) -> None:
+    async def _carry_out(self, batch: list[tuple[ManualAckEvent, PartitionBatch]]) -> None:
         try:
             kept = await self._work([portion for _, portion in batch])
         except asyncio.CancelledError as error:
             if not self.should_stop:
                 # Nobody would be told otherwise: the process would go on and do nothing.
-                stop_bug(f"{self._name} agent", error)
+                exit_on_bug(f"{self._name} agent", error)
             raise
-        except Stale:
-            stop_stale()
+        except Fenced:
+            exit_when_fenced()
         except Exception as error:  # noqa: BLE001 - the one place where a bug stops the process
-            stop_bug(f"{self._name} agent", error)
+            exit_on_bug(f"{self._name} agent", error)
         else:
             for event, portion in batch:
                 if portion.partition in kept:
                     self._keep(event)
                 else:
-                    event.ack_durable()
+                    event.acknowledge()
 
-    def _keep(self, event: HandEvent) -> None:
+    def _keep(self, event: ManualAckEvent) -> None:
         tp = _place_of(event)
         if tp not in self._kept and self._is_current(event):
             self._kept[tp] = start_of(event.message)
-            self._app.consumer.stop_taking(tp)
+            self._app.consumer.pause(tp)
 
 
-def _place_of(event: HandEvent) -> TP:
+def _place_of(event: ManualAckEvent) -> TP:
     """Not the message's own `tp`, which is aiokafka's class: Faust insists on its own where partitions are resumed."""
     return TP(event.message.topic, event.message.partition)

@@ -10,15 +10,15 @@ from typing import Any
 
 from faust.events import Event
 
-from pipeline.worker.faust.partition_batch import FetchedRecord, Portion
+from pipeline.worker.faust.partition_batch import PartitionBatch, PlainRecord
 from pipeline.worker.faust.record_sets import RecordSet
 
 
-async def events_of(stream: Any) -> AsyncIterator["HandEvent"]:
+async def events_of(stream: Any) -> AsyncIterator["ManualAckEvent"]:
     """The stream's events, none of them acknowledged.
 
-    Faust's compiled iterator acknowledges skipped messages past `HandEvent.ack`; the plain one, asked for here by name,
-    acknowledges through the event in every case.
+    Faust's compiled iterator acknowledges skipped messages without calling `ManualAckEvent.ack`. The pure Python
+    iterator, which is asked for here by name, always calls it.
     """
     quiet = stream.noack()
     async for _ in quiet._py_aiter():
@@ -26,14 +26,14 @@ async def events_of(stream: Any) -> AsyncIterator["HandEvent"]:
             yield quiet.current_event
 
 
-class HandEvent(Event):  # type: ignore[misc]
-    """An event that only `ack_durable` acknowledges."""
+class ManualAckEvent(Event):  # type: ignore[misc]
+    """An event that only `acknowledge` acknowledges."""
 
     def ack(self) -> bool:
         """What Faust calls on its own: nothing happens."""
         return False
 
-    def ack_durable(self) -> None:
+    def acknowledge(self) -> None:
         """All outputs of this event, and of every earlier one of its partition, are durable."""
         super().ack()
 
@@ -52,12 +52,12 @@ def end_of(message: Any) -> int:
     return int(message.value.end if isinstance(message.value, RecordSet) else message.offset + 1)
 
 
-def portion_of(message: Any) -> Portion:
+def partition_batch_of(message: Any) -> PartitionBatch:
     """What a Faust message holds: a whole record set, or one record (its timestamp in seconds)."""
     if isinstance(message.value, RecordSet):
-        return Portion(message.partition, message.value.records)
+        return PartitionBatch(message.partition, message.value.records)
     timestamp_ms = round(message.timestamp * 1000)
     headers = list(message.headers or [])
-    return Portion(
-        message.partition, [FetchedRecord(message.offset, timestamp_ms, message.key, message.value, headers)]
+    return PartitionBatch(
+        message.partition, [PlainRecord(message.offset, timestamp_ms, message.key, message.value, headers)]
     )

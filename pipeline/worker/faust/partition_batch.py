@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
-class Fetched(Protocol):
+class KafkaRecord(Protocol):
     """A record as it was fetched; `timestamp` in milliseconds since 1970 UTC."""
 
     @property
@@ -23,8 +23,8 @@ class Fetched(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-class FetchedRecord(NamedTuple):
-    """A `Fetched` of our own making."""
+class PlainRecord(NamedTuple):
+    """A `KafkaRecord` of our own making."""
 
     offset: int
     timestamp: int
@@ -33,8 +33,8 @@ class FetchedRecord(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-class Portion(NamedTuple):
+class PartitionBatch(NamedTuple):
     """Records of one partition, in order."""
 
     partition: int
-    records: Sequence[Fetched]
+    records: Sequence[KafkaRecord]

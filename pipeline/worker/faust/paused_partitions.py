@@ -8,7 +8,7 @@ Never: decide when to stop (`pipeline.core.rejection_limit` does); be touched fr
 import logging
 from collections.abc import Iterable, Set
 
-from pipeline.core.rejection_limit import Flood
+from pipeline.core.rejection_limit import RejectionLimit
 from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from schemas.refusals import Reason
@@ -21,13 +21,13 @@ def part_of(partition: int) -> str:
     return f"partition-{partition}"
 
 
-class Stops:
-    """One `Flood` for each partition that this worker has."""
+class PausedPartitions:
+    """One `RejectionLimit` for each partition that this worker has."""
 
     def __init__(self, health: Health, meters: Meters) -> None:
         self._health = health
         self._meters = meters
-        self._floods: dict[int, Flood] = {}
+        self._floods: dict[int, RejectionLimit] = {}
         self._stopped: set[int] = set()
 
     @property
@@ -39,7 +39,7 @@ class Stops:
         """Note what became of a record (None: accepted); whether it was one too many and the partition is stopped."""
         flood = self._floods.get(partition)
         if flood is None:
-            flood = self._floods[partition] = Flood(partition)
+            flood = self._floods[partition] = RejectionLimit(partition)
         stop = flood.take(offset, refusal)
         if stop is None:
             return False

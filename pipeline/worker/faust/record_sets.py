@@ -18,8 +18,8 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
-from pipeline.runtime.header_names import ForgivingBytes
-from pipeline.worker.faust.partition_batch import Fetched
+from pipeline.runtime.header_names import LenientBytes
+from pipeline.worker.faust.partition_batch import KafkaRecord
 
 _topics: set[str] = set()
 
@@ -34,7 +34,7 @@ class RecordSet:
 
     topic: str
     partition: int
-    records: list[Fetched]
+    records: list[KafkaRecord]
     start: int
     end: int
     key: None = None
@@ -60,7 +60,7 @@ class RecordSet:
         return self
 
 
-class KeptRecords(MemoryRecords):  # type: ignore[misc]
+class RecordsWithBytes(MemoryRecords):  # type: ignore[misc]
     """An answer that still knows its bytes."""
 
     def __init__(self, data: bytes) -> None:
@@ -68,18 +68,18 @@ class KeptRecords(MemoryRecords):  # type: ignore[misc]
         self.data = data
 
 
-class _ForgivingBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
     """A record batch that is read to its end whatever the names of its headers (`pipeline.runtime.header_names`)."""
 
     _buffer: bytearray
 
     def __iter__(self) -> Any:
         super().__iter__()
-        self._buffer = ForgivingBytes(self._buffer)
+        self._buffer = LenientBytes(self._buffer)
         return self
 
 
-class _ForgivingRecords(_MemoryRecordsPy):  # type: ignore[misc]
+class _LenientRecords(_MemoryRecordsPy):  # type: ignore[misc]
     """An answer of such batches; slow. Batches of Kafka's older formats know no headers."""
 
     def next_batch(self) -> Any:
@@ -87,10 +87,10 @@ class _ForgivingRecords(_MemoryRecordsPy):  # type: ignore[misc]
         if batch is None or batch[self.MAGIC_OFFSET] < 2:
             return super().next_batch()
         self._cache_next()
-        return _ForgivingBatch(batch)
+        return _LenientBatch(batch)
 
 
-class SetOfPartitionRecords(PartitionRecords):  # type: ignore[misc]
+class RecordSetPartitionRecords(PartitionRecords):  # type: ignore[misc]
     """Unpacks an answer as its parent does; for the chosen topics it gives all of it at once."""
 
     def __init__(self, tp: Any, records: Any, aborted_transactions: Any, fetch_offset: int, *others: Any) -> None:
@@ -105,14 +105,14 @@ class SetOfPartitionRecords(PartitionRecords):  # type: ignore[misc]
         try:
             records = list(super()._unpack_records())
         except UnicodeDecodeError:
-            records = self._unpack_forgivingly()
+            records = self._unpack_leniently()
         if self.next_fetch_offset > start:
             yield RecordSet(self._tp.topic, self._tp.partition, records, start, self.next_fetch_offset)
 
-    def _unpack_forgivingly(self) -> list[Any]:
+    def _unpack_leniently(self) -> list[Any]:
         records, aborted_transactions, fetch_offset, others = self._answer
         once_more = PartitionRecords(
-            self._tp, _ForgivingRecords(records.data), aborted_transactions, fetch_offset, *others
+            self._tp, _LenientRecords(records.data), aborted_transactions, fetch_offset, *others
         )
         unpacked = list(once_more)
         self.next_fetch_offset = once_more.next_fetch_offset
@@ -125,5 +125,5 @@ class SetOfPartitionRecords(PartitionRecords):  # type: ignore[misc]
 def fetch_as_sets(topics: Iterable[str]) -> None:
     """From now on, in this process, these topics are fetched as record sets."""
     _topics.update(topics)
-    fetcher.MemoryRecords = KeptRecords
-    fetcher.PartitionRecords = SetOfPartitionRecords
+    fetcher.MemoryRecords = RecordsWithBytes
+    fetcher.PartitionRecords = RecordSetPartitionRecords

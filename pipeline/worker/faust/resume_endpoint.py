@@ -24,7 +24,7 @@ TOO_LONG = Reply(503, "The worker waits for the broker. See its /health, and try
 UNKNOWN = Reply(404, "There is POST /resume/PARTITION, where PARTITION is a number.")
 
 
-class ResumeDesk:
+class ResumeEndpoint:
     """Takes requests from any thread; answers once the app has opened it."""
 
     def __init__(self) -> None:

@@ -6,21 +6,21 @@ Never: know Faust; decode while recovering; let an older version win over a newe
 may still write).
 
 A changelog value is 8 bytes of version, big-endian, then the state. A live state costs some ten kilobytes and an
-encoded one some hundred bytes, so only about `most_live` stay live: when the young ones are half as many, the old ones
-go and the young become old; who is asked for becomes young again.
+encoded one some hundred bytes, so only about `most_decoded` stay live: when the young ones are half as many, the old
+ones go and the young become old; who is asked for becomes young again.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pipeline.worker.faust.durable_producer import Out
-from pipeline.worker.faust.partition_batch import Fetched
+from pipeline.worker.faust.durable_producer import OutgoingRecord
+from pipeline.worker.faust.partition_batch import KafkaRecord
 
 VERSION_BYTES = 8
 
 
-class States:
+class StateCache:
     """`decode(key, bytes)` and `encode(state)` are each other's inverse; a state tells its `version`."""
 
     def __init__(
@@ -28,19 +28,19 @@ class States:
         changelog: str,
         decode: Callable[[bytes, bytes], Any],
         encode: Callable[[Any], bytes],
-        most_live: int,
+        most_decoded: int,
     ) -> None:
         self._changelog = changelog
         self._decode = decode
         self._encode = encode
-        self._most_young = max(1, most_live // 2)
+        self._most_recent = max(1, most_decoded // 2)
         self._encoded: dict[int, dict[bytes, bytes]] = defaultdict(dict)
         self._young: dict[int, dict[bytes, Any]] = defaultdict(dict)
         self._old: dict[int, dict[bytes, Any]] = defaultdict(dict)
         #: What has changed since `changes`; None: the key goes.
         self._changed: dict[tuple[int, bytes], Any] = {}
         #: Keys whose newest record lies before an older one in the changelog.
-        self._outdone: set[tuple[int, bytes]] = set()
+        self._overwritten: set[tuple[int, bytes]] = set()
 
     def live(self, partition: int, key: bytes) -> Any:
         """The state of a key if it is live, else None."""
@@ -70,7 +70,7 @@ class States:
         else:
             self._young[partition][key] = state
 
-    def changes(self) -> list[Out]:
+    def changes(self) -> list[OutgoingRecord]:
         """The changelog records of all that has changed since the last call."""
         changed, self._changed = self._changed, {}
         records = []
@@ -79,23 +79,23 @@ class States:
             if state is not None:
                 value = state.version.to_bytes(VERSION_BYTES, "big") + self._encode(state)
                 self._encoded[partition][key] = value
-            records.append(Out(self._changelog, key, value, partition))
-        self._let_old_go()
+            records.append(OutgoingRecord(self._changelog, key, value, partition))
+        self._start_generation()
         return [*self._repairs(changed.keys()), *records]
 
-    def _repairs(self, changed: Iterable[tuple[int, bytes]]) -> list[Out]:
+    def _repairs(self, changed: Iterable[tuple[int, bytes]]) -> list[OutgoingRecord]:
         """Records that put the newest state of a key last in the changelog again."""
-        if not self._outdone:
+        if not self._overwritten:
             return []
-        outdone, self._outdone = self._outdone.difference(changed), set()
+        outdone, self._overwritten = self._overwritten.difference(changed), set()
         kept = [(partition, key, self._encoded[partition].get(key)) for partition, key in sorted(outdone)]
-        return [Out(self._changelog, key, value, partition) for partition, key, value in kept if value]
+        return [OutgoingRecord(self._changelog, key, value, partition) for partition, key, value in kept if value]
 
-    def _let_old_go(self) -> None:
-        if sum(map(len, self._young.values())) >= self._most_young:
+    def _start_generation(self) -> None:
+        if sum(map(len, self._young.values())) >= self._most_recent:
             self._old, self._young = self._young, defaultdict(dict)
 
-    def recover(self, partition: int, records: Iterable[Fetched]) -> None:
+    def recover(self, partition: int, records: Iterable[KafkaRecord]) -> None:
         """Take changelog records: the newest version of each key stays, encoded. Raises ValueError for a broken one."""
         states = self._encoded[partition]
         young, old = self._young[partition], self._old[partition]
@@ -109,10 +109,10 @@ class States:
                 states.pop(key, None)
             elif value[:VERSION_BYTES] >= states.get(key, b"")[:VERSION_BYTES]:
                 states[key] = value
-                self._outdone.discard((partition, key))
+                self._overwritten.discard((partition, key))
             else:
                 # Compaction would keep this older record and drop the newer one: it must be written once more.
-                self._outdone.add((partition, key))
+                self._overwritten.add((partition, key))
 
     def keep_only(self, partitions: Iterable[int]) -> None:
         """Release at once what belongs to other partitions."""
@@ -120,7 +120,7 @@ class States:
         for states in (self._encoded, self._young, self._old):
             for partition in states.keys() - mine:
                 del states[partition]
-        self._outdone = {one for one in self._outdone if one[0] in mine}
+        self._overwritten = {one for one in self._overwritten if one[0] in mine}
 
     def __len__(self) -> int:
         """Keys held here."""

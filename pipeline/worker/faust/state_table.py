@@ -10,13 +10,13 @@ from typing import Any
 from faust.tables.table import Table
 from faust.types import TP
 
-from pipeline.worker.faust.exits import stop_bug
-from pipeline.worker.faust.manual_ack import end_of, portion_of, start_of
+from pipeline.worker.faust.exits import exit_on_bug
+from pipeline.worker.faust.manual_ack import end_of, partition_batch_of, start_of
 from pipeline.worker.faust.record_sets import RecordSet
-from pipeline.worker.faust.state_cache import States
+from pipeline.worker.faust.state_cache import StateCache
 
 
-def recover_patiently(app: Any) -> None:
+def wait_for_recovery_without_timeout(app: Any) -> None:
     """Let a step of recovery take as long as it takes.
 
     Faust gives each the time of a request; when that is over it ends recovery in silence, for the life of the process.
@@ -31,7 +31,7 @@ def recover_patiently(app: Any) -> None:
     recovery._wait = patiently
 
 
-def leave_no_folder(app: Any) -> None:
+def disable_data_dir(app: Any) -> None:
     """Faust makes one for tables where the worker is started; ours are in memory, and that place may be read-only."""
     app._create_directories = lambda: None
 
@@ -47,7 +47,7 @@ class StateTable(Table):  # type: ignore[misc]
         partitions: int,
         decode: Callable[[bytes, bytes], Any],
         encode: Callable[[Any], bytes],
-        most_live: int,
+        most_decoded: int,
     ) -> None:
         super().__init__(
             app,
@@ -60,7 +60,7 @@ class StateTable(Table):  # type: ignore[misc]
             # changelog after recovery.
             recovery_buffer_size=2,
         )
-        self.states = States(self.changelog_topic_name, decode, encode, most_live)
+        self.states = StateCache(self.changelog_topic_name, decode, encode, most_decoded)
         #: Partition -> up to which offset of the changelog we hold everything.
         self._recovered: dict[int, int] = {}
 
@@ -73,7 +73,7 @@ class StateTable(Table):  # type: ignore[misc]
         try:
             self._take(event.message)
         except Exception as error:  # noqa: BLE001 - Faust would log it and lose the state
-            stop_bug(f"recovery of {self.name}", error)
+            exit_on_bug(f"recovery of {self.name}", error)
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Faust has collected events; each has been taken already."""
@@ -86,7 +86,7 @@ class StateTable(Table):  # type: ignore[misc]
             # Fetched under another assignment; what lies before it may not have come.
             self.app.tables.recovery.active_offsets[message.tp] = self.persisted_offset(message.tp)
             return
-        portion, end = portion_of(message), end_of(message)
+        portion, end = partition_batch_of(message), end_of(message)
         recovered = self._recovered.get(portion.partition)
         if recovered is not None and isinstance(message.value, RecordSet) and start_of(message) > recovered:
             raise ValueError(f"the changelog was read up to {recovered} and then from {start_of(message)} on")

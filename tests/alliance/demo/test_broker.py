@@ -15,7 +15,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from alliance.demo.broker import API_VERSION, RETAINED_BYTES_PER_PARTITION, EmbeddedBroker, EmbeddedBrokerError
 from deploy.testbed.kafka import subscribe
 from deploy.testbed.waiting import wait_until
-from pipeline.worker.faust.state_table import leave_no_folder
+from pipeline.worker.faust.state_table import disable_data_dir
 
 EVENTS = "events"
 SESSION_SECONDS = 3
@@ -187,7 +187,7 @@ async def _count_with_faust(broker: EmbeddedBroker, group: str, expected: int) -
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=0.5,
     )
-    leave_no_folder(app)
+    disable_data_dir(app)
     raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
     answers = app.topic("answers", partitions=2, **raw)
     counts = app.Table("counts", default=int, partitions=2)

@@ -3,16 +3,16 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.rejection_limit import MOST_IN_A_ROW, WINDOW, Flood, Stop
+from pipeline.core.rejection_limit import MOST_IN_A_ROW, WINDOW, RejectionLimit, Stop
 from schemas.refusals import Reason
 
 GOOD, BAD = None, Reason.NOT_JSON
 Fates = list[Reason | None]
 
 
-def first_stop(fates: Fates, flood: Flood | None = None, first: int = 0) -> Stop | None:
+def first_stop(fates: Fates, flood: RejectionLimit | None = None, first: int = 0) -> Stop | None:
     """The first stop in a partition whose records come to this."""
-    state = flood or Flood(partition=3)
+    state = flood or RejectionLimit(partition=3)
     found = (state.take(offset, fate) for offset, fate in enumerate(fates, start=first))
     return next((stop for stop in found if stop is not None), None)
 
@@ -42,7 +42,7 @@ def test_what_was_refused_because_its_case_is_erased_is_no_fault_of_the_sender()
 
 
 def test_what_somebody_lets_pass_is_not_counted_and_what_comes_after_it_is() -> None:
-    flood = Flood(partition=3)
+    flood = RejectionLimit(partition=3)
     assert first_stop([BAD] * 100, flood) is not None
     flood.let_pass(before=1000)
     assert first_stop([BAD] * 900, flood, first=100) is None

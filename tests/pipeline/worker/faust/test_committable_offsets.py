@@ -5,18 +5,18 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.faust.committable_offsets import Progress, Standstill
+from pipeline.worker.faust.committable_offsets import CommittableOffsets, StallDetector
 
 
 def test_nothing_moves_before_something_is_acknowledged() -> None:
-    progress = Progress(5)
+    progress = CommittableOffsets(5)
     assert progress.advance() is None
     assert progress.deliver(5, 9)
     assert progress.advance() is None
 
 
 def test_a_set_that_is_acknowledged_moves_the_position_to_its_end_once() -> None:
-    progress = Progress(5)
+    progress = CommittableOffsets(5)
     progress.deliver(5, 9)
     progress.acknowledge(5, 9)
     assert progress.advance() == 9
@@ -24,7 +24,7 @@ def test_a_set_that_is_acknowledged_moves_the_position_to_its_end_once() -> None
 
 
 def test_a_set_behind_a_hole_waits_for_it() -> None:
-    progress = Progress(0)
+    progress = CommittableOffsets(0)
     for start, end in ((0, 3), (3, 7), (7, 8)):
         assert progress.deliver(start, end)
     progress.acknowledge(7, 8)
@@ -35,7 +35,7 @@ def test_a_set_behind_a_hole_waits_for_it() -> None:
 
 
 def test_a_set_that_does_not_begin_where_the_one_before_ended_is_not_delivered() -> None:
-    progress = Progress(10)
+    progress = CommittableOffsets(10)
     assert not progress.deliver(20, 30)
     assert progress.wanted == 10
     assert progress.deliver(10, 20)
@@ -46,14 +46,14 @@ def test_a_set_that_does_not_begin_where_the_one_before_ended_is_not_delivered()
 
 
 def test_a_first_set_beyond_where_fetching_began_is_not_committed_past() -> None:
-    progress = Progress(5)
+    progress = CommittableOffsets(5)
     progress.deliver(10, 20)
     progress.acknowledge(10, 20)
     assert progress.advance() is None
 
 
 def test_a_set_of_a_former_fetch_that_reaches_over_the_new_ones_does_not_block_them() -> None:
-    progress = Progress(10)
+    progress = CommittableOffsets(10)
     progress.deliver(10, 18)
     progress.deliver(18, 26)
     progress.acknowledge(10, 20)
@@ -65,7 +65,7 @@ def test_a_set_of_a_former_fetch_that_reaches_over_the_new_ones_does_not_block_t
 def test_the_position_is_the_start_of_the_first_set_that_is_not_acknowledged(sizes: list[int], seed: int) -> None:
     ends = [sum(sizes[: number + 1]) for number in range(len(sizes))]
     sets = list(zip([0, *ends[:-1]], ends, strict=True))
-    progress = Progress(0)
+    progress = CommittableOffsets(0)
     assert all(progress.deliver(*one) for one in sets)
     waiting = set(sets)
     order = random.Random(seed).sample(sets, len(sets))
@@ -77,7 +77,7 @@ def test_the_position_is_the_start_of_the_first_set_that_is_not_acknowledged(siz
 
 
 def test_a_partition_stands_still_from_when_it_was_first_seen_where_it_is() -> None:
-    standstill = Standstill()
+    standstill = StallDetector()
     assert standstill.look({}, 0.0) == 0.0
     assert standstill.look({"a": 5}, 10.0) == 0.0
     assert standstill.look({"a": 5, "b": 1}, 14.0) == 4.0

@@ -12,8 +12,8 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP
 
-from pipeline.worker.faust.committable_offsets import Progress
-from pipeline.worker.faust.consumer import NOT_BEGUN, SetConsumer, use_record_sets
+from pipeline.worker.faust.committable_offsets import CommittableOffsets
+from pipeline.worker.faust.consumer import NOT_BEGUN, RecordSetConsumer, use_record_sets
 from pipeline.worker.faust.record_sets import RecordSet
 
 PLACE = TP("in-sets", 0)
@@ -57,7 +57,7 @@ async def a_consumer(log: Log, position: int | None = None) -> AsyncIterator[Any
     app = faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
     use_record_sets(app, delivered=[PLACE.topic], recovered=[CHANGELOG.topic])
     consumer: Any = app.consumer
-    assert isinstance(consumer, SetConsumer)
+    assert isinstance(consumer, RecordSetConsumer)
     consumer._thread.getmany = log.getmany
     consumer._thread.seek_wait = log.seek_wait
     consumer._thread.earliest_offsets = log.earliest_offsets
@@ -67,7 +67,7 @@ async def a_consumer(log: Log, position: int | None = None) -> AsyncIterator[Any
     # Without any that is active Faust would wait for a second.
     consumer._active_partitions = {log.place, OTHER}
     if position is not None:
-        consumer._progress[log.place] = Progress(position)
+        consumer._progress[log.place] = CommittableOffsets(position)
     yield consumer
     # Never started, so nobody else closes it.
     consumer._thread.thread_loop.close()
@@ -174,7 +174,7 @@ def test_a_recovery_that_ends_when_the_next_rebalance_has_begun_gives_agents_not
 def test_of_an_assignment_that_is_over_nothing_stays() -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5)) as consumer:
-            consumer._progress[OTHER] = Progress(3)
+            consumer._progress[OTHER] = CommittableOffsets(3)
             begin_anew(consumer, committed=5)
             await consumer.perform_seek()
             consumer.resume_flow()
@@ -251,7 +251,7 @@ def test_a_stopped_partition_goes_on_from_where_it_is_told_although_more_was_del
         log = Log(PLACE, 5)
         async with a_consumer(log, position=5) as consumer:
             assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
-            consumer.stop_taking(PLACE)
+            consumer.pause(PLACE)
             assert PLACE in consumer._paused_partitions
             consumer.go_on(PLACE, 5)
             assert PLACE in consumer._paused_partitions, "not while something may still be under way"
@@ -286,7 +286,7 @@ def test_a_partition_is_behind_until_all_is_acknowledged_and_not_while_it_is_sto
                 consumer.ack(message)
             committed_by(consumer)
             assert consumer.behind() == {PLACE: 9}
-            consumer.stop_taking(PLACE)
+            consumer.pause(PLACE)
             assert consumer.behind() == {}
             consumer.resume_partitions({PLACE})
             await delivered_by(consumer, rounds=1)

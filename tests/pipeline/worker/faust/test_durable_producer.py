@@ -11,7 +11,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.runtime.health import Health
 from pipeline.worker.faust import durable_producer as room
-from pipeline.worker.faust.durable_producer import BATCH_BYTES, Out, Outbox, Stale
+from pipeline.worker.faust.durable_producer import BATCH_BYTES, DurableProducer, Fenced, OutgoingRecord
 
 
 class Producer:
@@ -57,7 +57,7 @@ class App:
         self.consumer_generation_id = 1
 
 
-RECORDS = [Out("t", b"k", b"1"), Out("t", b"k", b"2"), Out("t", b"k", b"3")]
+RECORDS = [OutgoingRecord("t", b"k", b"1"), OutgoingRecord("t", b"k", b"2"), OutgoingRecord("t", b"k", b"3")]
 VALUES = [b"1", b"2", b"3"]
 
 
@@ -69,15 +69,15 @@ def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: py
         app.consumer_generation_id = 2
 
     monkeypatch.setattr(asyncio, "sleep", pause)
-    with pytest.raises(Stale):
-        asyncio.run(Outbox(app, Health("test")).deliver(RECORDS))
+    with pytest.raises(Fenced):
+        asyncio.run(DurableProducer(app, Health("test")).deliver(RECORDS))
     assert producer.values == VALUES
 
 
 def test_a_batch_is_stale_although_delivered_when_the_partitions_went_meanwhile() -> None:
     producer = Producer()
     app = App(producer)
-    outbox = Outbox(app, Health("test"))
+    outbox = DurableProducer(app, Health("test"))
 
     async def run() -> None:
         delivering = asyncio.ensure_future(outbox.deliver(RECORDS))
@@ -86,12 +86,12 @@ def test_a_batch_is_stale_although_delivered_when_the_partitions_went_meanwhile(
         app.consumer_generation_id = 2
         await delivering
 
-    with pytest.raises(Stale):
+    with pytest.raises(Fenced):
         asyncio.run(run())
 
 
 def deliver(producer: Producer, health: Health) -> None:
-    asyncio.run(Outbox(App(producer), health).deliver(RECORDS))
+    asyncio.run(DurableProducer(App(producer), health).deliver(RECORDS))
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -130,8 +130,13 @@ def test_what_waiting_cannot_mend_is_raised(failure: Exception) -> None:
 def test_the_records_of_a_partition_go_in_one_batch_in_their_order() -> None:
     producer = Producer()
     asyncio.run(
-        Outbox(App(producer), Health("test")).deliver(
-            [Out("t", b"a", b"1", 2), Out("u", b"a", b"2", 2), Out("t", b"b", None, 2), Out("t", b"a", b"3", 1)]
+        DurableProducer(App(producer), Health("test")).deliver(
+            [
+                OutgoingRecord("t", b"a", b"1", 2),
+                OutgoingRecord("u", b"a", b"2", 2),
+                OutgoingRecord("t", b"b", None, 2),
+                OutgoingRecord("t", b"a", b"3", 1),
+            ]
         )
     )
     assert producer.sent == [
@@ -144,7 +149,7 @@ def test_the_records_of_a_partition_go_in_one_batch_in_their_order() -> None:
 def test_a_key_goes_where_every_kafka_client_sends_it() -> None:
     producer, partitions = Producer(), [0, 1, 2]
     keys = [b"therapist-%d" % number for number in range(50)]
-    asyncio.run(Outbox(App(producer), Health("test")).deliver([Out("t", key, b"") for key in keys]))
+    asyncio.run(DurableProducer(App(producer), Health("test")).deliver([OutgoingRecord("t", key, b"") for key in keys]))
     sent = {key: partition for _, partition, records in producer.sent for key, _ in records}
     assert sent == {key: DefaultPartitioner()(key, partitions, partitions) for key in keys}
 
@@ -152,6 +157,10 @@ def test_a_key_goes_where_every_kafka_client_sends_it() -> None:
 def test_what_is_more_than_a_batch_holds_goes_in_several_and_the_largest_record_in_its_own() -> None:
     producer = Producer()
     values = [b"a" * 300_000, b"b" * 300_000, b"c" * (BATCH_BYTES + 1), b"d"]
-    asyncio.run(Outbox(App(producer), Health("test")).deliver([Out("t", b"k", value, 0) for value in values]))
+    asyncio.run(
+        DurableProducer(App(producer), Health("test")).deliver(
+            [OutgoingRecord("t", b"k", value, 0) for value in values]
+        )
+    )
     assert producer.values == values
     assert [len(records) for _, _, records in producer.sent] == [1, 1, 1, 1]

@@ -21,8 +21,8 @@ from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from pipeline.runtime.settings import Settings
 from pipeline.worker.app import create_app
-from pipeline.worker.faust.manual_ack import HandEvent, events_of
-from pipeline.worker.faust.resume_endpoint import ResumeDesk
+from pipeline.worker.faust.manual_ack import ManualAckEvent, events_of
+from pipeline.worker.faust.resume_endpoint import ResumeEndpoint
 from schemas.instruments.registry import load_instruments
 
 
@@ -40,18 +40,18 @@ class Message:
         """As Faust's."""
 
 
-def an_event() -> tuple[HandEvent, Message]:
+def an_event() -> tuple[ManualAckEvent, Message]:
     app = faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False)
     app.consumer = object()
     message = Message()
-    return HandEvent(app, b"k", b"v", {}, message), message
+    return ManualAckEvent(app, b"k", b"v", {}, message), message
 
 
 def test_faust_cannot_acknowledge_an_event_but_we_can() -> None:
     event, message = an_event()
     assert event.ack() is False
     assert message.acknowledged == 0
-    event.ack_durable()
+    event.acknowledge()
     assert message.acknowledged == 1
 
 
@@ -97,7 +97,7 @@ def test_a_fetched_set_is_one_message_and_moves_commits_by_its_ends() -> None:
 
 
 def our_app() -> faust.App:
-    return create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"), ResumeDesk())
+    return create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"), ResumeEndpoint())
 
 
 def test_a_worker_writes_nothing_where_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_worker_writes_nothing_where_it_is_started(tmp_path: Path, monkeypatch
 
 def test_the_app_is_set_up_to_be_exact() -> None:
     app = our_app()
-    assert app.conf.Event is HandEvent
+    assert app.conf.Event is ManualAckEvent
     assert app.conf.web_enabled is False
     assert app.conf.processing_guarantee.value == "at_least_once"
     assert app.conf.producer_acks == -1

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.worker.faust import group_commit as room
-from pipeline.worker.faust.group_commit import BUSY_RECORDS, FEW_RECORDS, Cycle
-from pipeline.worker.faust.partition_batch import FetchedRecord, Portion
+from pipeline.worker.faust.group_commit import BUSY_RECORDS, FEW_RECORDS, GroupCommit
+from pipeline.worker.faust.partition_batch import PartitionBatch, PlainRecord
 from pipeline.worker.faust.record_sets import RecordSet
 
 
@@ -21,27 +21,27 @@ class Message:
     generation_id = 1
 
     def __init__(self, count: int) -> None:
-        self.value = RecordSet("t", 0, [FetchedRecord(number, 0, b"k", b"v") for number in range(count)], 0, count)
+        self.value = RecordSet("t", 0, [PlainRecord(number, 0, b"k", b"v") for number in range(count)], 0, count)
 
 
 class AnEvent:
     def __init__(self, count: int) -> None:
         self.message = Message(count)
 
-    def ack_durable(self) -> None:
+    def acknowledge(self) -> None:
         """As a real event's."""
 
 
-def batches_of(feed: Callable[[Cycle, list[int]], Any]) -> list[int]:
+def batches_of(feed: Callable[[GroupCommit, list[int]], Any]) -> list[int]:
     """How many records each batch held, while `feed` gives a cycle its events."""
     worked: list[int] = []
 
-    async def work(batch: list[Portion]) -> set[int]:
+    async def work(batch: list[PartitionBatch]) -> set[int]:
         worked.append(sum(len(portion.records) for portion in batch))
         return set()
 
     async def run() -> list[int]:
-        cycle = Cycle(App(), "t", work)
+        cycle = GroupCommit(App(), "t", work)
         await cycle.start()
         await asyncio.wait_for(feed(cycle, worked), 30)
         await cycle.stop()
@@ -58,7 +58,7 @@ async def until(condition: Callable[[], bool]) -> None:
 def test_after_a_large_batch_small_sets_are_worked_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "GATHER_SECONDS", 60.0)
 
-    async def feed(cycle: Cycle, worked: list[int]) -> None:
+    async def feed(cycle: GroupCommit, worked: list[int]) -> None:
         await cycle.add(AnEvent(BUSY_RECORDS))  # type: ignore[arg-type]
         await until(lambda: len(worked) == 1)
         for _ in range(FEW_RECORDS // 70 + 1):
@@ -70,7 +70,7 @@ def test_after_a_large_batch_small_sets_are_worked_together(monkeypatch: pytest.
 
 
 def test_after_a_large_batch_the_next_waits_no_longer_than_it_was_told() -> None:
-    async def feed(cycle: Cycle, worked: list[int]) -> None:
+    async def feed(cycle: GroupCommit, worked: list[int]) -> None:
         await cycle.add(AnEvent(BUSY_RECORDS))  # type: ignore[arg-type]
         await until(lambda: len(worked) == 1)
         await cycle.add(AnEvent(1))  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def test_after_a_large_batch_the_next_waits_no_longer_than_it_was_told() -> None
 def test_at_rest_an_event_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "GATHER_SECONDS", 3600.0)
 
-    async def feed(cycle: Cycle, worked: list[int]) -> None:
+    async def feed(cycle: GroupCommit, worked: list[int]) -> None:
         for number in range(3):
             await cycle.add(AnEvent(1))  # type: ignore[arg-type]
             await until(lambda wanted=number + 1: len(worked) == wanted)  # type: ignore[misc]

@@ -7,8 +7,8 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.worker.faust.group_commit import Cycle
-from pipeline.worker.faust.partition_batch import Portion
+from pipeline.worker.faust.group_commit import GroupCommit
+from pipeline.worker.faust.partition_batch import PartitionBatch
 
 
 class Consumer:
@@ -18,7 +18,7 @@ class Consumer:
         self.stopped: list[TP] = []
         self.gone_on: list[tuple[TP, int]] = []
 
-    def stop_taking(self, tp: TP) -> None:
+    def pause(self, tp: TP) -> None:
         self.stopped.append(tp)
 
     def go_on(self, tp: TP, offset: int) -> None:
@@ -36,7 +36,7 @@ class Event:
         self.message.key = self.message.value = b"x"
         self.message.headers = []
 
-    def ack_durable(self) -> None:
+    def acknowledge(self) -> None:
         self.acknowledged = True
 
 
@@ -48,9 +48,9 @@ class Bench:
         self.app = SimpleNamespace(consumer=self.consumer, consumer_generation_id=1)
         self.keeps: Set[int] = frozenset()
         self.worked: list[list[tuple[int, int]]] = []
-        self.cycle = Cycle(self.app, "test", self._work)
+        self.cycle = GroupCommit(self.app, "test", self._work)
 
-    async def _work(self, batch: list[Portion]) -> Set[int]:
+    async def _work(self, batch: list[PartitionBatch]) -> Set[int]:
         self.worked.append([(one.partition, record.offset) for one in batch for record in one.records])
         return self.keeps
 

@@ -13,8 +13,8 @@ from alliance.commands.resume import asked
 from pipeline.core.rejection_limit import MOST_IN_A_ROW
 from pipeline.runtime.health import Health, Reply, serve
 from pipeline.runtime.metrics import Meters
-from pipeline.worker.faust.paused_partitions import Stops
-from pipeline.worker.faust.resume_endpoint import NOT_YET, UNKNOWN, ResumeDesk
+from pipeline.worker.faust.paused_partitions import PausedPartitions
+from pipeline.worker.faust.resume_endpoint import NOT_YET, UNKNOWN, ResumeEndpoint
 from schemas.refusals import Reason
 
 
@@ -23,7 +23,7 @@ class Told:
 
     def __init__(self) -> None:
         self.health, self.meters = Health("worker"), Meters("1")
-        self.stops = Stops(self.health, self.meters)
+        self.stops = PausedPartitions(self.health, self.meters)
 
     def flood(self, partition: int, first: int = 0) -> bool:
         """A hundred bad records; whether that was too many."""
@@ -70,16 +70,16 @@ def test_what_is_read_again_after_a_rebalance_is_not_counted_twice() -> None:
 
 
 @pytest.fixture
-def desk() -> Iterator[tuple[ResumeDesk, str]]:
+def desk() -> Iterator[tuple[ResumeEndpoint, str]]:
     """A desk behind a real server, and its address."""
-    desk = ResumeDesk()
+    desk = ResumeEndpoint()
     server = serve("127.0.0.1", 0, Health("worker"), CollectorRegistry(), post=desk.reply)
     yield desk, f"127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
 
 
-def test_the_desk_answers_from_the_apps_own_loop(desk: tuple[ResumeDesk, str]) -> None:
+def test_the_desk_answers_from_the_apps_own_loop(desk: tuple[ResumeEndpoint, str]) -> None:
     at, address = desk
     assert asked(address, 3) == NOT_YET
 
@@ -95,7 +95,7 @@ def test_the_desk_answers_from_the_apps_own_loop(desk: tuple[ResumeDesk, str]) -
 
 
 @pytest.mark.parametrize("path", ["/resume/", "/resume/x", "/resume/-1", "/elsewhere", "/resume/1/2"])
-def test_any_other_post_is_answered_in_a_sentence(desk: tuple[ResumeDesk, str], path: str) -> None:
+def test_any_other_post_is_answered_in_a_sentence(desk: tuple[ResumeEndpoint, str], path: str) -> None:
     connection = HTTPConnection(desk[1], timeout=5)
     connection.request("POST", path)
     answer = connection.getresponse()

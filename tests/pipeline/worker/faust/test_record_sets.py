@@ -11,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.structs import TopicPartition
 
 from pipeline.worker.faust import record_sets
-from pipeline.worker.faust.record_sets import KeptRecords, RecordSet, SetOfPartitionRecords, fetch_as_sets
+from pipeline.worker.faust.record_sets import RecordSet, RecordSetPartitionRecords, RecordsWithBytes, fetch_as_sets
 from tests.support.header_names import a_batch_with_a_name_that_is_no_utf8
 
 PARTITION = TopicPartition("in-sets", 3)
@@ -49,7 +49,7 @@ def a_batch(first: int, count: int, *, compression: int = 0, **settings: Any) ->
 
 def unpacked(kind: Any, data: bytes, fetch_offset: int, check_crcs: bool = False) -> tuple[list[Any], int]:
     """What is given for the bytes of an answer, and where the next fetch begins."""
-    records = kind(PARTITION, KeptRecords(data), [], fetch_offset, None, None, check_crcs, 0)
+    records = kind(PARTITION, RecordsWithBytes(data), [], fetch_offset, None, None, check_crcs, 0)
     return list(records), records.next_fetch_offset
 
 
@@ -71,7 +71,7 @@ ANSWERS = {
 def test_a_set_holds_what_aiokafka_gives_one_by_one(name: str) -> None:
     data, fetch_offset = ANSWERS[name]
     one_by_one, next_offset = unpacked(SINGLY, data, fetch_offset)
-    sets, end = unpacked(SetOfPartitionRecords, data, fetch_offset)
+    sets, end = unpacked(RecordSetPartitionRecords, data, fetch_offset)
     assert end == next_offset
     assert len(sets) == (1 if next_offset > fetch_offset else 0)
     for one in sets:
@@ -89,7 +89,7 @@ def test_a_header_whose_name_is_not_utf8_is_read_with_the_rest(compression: int)
     data = a_batch(10, 5) + odd + a_batch(18, 1)
     with pytest.raises(UnicodeDecodeError):
         unpacked(SINGLY, data, 12)
-    (one,), end = unpacked(SetOfPartitionRecords, data, 12, check_crcs=True)
+    (one,), end = unpacked(RecordSetPartitionRecords, data, 12, check_crcs=True)
     assert (one.start, one.end, end) == (12, 19, 19)
     assert [record.offset for record in one.records] == [12, 13, 14, 15, 16, 17, 18]
     assert [tuple(record.headers) for record in one.records[3:6]] == [(), (("x\\xff\\xfe", b"1"),), (("né", b"2"),)]
@@ -100,17 +100,19 @@ def test_a_broken_checksum_is_not_taken() -> None:
     data = bytearray(a_batch(10, 5))
     data[-1] ^= 1
     with pytest.raises(CorruptRecordException):
-        unpacked(SetOfPartitionRecords, bytes(data), 10, check_crcs=True)
+        unpacked(RecordSetPartitionRecords, bytes(data), 10, check_crcs=True)
 
 
 def test_other_topics_are_given_one_by_one() -> None:
-    records = SetOfPartitionRecords(TopicPartition("other", 0), KeptRecords(a_batch(0, 3)), [], 0, None, None, False, 0)
+    records = RecordSetPartitionRecords(
+        TopicPartition("other", 0), RecordsWithBytes(a_batch(0, 3)), [], 0, None, None, False, 0
+    )
     assert not any(isinstance(record, RecordSet) for record in records)
 
 
 def test_the_fetcher_unpacks_with_the_class_that_is_replaced() -> None:
-    assert fetcher.PartitionRecords is SetOfPartitionRecords
-    assert fetcher.MemoryRecords is KeptRecords
+    assert fetcher.PartitionRecords is RecordSetPartitionRecords
+    assert fetcher.MemoryRecords is RecordsWithBytes
     source = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
     assert "MemoryRecords(part_data[-1])" in source
     assert "PartitionRecords(" in source

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.worker.faust.durable_producer import Out
-from pipeline.worker.faust.partition_batch import FetchedRecord
-from pipeline.worker.faust.state_cache import States
+from pipeline.worker.faust.durable_producer import OutgoingRecord
+from pipeline.worker.faust.partition_batch import PlainRecord
+from pipeline.worker.faust.state_cache import StateCache
 
 
 @dataclass
@@ -22,22 +22,22 @@ def decode(key: bytes, value: bytes) -> Count:
     return Count(int(value))
 
 
-def some_states(most_live: int = 100) -> States:
-    return States("changelog", decode, lambda state: b"%d" % state.version, most_live)
+def some_states(most_decoded: int = 100) -> StateCache:
+    return StateCache("changelog", decode, lambda state: b"%d" % state.version, most_decoded)
 
 
-def recover(states: States, *records: Out, partition: int = 0) -> None:
-    states.recover(partition, [FetchedRecord(number, 0, one.key, one.value) for number, one in enumerate(records)])
+def recover(states: StateCache, *records: OutgoingRecord, partition: int = 0) -> None:
+    states.recover(partition, [PlainRecord(number, 0, one.key, one.value) for number, one in enumerate(records)])
 
 
-def written(version: int, key: bytes = b"k", partition: int = 0) -> Out:
+def written(version: int, key: bytes = b"k", partition: int = 0) -> OutgoingRecord:
     states = some_states()
     states.put(partition, key, Count(version))
     (record,) = states.changes()
     return record
 
 
-DELETED = Out("changelog", b"k", None, 0)
+DELETED = OutgoingRecord("changelog", b"k", None, 0)
 
 
 def test_a_recovered_state_is_the_one_that_was_kept() -> None:
@@ -111,7 +111,7 @@ def test_partitions_of_others_leave_memory_at_once() -> None:
 
 
 def test_no_more_states_are_live_than_was_said_and_none_is_lost() -> None:
-    states = some_states(most_live=10)
+    states = some_states(most_decoded=10)
     for number in range(100):
         states.put(0, b"%d" % number, Count(number))
         states.changes()
@@ -119,8 +119,8 @@ def test_no_more_states_are_live_than_was_said_and_none_is_lost() -> None:
     assert [states.get(0, b"%d" % number) for number in range(100)] == [Count(number) for number in range(100)]
 
 
-@pytest.mark.parametrize("record", [FetchedRecord(7, 0, b"k", b"short"), FetchedRecord(7, 0, None, b"12345678x")])
-def test_a_changelog_record_that_is_none_of_ours_is_not_passed_over(record: FetchedRecord) -> None:
+@pytest.mark.parametrize("record", [PlainRecord(7, 0, b"k", b"short"), PlainRecord(7, 0, None, b"12345678x")])
+def test_a_changelog_record_that_is_none_of_ours_is_not_passed_over(record: PlainRecord) -> None:
     with pytest.raises(ValueError, match="changelog record 0:7 is none of ours"):
         some_states().recover(0, [record])
 

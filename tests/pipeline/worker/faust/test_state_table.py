@@ -14,9 +14,9 @@ from faust.tables.recovery import Recovery, ServiceStopped
 from faust.types import TP
 
 from pipeline.worker.faust.exits import EXIT_BUG
-from pipeline.worker.faust.partition_batch import FetchedRecord
+from pipeline.worker.faust.partition_batch import PlainRecord
 from pipeline.worker.faust.record_sets import RecordSet
-from pipeline.worker.faust.state_table import StateTable, recover_patiently
+from pipeline.worker.faust.state_table import StateTable, wait_for_recovery_without_timeout
 
 #: The first line of a program that a test runs in a process of its own.
 EVERYTHING_HERE = "from tests.pipeline.worker.faust.test_state_table import *\n"
@@ -47,7 +47,7 @@ class Changed:
 def a_table() -> StateTable:
     app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
     return StateTable(
-        app, name="t", partitions=4, decode=lambda key, value: (key, value), encode=lambda state: b"", most_live=10
+        app, name="t", partitions=4, decode=lambda key, value: (key, value), encode=lambda state: b"", most_decoded=10
     )
 
 
@@ -68,12 +68,12 @@ def recover(table: StateTable, *messages: Message) -> None:
 
 def a_set(start: int, end: int, generation_id: int = 0) -> Message:
     """A record set of partition 0, each record a key of its own, named by its offset."""
-    records: list[Any] = [FetchedRecord(one, 0, b"%d" % one, VERSION_1) for one in range(start, end)]
+    records: list[Any] = [PlainRecord(one, 0, b"%d" % one, VERSION_1) for one in range(start, end)]
     return Message(0, None, RecordSet("edge-test-t-changelog", 0, records, start, end), generation_id=generation_id)
 
 
 def test_a_record_and_a_whole_set_of_records_are_recovered_alike(table: StateTable) -> None:
-    records = [FetchedRecord(5, 0, b"b", VERSION_1 + b"2"), FetchedRecord(6, 0, b"c", VERSION_1 + b"3")]
+    records = [PlainRecord(5, 0, b"b", VERSION_1 + b"2"), PlainRecord(6, 0, b"c", VERSION_1 + b"3")]
     recover(
         table,
         Message(0, b"a", VERSION_1 + b"1", offset=4),
@@ -144,7 +144,7 @@ def test_a_slow_step_of_recovery_does_not_end_it() -> None:
 
     with pytest.raises(ServiceStopped):
         asyncio.run(run(lambda app: None))
-    asyncio.run(run(recover_patiently))
+    asyncio.run(run(wait_for_recovery_without_timeout))
 
 
 def test_a_recovery_holds_two_sets_at_most_besides_what_it_has_taken(table: StateTable) -> None:
