@@ -1,4 +1,4 @@
-"""What docs/integrators.md shows is what the doors take."""
+"""The examples and limits of docs/integrators.md are those of the gateway and of `alliance send`."""
 
 import re
 from pathlib import Path
@@ -38,5 +38,5 @@ def test_the_limits_of_the_page_are_the_gateways() -> None:
     limits = Limits()
     assert f"an event over {limits.event_bytes // 1024} KiB" in PAGE
     assert f"a batch over {limits.batch_bytes // 1024**2} MiB or {limits.batch_events} events" in PAGE
-    assert f"the body has not come in {limits.body_seconds:g} s" in PAGE
-    assert f"has not acknowledged in {limits.ack_seconds:g} s" in PAGE
+    assert f"the body has not arrived within {limits.body_seconds:g} s" in PAGE
+    assert f"has not acknowledged within {limits.ack_seconds:g} s" in PAGE
