@@ -34,7 +34,9 @@ from alliance.commands.resume import resume
 from alliance.commands.send import send
 from alliance.commands.simulate import simulate
 from alliance.demo.command import demo
-from pipeline.runtime.health import Health, listen, probe_broker
+from pipeline.runtime.broker_probe import probe_broker
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import listen
 from pipeline.runtime.settings import Settings
 
 log = logging.getLogger("alliance.cli")
@@ -66,10 +68,10 @@ for command in (backtest, calibrate, demo, doctor, key, rejected, replay, resume
 @click.option("--after-replay", is_flag=True, help="Give the events topic its usual retention, once all of it is read.")
 def topics(for_replay: bool, after_replay: bool) -> None:
     """Create the topics that do not exist yet."""
-    from pipeline.runtime import kafka as log
+    from pipeline.runtime.topic_admin import create_topics
 
     settings = effective_settings()
-    created = with_broker(settings, lambda: log.create_topics(settings, for_replay))
+    created = with_broker(settings, lambda: create_topics(settings, for_replay))
     if after_replay:
         _end_replay(settings)
     click.echo("\n".join(f"created {name}" for name in created) or "all topics exist")
@@ -77,7 +79,7 @@ def topics(for_replay: bool, after_replay: bool) -> None:
 
 def _end_replay(settings: Settings) -> None:
     from alliance.replay.target import left
-    from pipeline.runtime import kafka as log
+    from pipeline.runtime.topic_admin import end_replay
 
     store = engine_of("ALLIANCE_DATABASE", settings.database)
     now = with_broker(settings, lambda: answered("ALLIANCE_DATABASE", lambda: left(settings, store)))
@@ -86,13 +88,13 @@ def _end_replay(settings: Settings) -> None:
             f"{now.by_worker} records are left for the worker and {now.by_store} for the store; old ones among them "
             "would leave the log unread. Say this again when both are through."
         )
-    with_broker(settings, lambda: log.end_replay(settings))
+    with_broker(settings, lambda: end_replay(settings))
 
 
 @main.command()
 def worker() -> None:
     """Process the stream: check-ins to flags and summaries."""
-    from pipeline.runtime.health import serve
+    from pipeline.runtime.http import serve
     from pipeline.runtime.metrics import Meters
     from pipeline.worker.app import create_app, run_app
     from pipeline.worker.faust.resume_endpoint import ResumeEndpoint
@@ -114,14 +116,14 @@ def store(accept_gap: bool) -> None:
     from consumers.loop import LogIsShorter, LogStartsLater
     from consumers.store.database import NotOurs
     from consumers.store.run import run_store
-    from pipeline.runtime.kafka import connection
+    from pipeline.runtime.kafka_clients import client_options
 
     settings = effective_settings()
     try:
         with listening(settings, "store") as address:
             run_store(
                 engine_of("ALLIANCE_DATABASE", settings.database),
-                connection(settings),
+                client_options(settings),
                 known_instruments(settings),
                 address=address,
                 group=f"{settings.app_id}-store",
@@ -140,23 +142,23 @@ def store(accept_gap: bool) -> None:
 def exporter() -> None:
     """Serve /metrics for Prometheus."""
     from consumers.exporter.run import run_exporter
-    from pipeline.runtime.kafka import connection
+    from pipeline.runtime.kafka_clients import client_options
 
     settings = effective_settings()
     with listening(settings, "exporter") as address:
-        run_exporter(connection(settings), address=address, version=version(), on_stop=_on_stop)
+        run_exporter(client_options(settings), address=address, version=version(), on_stop=_on_stop)
 
 
 @main.command()
 def notifier() -> None:
     """Tell Alertmanager of open flags until somebody acknowledges them."""
     from consumers.notifier.run import run_notifier
-    from pipeline.runtime.kafka import connection
+    from pipeline.runtime.kafka_clients import client_options
 
     settings = effective_settings()
     with listening(settings, "notifier") as address:
         run_notifier(
-            connection(settings),
+            client_options(settings),
             alertmanagers=settings.alertmanagers,
             worklist_url=settings.worklist_url,
             address=address,
@@ -196,7 +198,7 @@ def _wait_for_topics(settings: Settings, health: Health) -> None:
     """Wait for the broker; refuse to start without the topics."""
     from kafka.errors import KafkaError
 
-    from pipeline.runtime.kafka import missing_topics
+    from pipeline.runtime.topic_admin import missing_topics
 
     def absent() -> list[str] | None:
         # Asked for topics, kafka-python waits for half a minute before it says that nobody answers.

@@ -23,7 +23,7 @@ from prometheus_client.exposition import generate_latest
 from consumers.exporter.exposition import Exposition
 from consumers.exporter.series import TherapistCollector
 from consumers.exporter.state import Book
-from pipeline.runtime.health import GZIP_LEVEL
+from pipeline.runtime.http import GZIP_LEVEL
 from schemas.instruments.definition import INGREDIENTS
 from schemas.summaries import Day, Publication, TherapistSummary
 

@@ -14,8 +14,7 @@ from deploy.testbed.builders import a_checkin, value_of
 from deploy.testbed.kafka import Kafka, create_topics
 from pipeline.ingest.files.report import ConsoleReport
 from pipeline.ingest.files.sender import send_file
-from pipeline.runtime import kafka as log
-from pipeline.runtime.producers import close
+from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 from tests.pipeline.ingest.gateway.doorway import now_ms
@@ -43,7 +42,7 @@ def measure_file(folder: Path, bootstrap: str) -> None:
     """`alliance send` of JSON lines."""
     file = folder / "events.jsonl"
     file.write_bytes(b"".join(checkin(number) + b"\n" for number in range(LINES)))
-    producer = log.producer(Settings(kafka=bootstrap))
+    producer = make_producer(Settings(kafka=bootstrap))
 
     def act() -> None:
         with ConsoleReport(file) as report:
@@ -51,7 +50,7 @@ def measure_file(folder: Path, bootstrap: str) -> None:
         assert outcome.sent == LINES
 
     measured("send, JSON lines", LINES, act)
-    close(producer, 10)
+    close_producer(producer, 10)
 
 
 def measure_gateway(folder: Path, bootstrap: str) -> None:

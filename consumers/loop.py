@@ -17,7 +17,8 @@ from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRange
 from kafka.structs import OffsetAndMetadata
 
 from consumers.header_names import forgive_header_names
-from pipeline.runtime.health import Health, probe_broker
+from pipeline.runtime.broker_probe import probe_broker
+from pipeline.runtime.health import Health
 
 log = logging.getLogger(__name__)
 

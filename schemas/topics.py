@@ -1,7 +1,7 @@
 """The topics of the log: names, keys and clean-up.
 
 In: nothing. Out: one row per topic, used by `alliance topics`, the Faust app and the consumers.
-Never: talk to a broker (that is `pipeline.runtime.kafka`).
+Never: talk to a broker (that is `pipeline.runtime.topic_admin`).
 """
 
 from typing import Literal

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from pipeline.core.detection.prior import DEFAULT_PRIOR, Prior, decode_prior
-from pipeline.runtime.health import CannotListen, answers, is_kafka
+from pipeline.runtime.broker_probe import is_kafka, is_reachable
+from pipeline.runtime.http import CannotListen
 from pipeline.runtime.settings import DATABASE, PREFIX, Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import InstrumentError, load_instruments, passed_over
@@ -168,7 +169,7 @@ def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
     from kafka.errors import KafkaError
 
     way_out = "Start one (`make kafka`) or set ALLIANCE_KAFKA."
-    if not answers(settings.kafka):
+    if not is_reachable(settings.kafka):
         raise Mendable(f"No broker answers at {settings.kafka}. {way_out}")
     # Of what is none, kafka-python complains for half a minute.
     if not is_kafka(settings.kafka):

@@ -28,7 +28,7 @@ from alliance.commands.context import (
     version,
     with_broker,
 )
-from pipeline.runtime.health import listen
+from pipeline.runtime.http import listen
 from pipeline.runtime.settings import Settings, documentation
 from schemas.instruments.registry import fingerprint, passed_over
 
@@ -117,7 +117,7 @@ def _keys(settings: Settings) -> Finding:
 
 
 def _broker(settings: Settings) -> str:
-    from pipeline.runtime.kafka import missing_topics
+    from pipeline.runtime.topic_admin import missing_topics
 
     missing = with_broker(settings, lambda: missing_topics(settings))
     if missing:

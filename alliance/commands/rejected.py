@@ -73,12 +73,11 @@ def _fields(row: "RejectedRow") -> list[str]:
 def replay(reason: str | None, force: bool) -> None:
     """Send again, byte for byte, what would be accepted now; nothing of an erased case."""
     from alliance.replay.rejected import replay_rejected
-    from pipeline.runtime import kafka as log
-    from pipeline.runtime.producers import close
+    from pipeline.runtime.kafka_clients import close_producer, make_producer
 
     settings = effective_settings()
     engine = store_of("ALLIANCE_DATABASE", settings.database)
-    producer = with_broker(settings, lambda: log.producer(settings))
+    producer = with_broker(settings, lambda: make_producer(settings))
     outcome = replay_rejected(
         engine,
         producer,
@@ -87,6 +86,6 @@ def replay(reason: str | None, force: bool) -> None:
         force=force,
         clock_ms=lambda: time.time_ns() // 1_000_000,
     )
-    close(producer, 5.0)
+    close_producer(producer, 5.0)
     click.echo(outcome.closing_line)
     sys.exit(2 if outcome.is_broker_away else 0)

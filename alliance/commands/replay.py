@@ -56,15 +56,14 @@ def _go_through(settings: Settings, archive: Engine, target: Engine, total: int,
     """Send, then wait until worker and store are through; what went wrong, in a sentence."""
     from alliance.replay.archive import send_archive
     from pipeline.ingest.files.report import progress_bar
-    from pipeline.runtime import kafka as log
-    from pipeline.runtime.producers import close
+    from pipeline.runtime.kafka_clients import close_producer, make_producer
 
     with progress_bar(Console(stderr=True)) as bar, _noticing_interrupts() as interrupted:
         sending = bar.add_task("sent", total=total)
-        producer = with_broker(settings, lambda: log.producer(settings))
+        producer = with_broker(settings, lambda: make_producer(settings))
         sent = send_archive(archive, producer, lambda done: bar.update(sending, completed=done))
         try:
-            close(producer, 5.0)
+            close_producer(producer, 5.0)
             if sent.why_stopped:
                 return f"{sent.why_stopped}; {sent.acknowledged} of {total} events are sent. {BEGIN_ANEW}."
             return _wait_until_processed(settings, target, bar, patience, interrupted)

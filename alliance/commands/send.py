@@ -25,8 +25,7 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
     from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
     from pipeline.ingest.files.report import ConsoleReport, bad_file
     from pipeline.ingest.files.sender import BadFileError, send_file
-    from pipeline.runtime import kafka as log
-    from pipeline.runtime.producers import close
+    from pipeline.runtime.kafka_clients import close_producer, make_producer
 
     settings = effective_settings()
     instruments = known_instruments(settings)
@@ -34,7 +33,7 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
     try:
         loaded = None if mapping is None else load_mapping(mapping)
         kept = None if bad is None else bad_file(bad, loaded)
-        producer = with_broker(settings, lambda: log.producer(settings))
+        producer = with_broker(settings, lambda: make_producer(settings))
         with ConsoleReport(file, kept) as report:
             outcome = send_file(
                 file,
@@ -45,7 +44,7 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
                 clock_ms=lambda: time.time_ns() // 1_000_000,
                 from_line=from_line,
             )
-        close(producer, 5.0)
+        close_producer(producer, 5.0)
     except MappingError as error:
         raise Mendable(str(error)) from None
     except BadFileError as error:

@@ -16,9 +16,10 @@ from kafka.errors import KafkaError
 from alliance.demo.broker import API_VERSION, EmbeddedBroker, EmbeddedBrokerError
 from alliance.demo.endings import DemoError
 from alliance.demo.plan import Label
-from pipeline.runtime import kafka as log
-from pipeline.runtime.health import answers
+from pipeline.runtime.broker_probe import is_reachable
+from pipeline.runtime.kafka_clients import client_options
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.topic_admin import create_topics
 from schemas.topics import EVENTS, TOPICS, changelog_topics
 
 PARTITIONS = 8
@@ -55,7 +56,7 @@ def embedded_log() -> Iterator[Log]:
 @contextmanager
 def real_log(address: str, into_existing: bool) -> Iterator[Log]:
     """The Kafka at `address`; the topics must be empty unless `into_existing`."""
-    if not re.fullmatch(r"[^\s:]+:\d{1,5}", address) or not answers(address):
+    if not re.fullmatch(r"[^\s:]+:\d{1,5}", address) or not is_reachable(address):
         raise DemoError(f"No broker answers at {address}; start one (`make kafka`) and say where as HOST:PORT.")
     try:
         settings, label = _made_ready(address, into_existing)
@@ -81,13 +82,13 @@ def _made_ready(address: str, into_existing: bool) -> tuple[Settings, Label]:
         )
     token = secrets.token_hex(3)
     settings = Settings(kafka=address, app_id=f"alliance-demo-{token}", partitions=partitions or PARTITIONS)
-    log.create_topics(settings)
+    create_topics(settings)
     return settings, Label(text=token if holding else "")
 
 
 def _look(settings: Settings) -> tuple[int, list[str]]:
     """Partitions of the event topic, 0 when there is none; and which of the topics hold records."""
-    consumer = KafkaConsumer(**log.connection(settings), group_id=None)
+    consumer = KafkaConsumer(**client_options(settings), group_id=None)
     try:
         known = consumer.topics()
         counts = {
@@ -105,7 +106,7 @@ def _holds(consumer: KafkaConsumer, topic: str, partition_count: int) -> bool:
 
 def _delete(settings: Settings) -> None:
     """The changelogs of this run; nobody else knows their name."""
-    admin = KafkaAdminClient(**log.connection(settings))
+    admin = KafkaAdminClient(**client_options(settings))
     try:
         admin.delete_topics(list(changelog_topics(settings.app_id)))
     finally:

@@ -25,7 +25,7 @@ from alliance.demo.snapshot import Phase, Place, Snapshot
 from alliance.demo.summary import Outcome, complaints
 from alliance.demo.supervisor import Supervisor
 from alliance.demo.watch import Watch
-from pipeline.runtime.kafka import producer
+from pipeline.runtime.kafka_clients import make_producer
 from pipeline.runtime.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -112,7 +112,7 @@ class Stage:
         return make_plan(wishes, self._end, live_days, self._scene.log.label)
 
     def _new_feeder(self) -> Feeder:
-        return Feeder(producer(self._scene.settings), self._stop)
+        return Feeder(make_producer(self._scene.settings), self._stop)
 
     def _go_live(self, plan: Plan, feeder: Feeder) -> None:
         """The weeks kept back, each event at its time; then what happens today, until somebody stops us."""

@@ -7,7 +7,7 @@ Never: hold more than a page in memory; change a byte; take acknowledged for pro
 Nothing of an erased case is sent: the archive holds none of it, and the mark that stays is a digest.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,13 +19,10 @@ from sqlalchemy import Engine, Row, Select, func, select
 
 from consumers.store.tables import events, flags
 from pipeline.ingest.admission import HEADERS
+from pipeline.runtime.acknowledgements import ProducerRecord, send_all
 from schemas.topics import EVENTS
 
 PAGE = 1_000
-#: So many records may be under way at once.
-MOST_UNDER_WAY = 5_000
-#: How long to wait for one acknowledgement; the producer's own patience (`delivery_timeout_ms`) ends before.
-ACK_SECONDS = 45.0
 #: (kind, status) -> flags
 Flags = Counter[tuple[str, str]]
 
@@ -76,22 +73,21 @@ def flags_of(engine: Engine) -> Flags:
 def send_archive(
     engine: Engine, producer: KafkaProducer, progress: Callable[[int], None], topic: str = EVENTS
 ) -> Sending:
-    """Send everything, oldest first; `progress` is told after each page how many records are acknowledged."""
+    """Send everything, oldest first; after each page `progress` gets the number of acknowledged records."""
     sending = Sending()
-    under_way: deque[Any] = deque()
-    try:
+
+    def records() -> Iterator[ProducerRecord]:
         for row in _archive(engine):
-            future = producer.send(topic, row.body, row.case_id.encode(), HEADERS, timestamp_ms=row.kafka_timestamp_ms)
-            under_way.append(future)
+            yield ProducerRecord(topic, row.case_id.encode(), row.body, HEADERS, row.kafka_timestamp_ms)
             sending.sent += 1
-            if len(under_way) > MOST_UNDER_WAY:
-                under_way.popleft().get(ACK_SECONDS)
-                sending.acknowledged += 1
             if sending.sent % PAGE == 0:
                 progress(sending.acknowledged)
-        while under_way:
-            under_way.popleft().get(ACK_SECONDS)
-            sending.acknowledged += 1
+
+    def count(_: ProducerRecord) -> None:
+        sending.acknowledged += 1
+
+    try:
+        send_all(producer, records(), count)
     except KafkaError as error:
         sending.why_stopped = f"The broker does not confirm ({type(error).__name__})"
     except KeyboardInterrupt:

@@ -22,11 +22,11 @@ from sqlalchemy import ColumnElement, Engine, Row, Select, and_, false, or_, sel
 from consumers.store.tables import erased_cases, rejected
 from pipeline.core.acceptance import Refused, accept
 from pipeline.ingest.admission import CONTENT_TYPE, HEADERS
+from pipeline.runtime.acknowledgements import ProducerRecord, send_all
 from schemas.instruments.definition import Instrument
 from schemas.refusals import SENTENCES, Reason
 from schemas.topics import EVENTS
 
-ACK_SECONDS = 45.0
 #: So many records are sent, acknowledged and marked before the next ones are.
 BATCH = 200
 
@@ -196,12 +196,9 @@ def _may_ever(row: Row[Any], erased: set[str]) -> bool:
 
 
 def _send(producer: KafkaProducer, topic: str, rows: Sequence[Row[Any]], timestamp_ms: int) -> None:
-    """Return when all are acknowledged; raises KafkaError."""
-    futures = [
-        producer.send(topic, row.value, row.key, headers=_headers(row), timestamp_ms=timestamp_ms) for row in rows
-    ]
-    for future in futures:
-        future.get(ACK_SECONDS)
+    """Return when all are acknowledged; raises `KafkaError`."""
+    records = (ProducerRecord(topic, row.key, row.value, _headers(row), timestamp_ms) for row in rows)
+    send_all(producer, records, lambda _: None)
 
 
 def _headers(row: Row[Any]) -> list[tuple[str, bytes]]:

@@ -13,8 +13,9 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from sqlalchemy import Engine, func, inspect, select
 
 from consumers.store.tables import metadata, positions
-from pipeline.runtime.kafka import connection, topic_table
+from pipeline.runtime.kafka_clients import client_options
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.topic_admin import topic_table
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED, THERAPISTS
 
 _MAKE_ANEW = "delete its topics and its database, then `alliance topics --for-replay`"
@@ -108,7 +109,7 @@ def _ends(reader: KafkaConsumer, topics: Iterable[str]) -> Offsets:
 
 @contextmanager
 def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
-    admin = KafkaAdminClient(**connection(settings))
+    admin = KafkaAdminClient(**client_options(settings))
     try:
         yield admin
     finally:
@@ -118,7 +119,7 @@ def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 @contextmanager
 def _reader(settings: Settings, **options: Any) -> Iterator[KafkaConsumer]:
     """A consumer that only asks; it joins no group."""
-    reader = KafkaConsumer(**connection(settings), enable_auto_commit=False, **options)
+    reader = KafkaConsumer(**client_options(settings), enable_auto_commit=False, **options)
     try:
         yield reader
     finally:

@@ -22,8 +22,8 @@ from deploy.local.child import Child
 from deploy.local.packages import last_words
 from deploy.testbed.kafka import delete_topics, end_offsets, topic_names, unique_name
 from deploy.testbed.waiting import wait_until
-from pipeline.runtime.kafka import topic_table
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.topic_admin import topic_table
 from schemas.topics import CASES, EVENTS
 
 MOST_SECONDS = 600

@@ -14,7 +14,8 @@ from consumers.exporter.exposition import Exposition
 from consumers.exporter.series import FlagMeters
 from consumers.exporter.state import Book
 from consumers.topic_reader import Follower
-from pipeline.runtime.health import Health, serve
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag, decode_therapist
 from schemas.topics import FLAGS, THERAPISTS

@@ -18,7 +18,8 @@ from consumers.notifier.alertmanager import Alertmanager
 from consumers.notifier.alerts import Board
 from consumers.notifier.delivery import Courier
 from consumers.topic_reader import Follower
-from pipeline.runtime.health import Health, serve
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag
 from schemas.topics import FLAGS

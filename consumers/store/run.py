@@ -16,7 +16,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from consumers.loop import PAUSE_SECONDS, Loop, Record
 from consumers.store.database import migrate
 from consumers.store.sink import TOPICS, StoreSink
-from pipeline.runtime.health import Health, serve
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
 from schemas.instruments.definition import Instrument
 from schemas.topics import EVENTS

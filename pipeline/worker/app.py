@@ -15,7 +15,9 @@ from faust.types import TP
 
 from pipeline.core.detection.prior import Prior
 from pipeline.core.therapist import summary as therapist
-from pipeline.runtime.health import Health, Reply, probe_broker
+from pipeline.runtime.broker_probe import probe_broker
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import Reply
 from pipeline.runtime.metrics import Meters
 from pipeline.runtime.settings import Settings
 from pipeline.worker import therapist_agent as therapists_room

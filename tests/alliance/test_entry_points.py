@@ -7,12 +7,12 @@ import pytest
 
 #: The modules that each process runs, as the command of that name imports them.
 ENTRY_MODULES = {
-    "store": ["alliance.cli", "consumers.store.run", "pipeline.runtime.kafka"],
-    "exporter": ["alliance.cli", "consumers.exporter.run", "pipeline.runtime.kafka"],
-    "notifier": ["alliance.cli", "consumers.notifier.run", "pipeline.runtime.kafka"],
+    "store": ["alliance.cli", "consumers.store.run", "pipeline.runtime.kafka_clients"],
+    "exporter": ["alliance.cli", "consumers.exporter.run", "pipeline.runtime.kafka_clients"],
+    "notifier": ["alliance.cli", "consumers.notifier.run", "pipeline.runtime.kafka_clients"],
     "gateway": ["alliance.cli", "pipeline.ingest.gateway.app"],
-    "topics": ["alliance.cli", "pipeline.runtime.kafka"],
-    "send": ["alliance.cli", "pipeline.ingest.files.sender", "pipeline.runtime.kafka", "pipeline.runtime.producers"],
+    "topics": ["alliance.cli", "pipeline.runtime.topic_admin"],
+    "send": ["alliance.cli", "pipeline.ingest.files.sender", "pipeline.runtime.kafka_clients"],
 }
 
 

@@ -17,7 +17,8 @@ from deploy.local.ports import LOOPBACK
 from deploy.testbed.processes import Processes
 from deploy.testbed.system import System
 from deploy.testbed.waiting import wait_until
-from pipeline.runtime.health import Health, listen
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import listen
 
 #: Nobody listens there.
 NOWHERE = "127.0.0.1:1"

@@ -5,12 +5,12 @@ each acknowledged; what became of every line.
 Never: lose a line silently; change a byte of a JSON line; go on after a line that the broker did not acknowledge.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
@@ -19,15 +19,11 @@ from pipeline.core.acceptance import Refused
 from pipeline.ingest.admission import HEADERS, Outgoing, record_of
 from pipeline.ingest.files.csv_mapping import CsvMapping
 from pipeline.ingest.files.lines import Line, csv_lines, json_lines
+from pipeline.runtime.acknowledgements import InFlight
 from schemas.instruments.definition import Instrument
 from schemas.refusals import Reason
 from schemas.topics import EVENTS
 
-#: So many records, and so many bytes, may be under way at once.
-MOST_UNDER_WAY = 5_000
-MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024
-#: How long to wait for one acknowledgement; the producer's own patience (`delivery_timeout_ms`) ends before.
-ACK_SECONDS = 45.0
 _PROGRESS_EVERY = 500
 
 
@@ -81,11 +77,10 @@ class Outcome:
         return f"{done}. {self.why_stopped}: go on with --from-line {self.next_line}, duplicates change nothing."
 
 
-class _UnderWay(NamedTuple):
-    """A line whose fate is not told yet: sent, or refused and waiting for its turn."""
+class _PendingLine(NamedTuple):
+    """A line whose result is not reported yet: sent, or refused and waiting for its turn."""
 
     line: Line
-    future: Any
     refusal: Refused | None
 
 
@@ -104,15 +99,15 @@ def send_file(
 
     Raises OSError when the file cannot be read, `MappingError` when the mapping does not fit it.
     """
-    sending = _Sending(producer, instruments, report, clock_ms, topic)
+    sending = _FileSender(producer, instruments, report, clock_ms, topic)
     lines = json_lines(path) if mapping is None else csv_lines(path, mapping, report.header)
     try:
         for line in lines:
             if line.number >= from_line:
-                sending.take(line)
+                sending.submit(line)
             else:
                 sending.skip(line)
-        sending.settle_all()
+        sending.finish()
     except KafkaError as error:
         sending.stop(f"The broker does not confirm ({type(error).__name__})")
     except BadFileError as error:
@@ -122,8 +117,8 @@ def send_file(
     return sending.outcome
 
 
-class _Sending:
-    """Keeps many records under way and settles them in the order of the file, refusals in between."""
+class _FileSender:
+    """Keeps many lines in flight and reports them in the order of the file, refused lines in between."""
 
     def __init__(
         self,
@@ -139,63 +134,55 @@ class _Sending:
         self._report = report
         self._clock_ms = clock_ms
         self._topic = topic
-        self._under_way: deque[_UnderWay] = deque()
-        self._bytes_under_way = 0
+        self._in_flight: InFlight[_PendingLine] = InFlight()
         self._bytes_done = 0
-        self._reached = 1
+        self._last_read = 1
 
     def skip(self, line: Line) -> None:
         """A line that an earlier run has settled."""
         self._bytes_done += len(line.raw)
 
-    def take(self, line: Line) -> None:
-        """Send a good line, keep a bad one for its turn; settle the oldest when enough is under way."""
-        self._reached = line.number
+    def submit(self, line: Line) -> None:
+        """Send a good line, let a refused one wait for its turn; settle the oldest while too much is in flight."""
+        self._last_read = line.number
         judged = self._judge(line.event)
         if isinstance(judged, Refused):
-            self._under_way.append(_UnderWay(line, None, judged))
+            self._in_flight.add(_PendingLine(line, judged), None, len(line.raw))
         else:
             future = self._producer.send(
                 self._topic, judged.value, judged.key, HEADERS, timestamp_ms=judged.timestamp_ms
             )
-            self._under_way.append(_UnderWay(line, future, None))
-        self._bytes_under_way += len(line.raw)
-        while len(self._under_way) > MOST_UNDER_WAY or self._bytes_under_way > MOST_BYTES_UNDER_WAY:
+            self._in_flight.add(_PendingLine(line, None), future, len(line.raw))
+        while self._in_flight.is_full:
             self._settle_oldest()
 
     def _judge(self, event: bytes | Refused) -> Outgoing | Refused:
         return event if isinstance(event, Refused) else record_of(event, self._clock_ms(), self._instruments)
 
-    def settle_all(self) -> None:
-        """Wait for everything that is under way."""
-        while self._under_way:
+    def finish(self) -> None:
+        """Wait for every line in flight."""
+        while self._in_flight:
             self._settle_oldest()
         self._report.progress(self._bytes_done, self.outcome)
 
     def stop(self, why: str) -> None:
         """Settle what needs no waiting; the rest is for another run."""
         with suppress(BadFileError):
-            while self._under_way and _is_settled(self._under_way[0]):
+            while self._in_flight.is_oldest_settled:
                 self._settle_oldest()
-        self.outcome.next_line = self._under_way[0].line.number if self._under_way else self._reached
+        self.outcome.next_line = self._in_flight.oldest.line.number if self._in_flight else self._last_read
         self.outcome.why_stopped = why
         self._report.progress(self._bytes_done, self.outcome)
 
     def _settle_oldest(self) -> None:
-        """Raises KafkaError, and leaves the line where it is, if the broker did not acknowledge it."""
-        line, future, refusal = self._under_way[0]
+        """Raises `KafkaError` or `BadFileError`, and keeps the line, if it could not be settled."""
+        line, refusal = self._in_flight.wait_for_oldest()
         if refusal is None:
-            future.get(ACK_SECONDS)
             self.outcome.sent += 1
         else:
             self._report.refused(line.number, line.raw, refusal)
             self.outcome.refused[refusal.reason] += 1
-        self._under_way.popleft()
-        self._bytes_under_way -= len(line.raw)
+        self._in_flight.remove_oldest()
         self._bytes_done += len(line.raw)
         if (self.outcome.sent + self.outcome.refused_count) % _PROGRESS_EVERY == 0:
             self._report.progress(self._bytes_done, self.outcome)
-
-
-def _is_settled(one: _UnderWay) -> bool:
-    return one.refusal is not None or bool(one.future.succeeded())

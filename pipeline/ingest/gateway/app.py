@@ -32,8 +32,8 @@ from pipeline.ingest.gateway.api_keys import Keys, KeysError
 from pipeline.ingest.gateway.forwarder import BrokerAway, Forwarder
 from pipeline.ingest.gateway.http_binding import BindingError, HttpReason, Mode, events_of, mode_of
 from pipeline.ingest.gateway.metrics import GatewayMeters
-from pipeline.runtime import kafka as event_log
 from pipeline.runtime.health import Health, WaitingCollector
+from pipeline.runtime.kafka_clients import make_producer
 from pipeline.runtime.settings import Settings
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
@@ -130,7 +130,7 @@ def serve(settings: Settings, listener: socket.socket, *, version: str = "0+unkn
         settings,
         load_instruments(settings.instruments_folder),
         Keys.read(Path(settings.api_keys)),
-        lambda: event_log.producer(settings),
+        lambda: make_producer(settings),
         lambda: time.time_ns() // 1_000_000,
         version=version,
     )

@@ -18,8 +18,9 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from pipeline.ingest.admission import HEADERS, Outgoing
-from pipeline.runtime.health import Health, is_kafka
-from pipeline.runtime.producers import close
+from pipeline.runtime.broker_probe import is_kafka
+from pipeline.runtime.health import Health
+from pipeline.runtime.kafka_clients import close_producer
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Forwarder:
             producer.partitions_for(self._topic)
         except KafkaError:
             self._health.waits_for("topic", f"there is no topic {self._topic}; `alliance topics` makes it")
-            close(producer, 0.0)
+            close_producer(producer, 0.0)
             return
         self._health.has("topic")
         self._producer = producer
@@ -122,7 +123,7 @@ class Forwarder:
         producer, self._producer = self._producer, None
         if producer is not None:
             threading.Thread(
-                target=close, args=(producer, OLD_PRODUCER_SECONDS), name="old producer", daemon=True
+                target=close_producer, args=(producer, OLD_PRODUCER_SECONDS), name="old producer", daemon=True
             ).start()
 
     async def close(self) -> None:
@@ -133,7 +134,7 @@ class Forwarder:
     def _end(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            close(producer, CLOSE_SECONDS)
+            close_producer(producer, CLOSE_SECONDS)
 
 
 class _Countdown:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from pipeline.runtime.health import Reply
+from pipeline.runtime.http import Reply
 
 #: For so long a request waits for the batch under way and for the broker.
 WAIT_SECONDS = 30.0

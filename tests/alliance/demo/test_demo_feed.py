@@ -14,7 +14,7 @@ from alliance.demo.feed import Feeder, QuickClock
 from alliance.demo.plan import Sending
 from deploy.testbed.kafka import subscribe
 from deploy.testbed.waiting import wait_until
-from pipeline.runtime.kafka import producer
+from pipeline.runtime.kafka_clients import make_producer
 from pipeline.runtime.settings import Settings
 from schemas.topics import EVENTS
 
@@ -45,7 +45,7 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 def a_feeder(broker: EmbeddedBroker, stop: threading.Event) -> Feeder:
     version = ".".join(map(str, API_VERSION))
-    return Feeder(producer(Settings(kafka=broker.bootstrap, kafka_api_version=version)), stop)
+    return Feeder(make_producer(Settings(kafka=broker.bootstrap, kafka_api_version=version)), stop)
 
 
 def in_a_thread(act: object, *arguments: object) -> threading.Thread:

@@ -12,7 +12,8 @@ from alliance.demo.plan import Expected
 from alliance.demo.summary import Outcome, complaints, lines
 from consumers.exporter.series import TherapistCollector
 from consumers.exporter.state import Book
-from pipeline.runtime.health import Health, serve
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
 from schemas.summaries import Publication, TherapistSummary
 

@@ -19,8 +19,7 @@ from deploy.testbed.builders import Json, a_checkin, a_held, an_erasure, key_of,
 from deploy.testbed.kafka import Kafka, create_topics, records_of, unique_name
 from pipeline.core.acceptance import Refused, accept
 from pipeline.ingest.admission import HEADERS
-from pipeline.runtime import kafka as log
-from pipeline.runtime.producers import close
+from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings
 from pipeline.worker.case_agent import refusal
 from schemas.instruments.definition import Instrument
@@ -97,9 +96,9 @@ def rejections(tmp_path: Path) -> Iterator[Rejections]:
 
 @pytest.fixture(scope="module")
 def producer(kafka: Kafka) -> Iterator[KafkaProducer]:
-    made = log.producer(Settings(kafka=kafka.bootstrap))
+    made = make_producer(Settings(kafka=kafka.bootstrap))
     yield made
-    assert close(made, 30)
+    assert close_producer(made, 30)
 
 
 @pytest.fixture
@@ -262,6 +261,6 @@ def test_what_the_broker_does_not_confirm_is_not_marked(
     rejections.refuse(b"c-1", value_of(own_form()))
     producer = an_impatient_producer(kafka.bootstrap)
     replay = replay_rejected(rejections.engine, producer, with_own_form, clock_ms=now_ms, topic=unique_name("missing"))
-    assert close(producer, 10)
+    assert close_producer(producer, 10)
     assert (replay.sent, replay.is_broker_away) == (0, True)
     assert set(rejections.sent_again().values()) == {None}

@@ -30,9 +30,9 @@ from deploy.testbed.straight import Straight
 from deploy.testbed.system import System
 from deploy.testbed.waiting import wait_until
 from pipeline.ingest.admission import HEADERS
-from pipeline.runtime import kafka as log
-from pipeline.runtime.producers import close
+from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings, from_environment
+from pipeline.runtime.topic_admin import topic_table
 from schemas.topics import EVENTS
 from tests.oracle.compare import actual_store, differences
 from tests.support.reference import distinct_of, practice
@@ -152,7 +152,7 @@ def test_topics_for_replay_keep_old_records_until_all_is_read_and_they_are_told_
 ) -> None:
     system = installation(processes, eager_broker, f"sqlite:///{tmp_path}/target.sqlite")
     usual = unique_name("usual")
-    configs = {usual: log.topic_table(settings_of(system))[EVENTS]}
+    configs = {usual: topic_table(settings_of(system))[EVENTS]}
     create_topics(eager_broker.bootstrap, {usual: 1}, configs=configs)
     old = Record(b"c-1", b"{}", timestamp=LONG_AGO_MS)
     for topic in (EVENTS, usual):
@@ -226,7 +226,7 @@ def test_sending_that_is_stopped_tells_how_much_is_in_the_log(
 ) -> None:
     system = installation(processes, broker_of_my_own, "sqlite://")
     engine = open_engine(an_archive(tmp_path / "archive.sqlite", long_ago(PAGE + 10)))
-    producer = log.producer(settings_of(system))
+    producer = make_producer(settings_of(system))
     told: list[int] = []
 
     def stop(acknowledged: int) -> None:
@@ -237,7 +237,7 @@ def test_sending_that_is_stopped_tells_how_much_is_in_the_log(
     sending = send_archive(engine, producer, stop)
     assert sending.why_stopped == "Stopped by hand"
     assert sending.sent == PAGE
-    assert close(producer, 30)
+    assert close_producer(producer, 30)
     assert len(records_of(system.bootstrap, EVENTS)) == PAGE
     engine.dispose()
 
@@ -251,9 +251,9 @@ def test_each_case_keeps_the_order_in_which_it_was_read_and_its_timestamps(
     with engine.begin() as connection:
         # As if they had been read in the opposite order, so that the order of the rows does not help.
         connection.execute(update(tables.events).values(kafka_offset=100 - tables.events.c.kafka_offset))
-    producer = log.producer(settings_of(system))
+    producer = make_producer(settings_of(system))
     assert send_archive(engine, producer, lambda _: None).acknowledged == len(events)
-    close(producer, 5)
+    close_producer(producer, 5)
     found = records_of(system.bootstrap, EVENTS)
     assert {(one.timestamp, one.headers) for one in found} == {(LONG_AGO_MS, tuple(HEADERS))}
     for case in {key_of(one) for one in events}:

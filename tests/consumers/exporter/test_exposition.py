@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as parsed_te
 from consumers.exporter.exposition import Exposition
 from consumers.exporter.series import TherapistCollector
 from consumers.exporter.state import Book, totals_of, window
-from pipeline.runtime.health import END, Health, serve
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import END, serve
 from schemas.flags import SEVERITIES
 from schemas.instruments.definition import INGREDIENTS
 from schemas.summaries import Day, Publication, TherapistSummary

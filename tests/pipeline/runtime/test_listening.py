@@ -12,7 +12,9 @@ from prometheus_client import CollectorRegistry
 from alliance.cli import main
 from deploy.local.ports import LOOPBACK
 from deploy.testbed.kafka import Kafka
-from pipeline.runtime.health import API_VERSIONS, Health, answers, is_kafka, listen, serve
+from pipeline.runtime.broker_probe import API_VERSIONS, is_kafka, is_reachable
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import listen, serve
 
 PROCESSES = ("worker", "store", "exporter", "notifier", "gateway")
 
@@ -93,4 +95,4 @@ def test_an_answer_in_two_pieces_is_a_brokers() -> None:
 @pytest.mark.parametrize("name", ["kafka..local", "x" * 64])
 def test_what_can_be_no_name_is_no_broker(name: str) -> None:
     assert not is_kafka(f"{name}:9092")
-    assert not answers(f"{name}:9092")
+    assert not is_reachable(f"{name}:9092")

@@ -18,13 +18,12 @@ from deploy.testbed.builders import Json, a_checkin, a_held, value_of
 from deploy.testbed.kafka import Kafka, Record, create_topics, records_of, unique_name
 from pipeline.core.acceptance import Refused
 from pipeline.ingest.admission import HEADERS
-from pipeline.ingest.files import sender as send
 from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
 from pipeline.ingest.files.lines import MOST_OF_A_LINE, csv_lines, json_lines
 from pipeline.ingest.files.report import ConsoleReport, bad_file
 from pipeline.ingest.files.sender import BadFileError, Outcome, send_file
-from pipeline.runtime import kafka as log
-from pipeline.runtime.producers import close
+from pipeline.runtime import acknowledgements
+from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import Reason
@@ -84,9 +83,9 @@ class Told:
 
 @pytest.fixture(scope="module")
 def producer(kafka: Kafka) -> Iterator[KafkaProducer]:
-    made = log.producer(Settings(kafka=kafka.bootstrap))
+    made = make_producer(Settings(kafka=kafka.bootstrap))
     yield made
-    assert close(made, 30)
+    assert close_producer(made, 30)
 
 
 @pytest.fixture
@@ -372,7 +371,7 @@ def test_when_the_broker_goes_away_it_stops_says_from_where_and_nothing_is_lost(
     create_topics(broker_of_my_own.bootstrap, {topic: 2})
     lines = [b"{" if number % 100 == 99 else held(number) for number in range(3000)]
     file = json_file(tmp_path, *lines)
-    monkeypatch.setattr(send, "MOST_UNDER_WAY", 100)
+    monkeypatch.setattr(acknowledgements, "MOST_IN_FLIGHT", 100)
 
     def kill_at_half(outcome: Outcome) -> None:
         if outcome.sent > 1000 and broker_of_my_own.running:
@@ -380,7 +379,7 @@ def test_when_the_broker_goes_away_it_stops_says_from_where_and_nothing_is_lost(
 
     first, told = an_impatient_producer(broker_of_my_own.bootstrap), Told(kill_at_half)
     outcome = send_file(file, first, load_instruments(None), report=told, clock_ms=now_ms, topic=topic)
-    close(first, 0)
+    close_producer(first, 0)
     next_line = outcome.next_line
     assert next_line is not None
     assert outcome.exit_code == 2
@@ -393,7 +392,7 @@ def test_when_the_broker_goes_away_it_stops_says_from_where_and_nothing_is_lost(
     rest = send_file(
         file, second, load_instruments(None), report=told, clock_ms=now_ms, from_line=next_line, topic=topic
     )
-    assert close(second, 30)
+    assert close_producer(second, 30)
     assert rest.exit_code == 1
     assert outcome.sent + rest.sent == 2970
     assert outcome.refused_count + rest.refused_count == 30
@@ -406,7 +405,7 @@ def test_without_the_topic_it_says_that_nothing_is_confirmed(kafka: Kafka, tmp_p
     outcome = send_file(
         file, producer, load_instruments(None), report=told, clock_ms=now_ms, topic=unique_name("missing")
     )
-    assert close(producer, 10)
+    assert close_producer(producer, 10)
     assert (outcome.sent, outcome.next_line, outcome.exit_code) == (0, 2, 2)
     assert told.reasons == {1: Reason.NOT_JSON}
 
@@ -416,7 +415,7 @@ def test_stopped_by_hand_it_says_from_where_to_go_on(
 ) -> None:
     lines = [held(number) for number in range(2000)]
     file = json_file(tmp_path, *lines)
-    monkeypatch.setattr(send, "MOST_UNDER_WAY", 10)
+    monkeypatch.setattr(acknowledgements, "MOST_IN_FLIGHT", 10)
 
     def press_control_c(outcome: Outcome) -> None:
         if outcome.sent == 1000:

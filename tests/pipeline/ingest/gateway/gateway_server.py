@@ -16,7 +16,7 @@ from deploy.local.ports import LOOPBACK, free_port
 from deploy.testbed.waiting import wait_until
 from pipeline.ingest.gateway.api_keys import Keys, make_key
 from pipeline.ingest.gateway.app import Limits, create_gateway
-from pipeline.runtime import kafka as log
+from pipeline.runtime.kafka_clients import make_producer
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 from tests.pipeline.ingest.gateway.doorway import now_ms
@@ -72,7 +72,7 @@ def a_gateway(folder: Path, bootstrap: str, topic: str, **options: Any) -> Itera
         settings,
         options.get("instruments") or load_instruments(None),
         Keys.read(folder / "keys"),
-        options.get("make_producer", lambda: log.producer(settings)),
+        options.get("make_producer", lambda: make_producer(settings)),
         options.get("clock_ms", now_ms),
         limits=options.get("limits", Limits()),
         topic=topic,

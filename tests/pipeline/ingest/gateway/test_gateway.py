@@ -20,7 +20,7 @@ from pipeline.ingest.admission import HEADERS
 from pipeline.ingest.gateway import openapi
 from pipeline.ingest.gateway.api_keys import KeysError
 from pipeline.ingest.gateway.app import Limits, serve
-from pipeline.runtime.health import listen
+from pipeline.runtime.http import listen
 from pipeline.runtime.settings import Settings
 from schemas.examples import Example, examples
 from schemas.instruments.registry import load_instruments

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from alliance.commands.context import Mendable
 from alliance.commands.resume import asked
 from pipeline.core.rejection_limit import MOST_IN_A_ROW
-from pipeline.runtime.health import Health, Reply, serve
+from pipeline.runtime.health import Health
+from pipeline.runtime.http import Reply, serve
 from pipeline.runtime.metrics import Meters
 from pipeline.worker.faust.paused_partitions import PausedPartitions
 from pipeline.worker.faust.resume_endpoint import NOT_YET, UNKNOWN, ResumeEndpoint
@@ -105,7 +106,7 @@ def test_any_other_post_is_answered_in_a_sentence(desk: tuple[ResumeEndpoint, st
 
 def test_a_process_that_takes_nothing_says_so() -> None:
     server = serve("127.0.0.1", 0, Health("store"), CollectorRegistry())
-    assert asked(f"127.0.0.1:{server.server_port}", 3) == (404, "Nothing is taken here.")
+    assert asked(f"127.0.0.1:{server.server_port}", 3) == (404, "This address accepts no POST.")
     server.shutdown()
     server.server_close()
 

@@ -1,60 +1,31 @@
-"""The log as the doors see it: topics to create, a producer that tells what became of each record.
+"""Topics in the broker: which must exist, how each is configured, and how they are created.
 
-In: settings. Out: topics, records.
-Never: judge a record.
+In: settings. Out: topics in Kafka, configured as `schemas.topics` says.
+Never: delete a topic; change the retention of a topic in use, except to end a replay.
 """
 
-from typing import Any
-
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient
 from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError
 
+from pipeline.runtime.kafka_clients import client_options
 from pipeline.runtime.settings import Settings
 from schemas.topics import DAY_MS, EVENTS, TOPICS, changelog_topics
 
 CHANGELOG_CONFIG = {
     "cleanup.policy": "compact",
     "max.message.bytes": "8000000",
-    # What was deleted, an erased case above all, must not wait for ever in an open segment.
+    # Deleted states, above all those of erased cases, must not stay in an open segment for ever.
     "max.compaction.lag.ms": str(DAY_MS),
     "delete.retention.ms": str(7 * DAY_MS),
 }
-#: What is replayed has its original timestamps, and retention goes by them: years may lie in the log at once, and a
-#: segment must not begin with every week of them.
+#: Replayed records keep their original timestamps, and retention goes by timestamps. Such a topic holds years at once,
+#: and must not begin a new segment for each week of them.
 REPLAY_CONFIG = {
     "retention.ms": "-1",
     "message.timestamp.before.max.ms": str(2**63 - 1),
     "segment.ms": str(100 * 365 * DAY_MS),
 }
-
-
-def connection(settings: Settings) -> dict[str, Any]:
-    """What every kafka-python client is made with."""
-    options: dict[str, Any] = {"bootstrap_servers": settings.kafka, "reconnect_backoff_max_ms": 2_000}
-    if settings.api_version is not None:
-        options["api_version"] = settings.api_version
-    return options
-
-
-def producer(settings: Settings) -> KafkaProducer:
-    """A producer that waits for all replicas and keeps the order.
-
-    Not kafka-python's idempotent one: after a batch has expired that one neither sends nor fails any more (3.0.12).
-    Duplicates change nothing further on, and with one request in flight the order stays.
-    """
-    return KafkaProducer(
-        **connection(settings),
-        acks="all",
-        enable_idempotence=False,
-        max_in_flight_requests_per_connection=1,
-        linger_ms=5,
-        batch_size=65_536,
-        max_request_size=2_000_000,
-        max_block_ms=10_000,
-        delivery_timeout_ms=30_000,
-        request_timeout_ms=10_000,
-    )
 
 
 def topic_table(settings: Settings) -> dict[str, dict[str, str]]:
@@ -65,11 +36,11 @@ def topic_table(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def create_topics(settings: Settings, for_replay: bool = False) -> list[str]:
-    """Create what is missing; the names created. `for_replay`: the events topic keeps records of any age."""
+    """Create the missing topics and return their names. `for_replay`: the events topic keeps records of any age."""
     table = topic_table(settings)
     if for_replay:
         table[EVENTS] = {**table[EVENTS], **REPLAY_CONFIG}
-    admin = KafkaAdminClient(**connection(settings))
+    admin = KafkaAdminClient(**client_options(settings))
     try:
         missing = sorted(table.keys() - set(admin.list_topics()))
         return [name for name in missing if _create(admin, name, settings, table[name])]
@@ -78,9 +49,9 @@ def create_topics(settings: Settings, for_replay: bool = False) -> list[str]:
 
 
 def end_replay(settings: Settings) -> None:
-    """Give the events topic the retention of an installation in use; records that are older leave."""
+    """Give the events topic its usual retention again; Kafka then deletes records that are older."""
     config = {**dict.fromkeys(REPLAY_CONFIG, (AlterConfigOp.DELETE, None)), **topic_table(settings)[EVENTS]}
-    admin = KafkaAdminClient(**connection(settings))
+    admin = KafkaAdminClient(**client_options(settings))
     try:
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, EVENTS, config)])
     finally:
@@ -98,7 +69,7 @@ def _create(admin: KafkaAdminClient, name: str, settings: Settings, config: dict
 
 def missing_topics(settings: Settings) -> list[str]:
     """Topics that do not exist yet."""
-    admin = KafkaAdminClient(**connection(settings))
+    admin = KafkaAdminClient(**client_options(settings))
     try:
         return sorted(topic_table(settings).keys() - set(admin.list_topics()))
     finally:
