@@ -16,7 +16,7 @@ import click
 from alliance.commands.backtest import backtest
 from alliance.commands.calibrate import calibrate
 from alliance.commands.context import (
-    Mendable,
+    OperatorError,
     answered,
     effective_settings,
     engine_of,
@@ -84,7 +84,7 @@ def _end_replay(settings: Settings) -> None:
     store = engine_of("ALLIANCE_DATABASE", settings.database)
     now = with_broker(settings, lambda: answered("ALLIANCE_DATABASE", lambda: left(settings, store)))
     if not now.is_nothing:
-        raise Mendable(
+        raise OperatorError(
             f"{now.by_worker} records are left for the worker and {now.by_store} for the store; old ones among them "
             "would leave the log unread. Say this again when both are through."
         )
@@ -133,9 +133,9 @@ def store(accept_gap: bool) -> None:
                 on_stop=_on_stop,
             )
     except (LogIsShorter, LogStartsLater) as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
     except NotOurs as error:
-        raise Mendable(f"ALLIANCE_DATABASE {error}.") from None
+        raise OperatorError(f"ALLIANCE_DATABASE {error}.") from None
 
 
 @main.command()
@@ -173,7 +173,7 @@ def gateway() -> None:
     try:
         from pipeline.ingest.gateway.app import serve
     except ImportError as error:
-        raise Mendable(
+        raise OperatorError(
             f"The gateway needs {error.name}. Install it with `pip install 'alliance-monitor[gateway]'`."
         ) from None
     from pipeline.ingest.gateway.api_keys import KeysError
@@ -185,7 +185,7 @@ def gateway() -> None:
     try:
         serve(settings, listener, version=version())
     except KeysError as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
 
 
 def _on_stop(stop: Callable[[], None]) -> None:
@@ -214,7 +214,7 @@ def _wait_for_topics(settings: Settings, health: Health) -> None:
         threading.Event().wait(1.0)
         found = absent()
     if found:
-        raise Mendable(f"These topics do not exist: {', '.join(found)}. Create them with `alliance topics`.")
+        raise OperatorError(f"These topics do not exist: {', '.join(found)}. Create them with `alliance topics`.")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from alliance.commands.context import Mendable, effective_settings, known_instruments, known_prior
+from alliance.commands.context import OperatorError, effective_settings, known_instruments, known_prior
 from alliance.commands.files import FILE, HISTORY, check_folder, check_output, unwritable, write_output
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def backtest(events: Path, flags: Path, sensitivity: float, plots: Path | None, 
     from alliance.evaluation.backtest import summary_text, write_flags
 
     if not isfinite(sensitivity):
-        raise Mendable("--sensitivity is not a number. Name one from 0.2 to 5.")
+        raise OperatorError("--sensitivity is not a number. Name one from 0.2 to 5.")
     settings = effective_settings()
     instruments, prior = known_instruments(settings), known_prior(settings)
     if plots is not None:
@@ -69,7 +69,7 @@ def _check_plots(folder: Path) -> None:
     try:
         pyplot()
     except PlotsUnavailable as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
     check_folder("--plots", folder)
 
 
@@ -85,7 +85,7 @@ def read_history(path: Path, fold: Callable[[Iterable[bytes]], Found]) -> Found:
         ) as file:
             return fold(file)
     except OSError as error:
-        raise Mendable(
+        raise OperatorError(
             f"The history {path} cannot be read ({error.strerror}). Name a file that is there and may be read."
         ) from None
 
@@ -95,13 +95,13 @@ def refuse_nothing(path: Path, histories: "Histories") -> None:
     from alliance.evaluation.backtest import counted
 
     if not histories.lines:
-        raise Mendable(f"{path} holds no event. Name a file with one CloudEvent a line.")
+        raise OperatorError(f"{path} holds no event. Name a file with one CloudEvent a line.")
     if histories.has_nothing_accepted:
         reasons = ", ".join(
             f"{reason} {count}, first in line {histories.first_refused[reason]}"
             for reason, count in histories.refused.most_common()
         )
-        raise Mendable(
+        raise OperatorError(
             f"Nothing in {path} was accepted: {counted(histories.lines, 'line')}, all refused ({reasons}). "
             "Mend them as docs/integrators.md says for each reason."
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from alliance.commands.backtest import read_history, refuse_nothing
-from alliance.commands.context import Mendable, effective_settings, known_instruments
+from alliance.commands.context import OperatorError, effective_settings, known_instruments
 from alliance.commands.files import FILE, HISTORY, check_output, write_output
 
 
@@ -58,12 +58,12 @@ def _chosen(counts: Mapping[str, int], asked: str | None) -> str | None:
     """The instrument to estimate from, or one sentence; None when nothing was scored and none was asked for."""
     held = ", ".join(f"{name} ({count} scored check-ins)" for name, count in counts.items()) or "none"
     if asked is None and len(counts) > 1:
-        raise Mendable(
+        raise OperatorError(
             f"The history holds several instruments, and a prior is estimated from one: {held}. "
             "Name it with --instrument NAME."
         )
     if asked is not None and asked not in counts:
-        raise Mendable(
+        raise OperatorError(
             f"The history holds no scored check-in of {asked}; it holds {held}. Name one of those with --instrument."
         )
     return asked if asked is not None else next(iter(counts), None)

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 
-class Mendable(click.ClickException):
+class OperatorError(click.ClickException):
     """Something a person can mend: one sentence, no traceback."""
 
     exit_code = 2
@@ -49,7 +49,7 @@ def effective_settings() -> Settings:
     try:
         settings = from_environment(os.environ)
     except SettingsError as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
     set_up_logging(settings)
     return settings
 
@@ -88,7 +88,7 @@ def listening(settings: Settings, process: str) -> Iterator[tuple[str, int]]:
             else ("host", host, "Set it to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all.")
         )
         name = f"{PREFIX}{setting.upper()}={value}"
-        raise Mendable(f"The {process} cannot listen at {host}:{port}, {name} ({error}). {way_out}") from None
+        raise OperatorError(f"The {process} cannot listen at {host}:{port}, {name} ({error}). {way_out}") from None
 
 
 def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
@@ -98,7 +98,7 @@ def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
         for name in passed_over(settings.instruments_folder):
             log.warning("In ALLIANCE_INSTRUMENTS, %s is not read: its name does not end in .toml.", name)
     except InstrumentError as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
     return instruments
 
 
@@ -110,9 +110,9 @@ def known_prior(settings: Settings) -> Prior:
     try:
         return decode_prior(Path(settings.prior).read_bytes())
     except OSError as error:
-        raise Mendable(f"The prior {settings.prior} cannot be read ({error.strerror}). {way_out}") from None
+        raise OperatorError(f"The prior {settings.prior} cannot be read ({error.strerror}). {way_out}") from None
     except ValueError as error:
-        raise Mendable(f"The prior {settings.prior} is none. {error} {way_out}") from None
+        raise OperatorError(f"The prior {settings.prior} is none. {error} {way_out}") from None
 
 
 def engine_of(name: str, url: str) -> "Engine":
@@ -121,7 +121,7 @@ def engine_of(name: str, url: str) -> "Engine":
 
     from consumers.store.database import open_engine
 
-    no_database = Mendable(f"{name} must be {DATABASE.words}; it is not. Set it so.")
+    no_database = OperatorError(f"{name} must be {DATABASE.words}; it is not. Set it so.")
     if not DATABASE.holds(url):
         raise no_database
     try:
@@ -130,7 +130,7 @@ def engine_of(name: str, url: str) -> "Engine":
         raise no_database from None
     except ImportError as error:
         way_out = "Install it with `pip install 'alliance-monitor[postgres]'`"
-        raise Mendable(f"{name} needs {error.name}. {way_out}.") from None
+        raise OperatorError(f"{name} needs {error.name}. {way_out}.") from None
 
 
 def store_of(name: str, url: str) -> "Engine":
@@ -141,9 +141,9 @@ def store_of(name: str, url: str) -> "Engine":
 
     engine = engine_of(name, url)
     if is_missing_file(engine):
-        raise Mendable(f"{name} names a file that is not there. Name a store; `alliance store` makes one.")
+        raise OperatorError(f"{name} names a file that is not there. Name a store; `alliance store` makes one.")
     if not answered(name, lambda: inspect(engine).has_table("events")):
-        raise Mendable(f"{name} names a database without an archive. Name a store; `alliance store` makes one.")
+        raise OperatorError(f"{name} names a database without an archive. Name a store; `alliance store` makes one.")
     return engine
 
 
@@ -157,9 +157,9 @@ def answered(name: str, ask: Callable[[], Answer]) -> Answer:
         with our_database():
             return ask()
     except NotOurs as error:
-        raise Mendable(f"{name} {error}.") from None
+        raise OperatorError(f"{name} {error}.") from None
     except SQLAlchemyError as error:
-        raise Mendable(
+        raise OperatorError(
             f"The database of {name} does not answer ({type(error).__name__}). Start it or name another."
         ) from None
 
@@ -170,12 +170,12 @@ def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
 
     way_out = "Start one (`make kafka`) or set ALLIANCE_KAFKA."
     if not is_reachable(settings.kafka):
-        raise Mendable(f"No broker answers at {settings.kafka}. {way_out}")
+        raise OperatorError(f"No broker answers at {settings.kafka}. {way_out}")
     # Of what is none, kafka-python complains for half a minute.
     if not is_kafka(settings.kafka):
-        raise Mendable(f"What answers at {settings.kafka} is no broker. {way_out}")
+        raise OperatorError(f"What answers at {settings.kafka} is no broker. {way_out}")
     try:
         return act()
     except KafkaError as error:
         asked = f"The broker at {settings.kafka} did not do what it was asked ({type(error).__name__})"
-        raise Mendable(f"{asked}. See whether it is well, or set ALLIANCE_KAFKA.") from None
+        raise OperatorError(f"{asked}. See whether it is well, or set ALLIANCE_KAFKA.") from None

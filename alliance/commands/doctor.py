@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from alliance.commands.context import (
-    Mendable,
+    OperatorError,
     answered,
     effective_settings,
     engine_of,
@@ -80,7 +80,7 @@ def _found(part: str, look: Callable[[], str]) -> Finding:
     """What a look finds; what must be mended ends no other look."""
     try:
         return part, True, look()
-    except Mendable as error:
+    except OperatorError as error:
         return part, False, error.message
 
 
@@ -121,7 +121,7 @@ def _broker(settings: Settings) -> str:
 
     missing = with_broker(settings, lambda: missing_topics(settings))
     if missing:
-        raise Mendable(f"answers; missing topics: {', '.join(missing)}; create them with `alliance topics`")
+        raise OperatorError(f"answers; missing topics: {', '.join(missing)}; create them with `alliance topics`")
     return "answers; all topics exist"
 
 
@@ -131,7 +131,9 @@ def _database(settings: Settings) -> str:
     engine = engine_of("ALLIANCE_DATABASE", settings.database)
     obstacle = why_not_writable(engine)
     if obstacle is not None:
-        raise Mendable(f"{engine.dialect.name}; {obstacle}. Mend its folder, or set ALLIANCE_DATABASE to another file.")
+        raise OperatorError(
+            f"{engine.dialect.name}; {obstacle}. Mend its folder, or set ALLIANCE_DATABASE to another file."
+        )
     if is_missing_file(engine):
         return "sqlite; no file yet, `alliance store` will make it"
     return f"{engine.dialect.name}; {answered('ALLIANCE_DATABASE', lambda: _schema(engine))}"
@@ -146,7 +148,7 @@ def _schema(engine: "Engine") -> str:
         revision = revision_of(connection)
         tables = inspect(connection).get_table_names()
     if revision is None and "positions" in tables:
-        raise Mendable("The tables of ALLIANCE_DATABASE are not those of `alliance store`. Name another database.")
+        raise OperatorError("The tables of ALLIANCE_DATABASE are not those of `alliance store`. Name another database.")
     if revision is None:
         return "empty, `alliance store` will make its tables"
     if revision != newest_revision():

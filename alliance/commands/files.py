@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import click
 
-from alliance.commands.context import Mendable
+from alliance.commands.context import OperatorError
 
 HISTORY = click.Path(exists=True, dir_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -24,7 +24,9 @@ def check_output(option: str, target: Path, *inputs: Path) -> None:
     try:
         for one in inputs:
             if target.exists() and one.exists() and target.samefile(one):
-                raise Mendable(f"{option} {target} is the same file as the input {one}. Name another file to write.")
+                raise OperatorError(
+                    f"{option} {target} is the same file as the input {one}. Name another file to write."
+                )
         place = _place(target)
         if place.exists() and not os.access(place, os.W_OK):
             raise PermissionError(0, "it is write-protected")
@@ -90,8 +92,8 @@ def _try(part: Path) -> None:
     part.unlink()
 
 
-def unwritable(option: str, target: Path, error: OSError) -> Mendable:
+def unwritable(option: str, target: Path, error: OSError) -> OperatorError:
     """The sentence for an output that cannot be written."""
-    return Mendable(
+    return OperatorError(
         f"{option} {target} cannot be written ({error.strerror}). Name a place that is there and may be written to."
     )

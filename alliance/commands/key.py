@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from alliance.commands.context import Mendable
+from alliance.commands.context import OperatorError
 
 
 @click.command()
@@ -21,10 +21,12 @@ def key(name: str) -> None:
     try:
         secret, line = make_key(name)
     except KeysError as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
     try:
         click.echo(line)
     except OSError as error:
         forget(sys.stdout)
-        raise Mendable(f"The line cannot be written ({error.strerror}); no key is shown. Make another one.") from None
+        raise OperatorError(
+            f"The line cannot be written ({error.strerror}); no key is shown. Make another one."
+        ) from None
     click.echo(f"key (give it to the sender, it is not shown again): {secret}", err=True)

@@ -17,7 +17,7 @@ from rich.progress import Progress
 from rich.table import Table
 from sqlalchemy import Engine
 
-from alliance.commands.context import Mendable, answered, effective_settings, engine_of, store_of, with_broker
+from alliance.commands.context import OperatorError, answered, effective_settings, engine_of, store_of, with_broker
 from pipeline.runtime.settings import Settings
 
 LOOK_SECONDS = 1.0
@@ -43,12 +43,12 @@ def replay(source: str, patience: int) -> None:
     archive, target = store_of("--from", source), engine_of("ALLIANCE_DATABASE", settings.database)
     stands_in_the_way = with_broker(settings, lambda: answered("ALLIANCE_DATABASE", lambda: obstacle(settings, target)))
     if stands_in_the_way is not None:
-        raise Mendable(stands_in_the_way)
+        raise OperatorError(stands_in_the_way)
     total = answered("--from", lambda: archived(archive))
     began = time.monotonic()
     problem = _go_through(settings, archive, target, total, patience)
     if problem is not None:
-        raise Mendable(problem)
+        raise OperatorError(problem)
     sys.exit(0 if _told(archive, target, time.monotonic() - began) else 1)
 
 

@@ -8,7 +8,7 @@ from http.client import HTTPConnection, HTTPException
 
 import click
 
-from alliance.commands.context import Mendable, effective_settings
+from alliance.commands.context import OperatorError, effective_settings
 from pipeline.runtime.settings import Settings
 
 #: The worker waits for the batch under way and for the broker.
@@ -23,7 +23,7 @@ def resume(partition: int, worker: str | None) -> None:
     address = worker or own_worker(effective_settings())
     status, sentence = asked(address, partition)
     if status != 200:
-        raise Mendable(sentence)
+        raise OperatorError(sentence)
     click.echo(sentence)
 
 
@@ -34,11 +34,13 @@ def own_worker(settings: Settings) -> str:
 
 
 def asked(address: str, partition: int) -> tuple[int, str]:
-    """What a worker answers: status and sentence; raises `Mendable` when there is none."""
+    """What a worker answers: status and sentence; raises `OperatorError` when there is none."""
     try:
         connection = HTTPConnection(address, timeout=PATIENCE_SECONDS)
         connection.request("POST", f"/resume/{partition}")
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace").strip()
     except (OSError, HTTPException):
-        raise Mendable(f"No worker answers at {address}. Start one, or name another with --worker HOST:PORT.") from None
+        raise OperatorError(
+            f"No worker answers at {address}. Start one, or name another with --worker HOST:PORT."
+        ) from None

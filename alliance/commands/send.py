@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from alliance.commands.context import Mendable, effective_settings, known_instruments, with_broker
+from alliance.commands.context import OperatorError, effective_settings, known_instruments, with_broker
 
 
 @click.command()
@@ -46,13 +46,13 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
             )
         close_producer(producer, 5.0)
     except MappingError as error:
-        raise Mendable(str(error)) from None
+        raise OperatorError(str(error)) from None
     except BadFileError as error:
-        raise Mendable(f"{error}.") from None
+        raise OperatorError(f"{error}.") from None
     except OSError as error:
-        raise Mendable(f"The file cannot be read ({error.strerror}). Check its name and rights.") from None
+        raise OperatorError(f"The file cannot be read ({error.strerror}). Check its name and rights.") from None
     if from_line > 1 and outcome.exit_code == 0 and not outcome.sent:
-        raise Mendable(f"The file has nothing at line {from_line} or after it. Look --from-line up once more.")
+        raise OperatorError(f"The file has nothing at line {from_line} or after it. Look --from-line up once more.")
     _close_with(outcome.closing_line)
     sys.exit(outcome.exit_code)
 

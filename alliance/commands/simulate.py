@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from alliance.commands.context import Mendable
+from alliance.commands.context import OperatorError
 from alliance.commands.files import check_output, write_output
 
 #: The calendar of events, less than ten years before its end: a longer history is not made.
@@ -41,9 +41,11 @@ def simulate(
     from alliance.simulation.stream import write_events, write_truth
 
     if first_day.year not in FIRST_YEARS:
-        raise Mendable(f"--first-day lies outside of {FIRST_YEARS[0]} to {FIRST_YEARS[-1]}. Name a day in these years.")
+        raise OperatorError(
+            f"--first-day lies outside of {FIRST_YEARS[0]} to {FIRST_YEARS[-1]}. Name a day in these years."
+        )
     if events.resolve() == truth.resolve():
-        raise Mendable(f"--events and --truth are the same file, {truth}. Name two.")
+        raise OperatorError(f"--events and --truth are the same file, {truth}. Name two.")
     check_output("--events", events)
     check_output("--truth", truth)
     parameters = PracticeParameters(first_day=first_day.replace(tzinfo=UTC), seed=seed, weeks=weeks)

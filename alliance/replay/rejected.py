@@ -20,7 +20,7 @@ from kafka.errors import KafkaError
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, false, or_, select, update
 
 from consumers.store.tables import erased_cases, rejected
-from pipeline.core.acceptance import Refused, accept
+from pipeline.core.acceptance import Refusal, accept
 from pipeline.ingest.admission import CONTENT_TYPE, HEADERS
 from pipeline.runtime.acknowledgements import ProducerRecord, send_all
 from schemas.instruments.definition import Instrument
@@ -120,7 +120,7 @@ def replay_rejected(
                 replay.never += 1
                 continue
             verdict = accept(row.value, row.key, timestamp_ms, instruments)
-            if isinstance(verdict, Refused) and not force:
+            if isinstance(verdict, Refusal) and not force:
                 replay.still_refused[verdict.reason] += 1
             else:
                 good.append(row)

@@ -4,7 +4,7 @@ In: a state and a record. Out: the new state, and the records that tell of it.
 Never: decide anything: that is `pipeline.core`; know a broker or a stream processor.
 """
 
-from pipeline.core.acceptance import Refused, accept
+from pipeline.core.acceptance import Refusal, accept
 from pipeline.core.case import state as case
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from pipeline.worker.case_agent import CaseCodec, refusal
@@ -25,13 +25,13 @@ decode_state = CODEC.decode
 
 def take(
     state: case.State, key: bytes | None, value: bytes | None, timestamp_ms: int
-) -> tuple[case.State, case.Facts | Refused]:
+) -> tuple[case.State, case.Facts | Refusal]:
     """One record: the state after it, and what it brought; `case.NOTHING_NEW` when it was known."""
     verdict = accept(value, key, timestamp_ms, INSTRUMENTS)
-    if isinstance(verdict, Refused):
+    if isinstance(verdict, Refusal):
         return state, verdict
     state, facts = case.absorb(state, verdict, CODEC.yardsticks)
-    return state, facts if facts.refusal is None else Refused(facts.refusal, "the case")
+    return state, facts if facts.refusal is None else Refusal(facts.refusal, "the case")
 
 
 def flags_of(facts: case.Facts) -> list[OutgoingRecord]:
@@ -51,7 +51,7 @@ def summaries_of(state: case.State) -> list[OutgoingRecord]:
 
 
 def refused(
-    why: Refused, key: bytes | None, value: bytes | None, partition: int, offset: int, timestamp_ms: int
+    why: Refusal, key: bytes | None, value: bytes | None, partition: int, offset: int, timestamp_ms: int
 ) -> list[OutgoingRecord]:
     """The refused record as it goes to its topic."""
     return [refusal(why, key, value, [], partition, offset, timestamp_ms)]

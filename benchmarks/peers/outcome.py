@@ -14,7 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from benchmarks.peers import job
 from benchmarks.peers.loads import PARTITIONS, Record
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.core.case import state as case
 from schemas import refusals
 from schemas.topics import CASES, FLAGS, REJECTED
@@ -60,7 +60,7 @@ def _fold(outcome: Outcome, key: bytes, values: Iterable[bytes]) -> Outcome:
     refused = outcome.refused
     for value in values:
         state, facts = job.take(state, key, value, LATE_MS)
-        if isinstance(facts, Refused):
+        if isinstance(facts, Refusal):
             refused += 1
         else:
             outcome.flags.update({flag.flag_id: flag.version for flag in facts.flags})

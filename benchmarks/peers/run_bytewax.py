@@ -21,7 +21,7 @@ from bytewax.run import cli_main
 
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.core.case import state as case
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 
@@ -47,7 +47,7 @@ class CaseLogic(StatefulBatchLogic):  # type: ignore[misc]
         for message in values:
             timestamp_ms = message.timestamp[1]
             self._state, facts = job.take(self._state, message.key, message.value, timestamp_ms)
-            if isinstance(facts, Refused):
+            if isinstance(facts, Refusal):
                 partition, offset = message.partition, message.offset
                 outputs += job.refused(facts, message.key, message.value, partition, offset, timestamp_ms)
             elif facts is not case.NOTHING_NEW:

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.core.case import state as case
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 
@@ -65,7 +65,7 @@ class Script:
             key = message.key()
             timestamp_ms = message.timestamp()[1]
             state, facts = job.take(self._state(key), key, message.value(), timestamp_ms)
-            if isinstance(facts, Refused):
+            if isinstance(facts, Refusal):
                 partition, offset = message.partition(), message.offset()
                 outputs += job.refused(facts, key, message.value(), partition, offset, timestamp_ms)
             elif facts is not case.NOTHING_NEW:

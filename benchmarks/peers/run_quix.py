@@ -13,7 +13,7 @@ from quixstreams.sinks.base import BaseSink
 
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.core.case import state as case
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 
@@ -37,7 +37,7 @@ class Cases(BaseSink):  # type: ignore[misc]
             encoded: bytes | None = kept.get_bytes(STATE)
             live = None if encoded is None else job.decode_state(key, encoded)
         state, facts = job.take(live, key, value, timestamp_ms)
-        if isinstance(facts, Refused):
+        if isinstance(facts, Refusal):
             context = message_context()
             self._outputs += job.refused(facts, key, value, context.partition, context.offset, timestamp_ms)
         elif facts is not case.NOTHING_NEW:

@@ -21,7 +21,7 @@ from consumers.loop import Overtaken, Record, Unavailable
 from consumers.store import rows, tables
 from consumers.store.bulk import one_of, upsert
 from consumers.store.rows import Row
-from pipeline.core.acceptance import Accepted, Refused, accept
+from pipeline.core.acceptance import Accepted, Refusal, accept
 from schemas.codec import decode_flag, decode_therapist
 from schemas.events import CaseErased
 from schemas.instruments.definition import Instrument
@@ -121,7 +121,7 @@ class _Batch:
         gathered: list[tuple[Accepted, Row]] = []
         for record in records:
             verdict = accept(record.value, record.key, record.timestamp, self._instruments)
-            if isinstance(verdict, Refused):
+            if isinstance(verdict, Refusal):
                 continue
             if isinstance(verdict.event, CaseErased):
                 self._archive(gathered)

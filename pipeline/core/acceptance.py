@@ -1,6 +1,6 @@
 """Whether a record of the events topic is accepted: one pure function of the record.
 
-In: value, key and Kafka timestamp of a record, and the instruments known here. Out: `Accepted` or `Refused`.
+In: value, key and Kafka timestamp of a record, and the instruments known here. Out: `Accepted` or `Refusal`.
 Never: remember anything (the one refusal that needs memory, `erased`, is the case's: `pipeline.core.case.state`).
 
 The gateway, the stream processor and the store all ask here, so they can never disagree.
@@ -31,7 +31,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refusal:
     """A record that does not count. `detail` names a place, never a value."""
 
     reason: Reason
@@ -40,31 +40,31 @@ class Refused:
 
 def accept(
     value: bytes | None, key: bytes | None, timestamp_ms: int, instruments: Mapping[str, Instrument]
-) -> Accepted | Refused:
+) -> Accepted | Refusal:
     """Judge one record; `timestamp_ms` is its Kafka timestamp, milliseconds since 1970 UTC."""
     if value is None or not value:
-        return Refused(Reason.EMPTY, "no value")
+        return Refusal(Reason.EMPTY, "no value")
     if len(value) > MAX_EVENT_BYTES:
-        return Refused(Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes")
+        return Refusal(Reason.TOO_LARGE, f"over {MAX_EVENT_BYTES} bytes")
     try:
         event = decode_event(value)
     except Undecodable as error:
-        return Refused(error.reason, error.detail)
+        return Refusal(error.reason, error.detail)
     if key is None or key != event.subject.encode():
-        return Refused(Reason.KEY_MISMATCH, "key is not the subject")
+        return Refusal(Reason.KEY_MISMATCH, "key is not the subject")
     at = to_us(event.time)
     if at > timestamp_ms * 1000 + MAX_LEAD_US:
-        return Refused(Reason.TIME_IN_FUTURE, "time")
+        return Refusal(Reason.TIME_IN_FUTURE, "time")
     if isinstance(event, CheckinSubmitted):
         return _accept_checkin(event, at, instruments)
     return Accepted(event, at)
 
 
-def _accept_checkin(event: CheckinSubmitted, at: int, instruments: Mapping[str, Instrument]) -> Accepted | Refused:
+def _accept_checkin(event: CheckinSubmitted, at: int, instruments: Mapping[str, Instrument]) -> Accepted | Refusal:
     instrument = instruments.get(event.data.instrument)
     if instrument is None:
-        return Refused(Reason.UNKNOWN_INSTRUMENT, "data.instrument")
+        return Refusal(Reason.UNKNOWN_INSTRUMENT, "data.instrument")
     problem = check_answers(instrument, event.data.answers)
     if problem is not None:
-        return Refused(Reason(problem[0]), problem[1])
+        return Refusal(Reason(problem[0]), problem[1])
     return Accepted(event, at, score(instrument, event.data.answers))

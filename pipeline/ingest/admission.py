@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.core.acceptance import Refused, accept
+from pipeline.core.acceptance import Refusal, accept
 from schemas.instruments.definition import Instrument
 from schemas.topics import MAX_EVENT_BYTES
 
@@ -34,11 +34,11 @@ class _Subject(msgspec.Struct, gc=False):
 _subject = msgspec.json.Decoder(_Subject)
 
 
-def record_of(value: bytes, timestamp_ms: int, instruments: Mapping[str, Instrument]) -> Outgoing | Refused:
+def record_of(value: bytes, timestamp_ms: int, instruments: Mapping[str, Instrument]) -> Outgoing | Refusal:
     """Judge an event as the record it would become; `timestamp_ms` is milliseconds since 1970 UTC."""
     key = _key_of(value)
     verdict = accept(value, key, timestamp_ms, instruments)
-    if isinstance(verdict, Refused):
+    if isinstance(verdict, Refusal):
         return verdict
     return Outgoing(key, value, timestamp_ms)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from hashlib import blake2b
 
-from pipeline.core.acceptance import Accepted, Refused, accept
+from pipeline.core.acceptance import Accepted, Refusal, accept
 from pipeline.core.case import state as case
 from pipeline.core.detection.prior import Prior, Yardstick, yardsticks_of
 from pipeline.runtime.metrics import Meters
@@ -134,7 +134,7 @@ class _Batch:
         if facts is case.NOTHING_NEW:
             return None
         if facts.refusal is not None:
-            self._refuse(partition, record, Refused(facts.refusal, "the case"))
+            self._refuse(partition, record, Refusal(facts.refusal, "the case"))
             return facts.refusal
         self.accepted[type_of(accepted.event)] += 1
         for flag in facts.flags:
@@ -167,7 +167,7 @@ class _Batch:
             self._states.put(partition, key, None)
         return mark
 
-    def _refuse(self, partition: int, record: KafkaRecord, refused: Refused) -> None:
+    def _refuse(self, partition: int, record: KafkaRecord, refused: Refusal) -> None:
         self.refused[refused.reason.value] += 1
         self._outputs.append(
             refusal(
@@ -183,7 +183,7 @@ class _Batch:
 
 
 def refusal(
-    refused: Refused,
+    refused: Refusal,
     key: bytes | None,
     value: bytes | None,
     headers: list[tuple[str, bytes]],

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.acceptance import Accepted, Refused, accept
+from pipeline.core.acceptance import Accepted, Refusal, accept
 from pipeline.core.instants import from_us
 from pipeline.core.records import record_of
 from schemas.codec import EARLIEST, LATEST, MAX_DEPTH, Undecodable, canonical, decode_event, encode
@@ -127,7 +127,7 @@ def test_any_record_is_accepted_or_refused_and_what_is_accepted_can_be_carried_o
 ) -> None:
     verdict = accept(value, key, timestamp_ms, INSTRUMENTS)
     assert verdict == accept(value, key, timestamp_ms, INSTRUMENTS)
-    if isinstance(verdict, Refused):
+    if isinstance(verdict, Refusal):
         assert verdict.detail
         return
     assert from_us(verdict.at) == verdict.event.time

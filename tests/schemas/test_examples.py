@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from pipeline.core.acceptance import Accepted, Refused, accept
+from pipeline.core.acceptance import Accepted, Refusal, accept
 from schemas.codec import decode_case, decode_flag, decode_therapist, encode
 from schemas.events import EVENT_TYPES, type_of
 from schemas.examples import Example, Told, examples, told
@@ -77,7 +77,7 @@ def test_a_valid_example_fits_its_json_schema(example: Example) -> None:
 @pytest.mark.parametrize("example", REFUSED, ids=named)
 def test_an_invalid_example_is_refused_for_exactly_the_reason_in_its_name(example: Example) -> None:
     verdict = accept(example.value, example.key, example.timestamp_ms, INSTRUMENTS)
-    assert isinstance(verdict, Refused), verdict
+    assert isinstance(verdict, Refusal), verdict
     assert verdict.reason is example.reason
 
 

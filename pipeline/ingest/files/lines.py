@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, AnyStr, NamedTuple, TextIO
 
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.ingest.files.csv_mapping import CsvMapping, MappingError, RowError, RowMapper, plain_encoding
 from schemas.refusals import Reason
 
@@ -27,7 +27,7 @@ class Line(NamedTuple):
 
     number: int
     raw: bytes
-    event: bytes | Refused
+    event: bytes | Refusal
 
 
 def json_lines(path: Path) -> Iterator[Line]:
@@ -38,7 +38,7 @@ def json_lines(path: Path) -> Iterator[Line]:
             if number == 1:
                 event = event.removeprefix(_BOM)
             if event.strip() or is_cut:
-                yield Line(number, raw, Refused(Reason.TOO_LARGE, _CUT) if is_cut else event)
+                yield Line(number, raw, Refusal(Reason.TOO_LARGE, _CUT) if is_cut else event)
 
 
 def csv_lines(path: Path, mapping: CsvMapping, header: Callable[[bytes], None]) -> Iterator[Line]:
@@ -76,14 +76,14 @@ def _rows(rows: Iterator[list[str]], recorder: "Recorder", mapper: RowMapper) ->
             row = next(rows, None)
             if row is None:
                 return
-            event: bytes | Refused = mapper.event(row) if any(map(str.strip, row)) else b""
+            event: bytes | Refusal = mapper.event(row) if any(map(str.strip, row)) else b""
         except csv.Error:
-            event = Refused(Reason.INVALID_DATA, f"lines to {recorder.last}: not CSV, check the quotation marks")
+            event = Refusal(Reason.INVALID_DATA, f"lines to {recorder.last}: not CSV, check the quotation marks")
         except RowError as error:
-            event = Refused(error.reason, error.detail)
+            event = Refusal(error.reason, error.detail)
         number, raw, is_cut = recorder.cut()
         if is_cut:
-            event = Refused(Reason.TOO_LARGE, _CUT)
+            event = Refusal(Reason.TOO_LARGE, _CUT)
         if event:
             yield Line(number, raw, event)
 

@@ -19,7 +19,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.ingest.files.csv_mapping import CsvMapping, plain_encoding
 from pipeline.ingest.files.sender import BadFileError, Outcome
 from schemas.refusals import SENTENCES, Reason
@@ -33,7 +33,7 @@ class BadFile(Protocol):
     def header(self, raw: bytes) -> None:
         """The line of a CSV file that names its columns; comes before any bad line."""
 
-    def add(self, line: int, raw: bytes, refusal: Refused) -> None:
+    def add(self, line: int, raw: bytes, refusal: Refusal) -> None:
         """Keep a bad line with its number and the reason; raises `BadFileError`."""
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class BadJson(_NewFile):
     def header(self, raw: bytes) -> None:
         """There is none."""
 
-    def add(self, line: int, raw: bytes, refusal: Refused) -> None:
+    def add(self, line: int, raw: bytes, refusal: Refusal) -> None:
         """Keep a bad line; what is not UTF-8 goes in as `base64`."""
         content: dict[str, object] = {"line": line, **_words(refusal)}
         text = raw.removesuffix(b"\n").removesuffix(b"\r")
@@ -98,7 +98,7 @@ class BadCsv(_NewFile):
         """Stands before the first bad row."""
         self._header = self._row(["alliance_line", "alliance_reason", "alliance_detail", "alliance_sentence"], raw)
 
-    def add(self, line: int, raw: bytes, refusal: Refused) -> None:
+    def add(self, line: int, raw: bytes, refusal: Refusal) -> None:
         """Keep a bad row."""
         self.write(self._header + self._row([str(line), *_words(refusal).values()], raw))
         self._header = b""
@@ -153,7 +153,7 @@ class ConsoleReport:
         if self._bad is not None:
             self._bad.header(raw)
 
-    def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
+    def refused(self, line: int, raw: bytes, refusal: Refusal) -> None:
         """A bad line: into the file of bad lines; the first ones onto the terminal too, the others counted."""
         if self._bad is not None:
             self._bad.add(line, raw, refusal)
@@ -194,5 +194,5 @@ def bad_file(path: Path, mapping: CsvMapping | None) -> BadFile:
     return BadJson(path) if mapping is None else BadCsv(path, mapping)
 
 
-def _words(refusal: Refused) -> dict[str, str]:
+def _words(refusal: Refusal) -> dict[str, str]:
     return {"reason": refusal.reason.value, "detail": refusal.detail, "sentence": SENTENCES[refusal.reason]}

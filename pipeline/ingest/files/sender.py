@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.ingest.admission import HEADERS, Outgoing, record_of
 from pipeline.ingest.files.csv_mapping import CsvMapping
 from pipeline.ingest.files.lines import Line, csv_lines, json_lines
@@ -37,7 +37,7 @@ class Report(Protocol):
     def header(self, raw: bytes) -> None:
         """The line of a CSV file that names its columns, as it stands there; comes first."""
 
-    def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
+    def refused(self, line: int, raw: bytes, refusal: Refusal) -> None:
         """A line that was not sent; `raw` is the line as it stands in the file, with its end.
 
         Raises `BadFileError` when the line could not be kept: then nothing more is sent.
@@ -81,7 +81,7 @@ class _PendingLine(NamedTuple):
     """A line whose result is not reported yet: sent, or refused and waiting for its turn."""
 
     line: Line
-    refusal: Refused | None
+    refusal: Refusal | None
 
 
 def send_file(
@@ -146,7 +146,7 @@ class _FileSender:
         """Send a good line, let a refused one wait for its turn; settle the oldest while too much is in flight."""
         self._last_read = line.number
         judged = self._judge(line.event)
-        if isinstance(judged, Refused):
+        if isinstance(judged, Refusal):
             self._in_flight.add(_PendingLine(line, judged), None, len(line.raw))
         else:
             future = self._producer.send(
@@ -156,8 +156,8 @@ class _FileSender:
         while self._in_flight.is_full:
             self._settle_oldest()
 
-    def _judge(self, event: bytes | Refused) -> Outgoing | Refused:
-        return event if isinstance(event, Refused) else record_of(event, self._clock_ms(), self._instruments)
+    def _judge(self, event: bytes | Refusal) -> Outgoing | Refusal:
+        return event if isinstance(event, Refusal) else record_of(event, self._clock_ms(), self._instruments)
 
     def finish(self) -> None:
         """Wait for every line in flight."""

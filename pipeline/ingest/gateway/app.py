@@ -25,7 +25,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.ingest.admission import Outgoing, record_of
 from pipeline.ingest.gateway import openapi
 from pipeline.ingest.gateway.api_keys import Keys, KeysError
@@ -226,7 +226,7 @@ async def _take(desk: _Desk, request: Request, credentials: HTTPAuthorizationCre
         events = events_of(mode, request.headers.raw, body, desk.limits.batch_events)
         now_ms = desk.clock_ms()
         verdicts = [record_of(event, now_ms, desk.instruments) for event in events]
-        refused = {index: verdict for index, verdict in enumerate(verdicts) if isinstance(verdict, Refused)}
+        refused = {index: verdict for index, verdict in enumerate(verdicts) if isinstance(verdict, Refusal)}
         if refused:
             return _refused(desk, mode, refused)
         await desk.forwarder.deliver([verdict for verdict in verdicts if isinstance(verdict, Outgoing)])
@@ -287,7 +287,7 @@ async def _has_ended(request: Request, body: AsyncIterator[bytes]) -> bool:
     return True
 
 
-def _refused(desk: _Desk, mode: Mode, refused: Mapping[int, Refused]) -> Response:
+def _refused(desk: _Desk, mode: Mode, refused: Mapping[int, Refusal]) -> Response:
     """One event: its refusal. A batch: every refusal with its place; nothing of the batch was sent."""
     for verdict in refused.values():
         desk.meters.refused(verdict.reason)
@@ -305,7 +305,7 @@ def _refused(desk: _Desk, mode: Mode, refused: Mapping[int, Refused]) -> Respons
     )
 
 
-def _content(verdict: Refused) -> dict[str, str]:
+def _content(verdict: Refusal) -> dict[str, str]:
     return {"reason": verdict.reason, "detail": verdict.detail, "sentence": SENTENCES[verdict.reason]}
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from alliance.demo.plan import Label, Plan, Sending, Wishes, make_plan
 from alliance.demo.stage import history_end
-from pipeline.core.acceptance import Refused, accept
+from pipeline.core.acceptance import Refusal, accept
 from schemas.instruments.registry import load_instruments
 
 END = datetime(2026, 11, 23, tzinfo=UTC)
@@ -39,7 +39,7 @@ def test_what_becomes_of_each_record_is_known_beforehand() -> None:
     plan = a_plan()
     everything, instruments = plan.history + plan.live, load_instruments(None)
     verdicts = [accept(one.value, one.key, round(one.at * 1000), instruments) for one in everything]
-    refused = sum(isinstance(verdict, Refused) for verdict in verdicts)
+    refused = sum(isinstance(verdict, Refusal) for verdict in verdicts)
     accepted = Counter((one.key, decoded(one)["id"]) for one in everything)
     assert plan.expected.sent == len(everything)
     assert plan.expected.refused == refused > 0

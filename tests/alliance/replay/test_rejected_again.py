@@ -17,7 +17,7 @@ from consumers.store.sink import StoreSink
 from consumers.store.tables import rejected
 from deploy.testbed.builders import Json, a_checkin, a_held, an_erasure, key_of, value_of
 from deploy.testbed.kafka import Kafka, create_topics, records_of, unique_name
-from pipeline.core.acceptance import Refused, accept
+from pipeline.core.acceptance import Refusal, accept
 from pipeline.ingest.admission import HEADERS
 from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings
@@ -62,8 +62,8 @@ class Rejections:
         """Put a record through the judge and its refusal into the store."""
         verdict = accept(value, key, RECEIVED_MS, self.instruments)
         if "reason" in why:
-            verdict = Refused(why["reason"], "the case")
-        assert isinstance(verdict, Refused)
+            verdict = Refusal(why["reason"], "the case")
+        assert isinstance(verdict, Refusal)
         self._offset += 1
         out = refusal(verdict, key, value, headers or [], 3, self._offset, RECEIVED_MS + self._offset)
         self._take(Arrived(out.topic, 0, self._offset, now_ms(), out.key, out.value, list(out.headers or [])))

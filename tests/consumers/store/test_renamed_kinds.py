@@ -18,7 +18,7 @@ from consumers.store.sink import StoreSink
 from deploy.testbed.builders import LATE_MS, a_checkin, a_void, key_of, value_of
 from deploy.testbed.flags import a_flag, flag_record
 from deploy.testbed.straight import INSTRUMENTS, Straight, StraightRecord
-from pipeline.core.acceptance import Refused, accept
+from pipeline.core.acceptance import Refusal, accept
 from schemas.codec import decode_flag, encode
 from schemas.refusals import Reason
 from schemas.topics import FLAGS
@@ -93,6 +93,6 @@ def test_a_snapshot_with_the_old_names_is_read_with_the_new_ones(flag: Any) -> N
 def test_an_event_of_the_old_name_is_refused_with_the_new_one() -> None:
     event = a_void("k-2", 2)
     value = value_of(event).replace(b"alliance.checkin.voided.v1", OLD_TYPE)
-    assert accept(value, key_of(event), LATE_MS, INSTRUMENTS) == Refused(
+    assert accept(value, key_of(event), LATE_MS, INSTRUMENTS) == Refusal(
         Reason.UNKNOWN_TYPE, "type is now named alliance.checkin.voided.v1"
     )

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.testbed.builders import Json, a_checkin, a_held, value_of
 from deploy.testbed.kafka import Kafka, Record, create_topics, records_of, unique_name
-from pipeline.core.acceptance import Refused
+from pipeline.core.acceptance import Refusal
 from pipeline.ingest.admission import HEADERS
 from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
 from pipeline.ingest.files.lines import MOST_OF_A_LINE, csv_lines, json_lines
@@ -57,14 +57,14 @@ class Told:
     """A report that remembers."""
 
     def __init__(self, at_progress: Callable[[Outcome], None] | None = None) -> None:
-        self.refusals: list[tuple[int, bytes, Refused]] = []
+        self.refusals: list[tuple[int, bytes, Refusal]] = []
         self.bytes_done = 0
         self._at_progress = at_progress
 
     def header(self, raw: bytes) -> None:
         """Nothing to do."""
 
-    def refused(self, line: int, raw: bytes, refusal: Refused) -> None:
+    def refused(self, line: int, raw: bytes, refusal: Refusal) -> None:
         """Remember it."""
         self.refusals.append((line, raw, refusal))
 
@@ -259,7 +259,7 @@ def test_a_quotation_mark_that_never_ends_is_told_with_all_its_lines(tmp_path: P
     file.write_text(HEADER + '1,c-1,2026-03-02,s-1,t-1,5,4\n2,"c-2,2026-03-02\n3,c-3\n')
     good, broken = csv_lines(file, load_mapping(tmp_path / "mapping.toml"), Told().header)
     assert (good.number, broken.number, broken.raw) == (2, 3, b'2,"c-2,2026-03-02\n3,c-3\n')
-    assert broken.event == Refused(Reason.INVALID_DATA, "lines to 4: not CSV, check the quotation marks")
+    assert broken.event == Refusal(Reason.INVALID_DATA, "lines to 4: not CSV, check the quotation marks")
 
 
 def test_a_row_in_another_encoding_is_kept_as_it_is(tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_row_in_another_encoding_is_kept_as_it_is(tmp_path: Path) -> None:
     row = "1,müller,2026-03-02,s-1,t-1,5,4\n".encode("latin-1")
     file.write_bytes(b"\xef\xbb\xbf" + HEADER.encode() + row)
     (line,) = csv_lines(file, load_mapping(tmp_path / "mapping.toml"), Told().header)
-    assert isinstance(line.event, Refused)
+    assert isinstance(line.event, Refusal)
     assert (line.event.reason, line.raw) == (Reason.NOT_JSON, row)
 
 
@@ -289,8 +289,8 @@ def test_bad_json_lines_go_into_a_file_for_its_owner_only(tmp_path: Path) -> Non
     bad = tmp_path / "bad.jsonl"
     source = json_file(tmp_path, b"{")
     with ConsoleReport(source, bad_file(bad, None), Console(file=io.StringIO())) as report:
-        report.refused(3, b'{"subject":"c-1"}\r\n', Refused(Reason.NOT_A_CLOUDEVENT, "type is missing"))
-        report.refused(9, b"\xff\n", Refused(Reason.NOT_JSON, "not JSON"))
+        report.refused(3, b'{"subject":"c-1"}\r\n', Refusal(Reason.NOT_A_CLOUDEVENT, "type is missing"))
+        report.refused(9, b"\xff\n", Refusal(Reason.NOT_JSON, "not JSON"))
     first, second = (msgspec.json.decode(line) for line in bad.read_bytes().splitlines())
     assert (first["line"], first["reason"], first["text"]) == (3, "not-a-cloudevent", '{"subject":"c-1"}')
     assert first["sentence"].startswith("A CloudEvents attribute")
@@ -333,7 +333,7 @@ def test_the_report_goes_on_when_nobody_takes_what_it_says(
         monkeypatch.setattr(sys, "stderr", nobody)
         with ConsoleReport(json_file(tmp_path, b"{"), bad_file(bad, None)) as report:
             for line in range(1, 31):
-                report.refused(line, b"{", Refused(Reason.NOT_JSON, "not JSON"))
+                report.refused(line, b"{", Refusal(Reason.NOT_JSON, "not JSON"))
         monkeypatch.undo()
     assert len(bad.read_bytes().splitlines()) == 30
 
@@ -343,7 +343,7 @@ def test_a_person_sees_the_first_refusals_a_count_of_the_others_and_no_value(tmp
     source = json_file(tmp_path, b"{")
     with ConsoleReport(source, None, Console(file=screen, width=60)) as report:
         for line in range(1, 31):
-            report.refused(line, b"canary7f3a", Refused(Reason.NOT_JSON, "not JSON [bold]"))
+            report.refused(line, b"canary7f3a", Refusal(Reason.NOT_JSON, "not JSON [bold]"))
         report.progress(1, Outcome())
     lines = screen.getvalue().splitlines()
     assert len(lines) == 21
@@ -450,7 +450,7 @@ def test_of_a_line_without_end_only_the_beginning_is_kept_and_the_next_line_is_r
     else:
         file.write_bytes(HEADER.encode() + long + b'"\n2,c-2,2026-03-02,s-1,t-1,5,4\n')
         cut, good = csv_lines(file, load_mapping(tmp_path / "mapping.toml"), Told().header)
-    assert isinstance(cut.event, Refused)
+    assert isinstance(cut.event, Refusal)
     assert (cut.event.reason, cut.raw) == (Reason.TOO_LARGE, long[:MOST_OF_A_LINE])
     assert good.number == cut.number + 1
     assert isinstance(good.event, bytes)

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alliance.commands.context import Mendable
+from alliance.commands.context import OperatorError
 from alliance.commands.resume import asked
 from pipeline.core.rejection_limit import MOST_IN_A_ROW
 from pipeline.runtime.health import Health
@@ -112,5 +112,5 @@ def test_a_process_that_takes_nothing_says_so() -> None:
 
 
 def test_a_worker_that_does_not_answer_is_named_with_the_next_step() -> None:
-    with pytest.raises(Mendable, match=r"No worker answers at 127\.0\.0\.1:1\. .*--worker"):
+    with pytest.raises(OperatorError, match=r"No worker answers at 127\.0\.0\.1:1\. .*--worker"):
         asked("127.0.0.1:1", 3)
