@@ -113,8 +113,8 @@ def worker() -> None:
 @click.option("--accept-gap", is_flag=True, help="Go on although records have left the log unread.")
 def store(accept_gap: bool) -> None:
     """Keep accepted events, flags, therapists and refusals in SQL."""
-    from consumers.loop import LogIsShorter, LogStartsLater
-    from consumers.store.database import NotOurs
+    from consumers.start_positions import LogIsShorter, LogStartsLater
+    from consumers.store.database import UnusableDatabase
     from consumers.store.run import run_store
     from pipeline.runtime.kafka_clients import client_options
 
@@ -134,7 +134,7 @@ def store(accept_gap: bool) -> None:
             )
     except (LogIsShorter, LogStartsLater) as error:
         raise OperatorError(str(error)) from None
-    except NotOurs as error:
+    except UnusableDatabase as error:
         raise OperatorError(f"ALLIANCE_DATABASE {error}.") from None
 
 

@@ -1,8 +1,8 @@
-"""From a flag on the topic to the webhook's body: `make bench-alerts`.
+"""Measures the time from a flag in Kafka to the webhook's request: `make bench-alerts`.
 
 In: a number of flags and how many a second. Out: p50 and p99 on the terminal, through a real Kafka, the notifier and a
 real Alertmanager with the shipped routes.
-Never: a test; machines are noisy, so compare figures of one run only.
+Never: a test. Machines are noisy, so compare only figures of one run.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from schemas.topics import FLAGS
 
 
 def raised(bootstrap: str, count: int, per_second: int) -> dict[str, float]:
-    """Urgent flags at an even pace; when the broker acknowledged each."""
+    """Send urgent flags at an even pace. Returns when the broker acknowledged each."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=0)
     acknowledged: dict[str, float] = {}
     pause, started = Event(), time.monotonic()
@@ -43,7 +43,7 @@ def raised(bootstrap: str, count: int, per_second: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """One line."""
+    """Print one line."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--flags", type=int, default=500)
     arguments.add_argument("--per-second", type=int, default=10)
@@ -63,7 +63,7 @@ def main() -> None:
             wait_until(lambda: len(set(webhook.flags("firing"))) == options.flags, 60, "every flag at the webhook")
         finally:
             processes.close()
-    waits = [one.came_at - sent[one.labels["flag_id"]] for one in webhook.notices]
+    waits = [notice.came_at - sent[notice.labels["flag_id"]] for notice in webhook.notices]
     cuts = statistics.quantiles(waits, n=100)
     print(
         f"flag on the topic → webhook body, {options.per_second}/s: p50 {cuts[49] * 1000:.0f} ms,"

@@ -1,9 +1,10 @@
-"""How long a page of `/metrics` takes: `make bench-exposition`.
+"""Measures how long a page of `/metrics` takes: `make bench-exposition`.
 
-In: a number of therapists. Out: milliseconds and megabytes on the terminal, our way beside the library's in one run.
-Never: a test; machines are noisy, so compare figures of one run only.
+In: a number of therapists. Out: milliseconds and megabytes on the terminal, for the exporter's own way and for the
+library's.
+Never: a test. Machines are noisy, so compare only figures of one run.
 
-Each way and each size runs in a process of its own, since memory that was once taken is not given back.
+Each way and each size runs in its own process, because a process does not return memory that it once used.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from prometheus_client.exposition import generate_latest
 
 from consumers.exporter.exposition import Exposition
 from consumers.exporter.series import TherapistCollector
-from consumers.exporter.state import Book
+from consumers.exporter.state import ExporterState
 from pipeline.runtime.http import GZIP_LEVEL
 from schemas.instruments.definition import INGREDIENTS
 from schemas.summaries import Day, Publication, TherapistSummary
@@ -58,45 +59,45 @@ def summary(number: int) -> TherapistSummary:
     )
 
 
-def ours(therapists: int) -> tuple[Callable[[datetime], bytes], object]:
-    """The hand-written block."""
-    book, exposition = Book(), Exposition()
+def exporter(therapists: int) -> tuple[Callable[[datetime], bytes], object]:
+    """The block as the exporter writes it."""
+    state, exposition = ExporterState(), Exposition()
     for number in range(therapists):
-        one = summary(number)
-        book.take_therapist(one.therapist_id, one)
-        exposition.put(book.therapists[one.therapist_id])
-    return exposition.block, book
+        row = summary(number)
+        state.update_therapist(row.therapist_id, row)
+        exposition.put(state.therapists[row.therapist_id])
+    return exposition.block, state
 
 
 def library(therapists: int) -> tuple[Callable[[datetime], bytes], object]:
-    """The same figures through a collector of the library."""
-    book = Book()
+    """The same figures through the library."""
+    state = ExporterState()
     for number in range(therapists):
-        one = summary(number)
-        book.take_therapist(one.therapist_id, one)
+        row = summary(number)
+        state.update_therapist(row.therapist_id, row)
     now = [TODAY]
     registry = CollectorRegistry()
-    registry.register(TherapistCollector(book, lambda: now[0]))
+    registry.register(TherapistCollector(state, lambda: now[0]))
 
     def produce(at: datetime) -> bytes:
         now[0] = at
         return generate_latest(registry)
 
-    return produce, book
+    return produce, state
 
 
-WAYS = {"ours": ours, "library": library}
+WAYS = {"exporter": exporter, "library": library}
 
 
 def milliseconds(act: Callable[[], object]) -> float:
-    """How long it took."""
+    """How long the call takes."""
     started = time.perf_counter()
     act()
     return (time.perf_counter() - started) * 1000
 
 
 def measure(way: str, therapists: int) -> None:
-    """One line."""
+    """Print one line."""
     produce, kept = WAYS[way](therapists)
     produce(TODAY)
     times = [milliseconds(lambda: produce(TODAY)) for _ in range(ROUNDS)]
@@ -114,7 +115,7 @@ def measure(way: str, therapists: int) -> None:
 
 
 def main() -> None:
-    """Every size both ways."""
+    """Measure every size in both ways."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--therapists", type=int, nargs="*", default=[1_000, 10_000, 30_000])
     arguments.add_argument("--way", choices=WAYS)

@@ -1,8 +1,8 @@
-"""How fast the store drains a backlog, and where the time goes: `make bench-store`.
+"""Measures how fast the store works through a backlog, and where the time goes: `make bench-store`.
 
 In: a seed. Out: events/s, wall and per CPU second: the whole loop from a real Kafka into SQLite and PostgreSQL, and its
 parts alone: kafka-python's poll, `accept`, the sink.
-Never: a test; machines are noisy, so compare figures of one run only. The rounds are interleaved for that.
+Never: a test. Machines are noisy, so the rounds are interleaved; compare only figures of one run.
 """
 
 import argparse
@@ -21,10 +21,11 @@ from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import func, select
 
 from alliance.simulation.practice import PracticeParameters, simulate
-from consumers.loop import MOST_FETCHED_BYTES, MOST_RECORDS, Loop, Record
+from consumers.loop import MOST_FETCHED_BYTES, MOST_RECORDS, Loop
+from consumers.sink import ConsumerRecord
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
-from consumers.store.run import MeteredSink, collect_seldom
+from consumers.store.run import collect_garbage_rarely
 from consumers.store.sink import TOPICS, StoreSink
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
@@ -50,7 +51,7 @@ class Pace(NamedTuple):
 
 
 def timed(events: int, act: Callable[[], None]) -> Pace:
-    """CPU is that of this process with all its threads: not the broker's, not PostgreSQL's."""
+    """Run and measure. CPU time is that of this process with all its threads, without the broker and PostgreSQL."""
     wall, cpu = time.monotonic(), time.process_time()
     act()
     return Pace(events / (time.monotonic() - wall), events / (time.process_time() - cpu))
@@ -73,7 +74,7 @@ def backlog(weeks: int) -> list[Sent]:
     return [Sent(key_of(event), value_of(event)) for event in events]
 
 
-def polled(bootstrap: str, keep: list[Record] | None = None) -> Callable[[], None]:
+def polled(bootstrap: str, keep: list[ConsumerRecord] | None = None) -> Callable[[], None]:
     """kafka-python alone, with the settings of the loop."""
 
     def act() -> None:
@@ -98,17 +99,17 @@ def polled(bootstrap: str, keep: list[Record] | None = None) -> Callable[[], Non
     return act
 
 
-def judged(records: Sequence[Record]) -> Callable[[], None]:
+def judged(records: Sequence[ConsumerRecord]) -> Callable[[], None]:
     """`accept` alone."""
 
     def act() -> None:
-        for one in records:
-            assert isinstance(accept(one.value, one.key, one.timestamp, INSTRUMENTS), Accepted)
+        for record in records:
+            assert isinstance(accept(record.value, record.key, record.timestamp, INSTRUMENTS), Accepted)
 
     return act
 
 
-def taken(records: Sequence[Record], database: str) -> Callable[[], None]:
+def written(records: Sequence[ConsumerRecord], database: str) -> Callable[[], None]:
     """The sink alone: `accept`, rows, transactions."""
     engine = open_engine(database)
     migrate(engine)
@@ -116,28 +117,28 @@ def taken(records: Sequence[Record], database: str) -> Callable[[], None]:
     def act() -> None:
         sink = StoreSink(engine, INSTRUMENTS)
         for start in range(0, len(records), MOST_RECORDS):
-            sink.take(records[start : start + MOST_RECORDS])
+            sink.write(records[start : start + MOST_RECORDS])
         engine.dispose()
 
     return act
 
 
 def drained(bootstrap: str, total: int, database: str) -> Callable[[], None]:
-    """The loop of `alliance store`, from joining its group to the last row."""
+    """The whole loop of `alliance store`, from joining its group to the last row."""
     engine = open_engine(database)
     migrate(engine)
 
-    class Until(MeteredSink):
-        left = total
+    meters, left = Meters("bench"), total
 
-        def take(self, records: Sequence[Record]) -> None:
-            super().take(records)
-            self.left -= len(records)
-            if self.left <= 0:
-                loop.stop()
+    def count(records: Sequence[ConsumerRecord]) -> None:
+        """Record the latencies as the process does, and stop at the end of the backlog."""
+        nonlocal left
+        meters.done("store", (record.timestamp / 1000 for record in records))
+        left -= len(records)
+        if left <= 0:
+            loop.stop()
 
-    sink = Until(engine, INSTRUMENTS)
-    sink.meters = Meters("bench")
+    sink = StoreSink(engine, INSTRUMENTS, count)
     connection = {"bootstrap_servers": bootstrap}
     group = unique_name("bench")
     loop = Loop(sink, TOPICS, connection, Health("store"), group=group, session_timeout_seconds=30)
@@ -161,9 +162,9 @@ def archived(database: str) -> int:
 def measure(bootstrap: str, server: Postgres, total: int, distinct: int, rounds: int) -> dict[str, list[Pace]]:
     """Every part once in each round."""
     found: dict[str, list[Pace]] = defaultdict(list)
-    records: list[Record] = []
+    records: list[ConsumerRecord] = []
     polled(bootstrap, records)()
-    collect_seldom()
+    collect_garbage_rarely()
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
             databases = {
@@ -173,7 +174,7 @@ def measure(bootstrap: str, server: Postgres, total: int, distinct: int, rounds:
             found["kafka-python's poll alone"].append(timed(total, polled(bootstrap)))
             found["`accept` alone"].append(timed(total, judged(records)))
             for name, (for_sink, for_loop) in databases.items():
-                found[f"sink alone, {name}"].append(timed(total, taken(records, for_sink)))
+                found[f"sink alone, {name}"].append(timed(total, written(records, for_sink)))
                 found[f"**whole loop, {name}**"].append(timed(total, drained(bootstrap, total, for_loop)))
                 assert archived(for_sink) == archived(for_loop) == distinct
     return found
@@ -183,7 +184,7 @@ def table(found: dict[str, list[Pace]]) -> str:
     """Medians and ranges, in thousands of events a second, for docs/benchmarks/store.md."""
     lines = ["| part | events/s, wall | events per CPU second |", "| --- | --- | --- |"]
     for part, paces in found.items():
-        lines.append(f"| {part} | {shown([one.wall for one in paces])} | {shown([one.cpu for one in paces])} |")
+        lines.append(f"| {part} | {shown([pace.wall for pace in paces])} | {shown([pace.cpu for pace in paces])} |")
     return "\n".join(lines)
 
 
@@ -196,7 +197,7 @@ def shown(figures: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """A few minutes."""
+    """Run for a few minutes and print a table."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--weeks", type=int, default=52)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -207,9 +208,9 @@ def main() -> None:
         create_topics(broker.bootstrap, dict.fromkeys(TOPICS, options.partitions))
         produce(broker.bootstrap, EVENTS, sent, timeout=120)
         load = os.getloadavg()[0]
-        distinct = len({(one.key, one.value) for one in sent})
+        distinct = len({(record.key, record.value) for record in sent})
         found = measure(broker.bootstrap, server, len(sent), distinct, options.rounds)
-    bytes_each = sum(len(one.value or b"") for one in sent) / len(sent)
+    bytes_each = sum(len(record.value or b"") for record in sent) / len(sent)
     print(f"{os.cpu_count()} CPUs, load {load:.1f} before and {os.getloadavg()[0]:.1f} after, ", end="")
     print(f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}")
     print(f"{len(sent):,} events of {bytes_each:.0f} bytes, {distinct:,} of them distinct, ", end="")

@@ -1,7 +1,7 @@
-"""The seam into kafka-python: a record whose header has a name that is not UTF-8 is read like any other.
+"""Makes kafka-python read a record whose header has a name that is not UTF-8, as it reads any other record.
 
-In: nothing. Out: kafka-python's own reader of record batches, replaced by an heir.
-Never: read differently what kafka-python can read.
+In: kafka-python's reader of record batches. Out: a subclass in its place.
+Never: a different result for a record that kafka-python can read by itself.
 """
 
 from typing import Any
@@ -12,9 +12,10 @@ from kafka.record.default_records import DefaultRecordBatch
 from pipeline.runtime.header_names import LenientBytes
 
 
-class ForgivingRecordBatch(DefaultRecordBatch):  # type: ignore[misc]
-    """Reads a record as its parent does, and once more, forgivingly, where that ends at the name of a header."""
+class LenientRecordBatch(DefaultRecordBatch):  # type: ignore[misc]
+    """Reads a record as its parent does, and once more, leniently, if the name of a header stops the parent."""
 
+    #: Private to kafka-python: what is left to read. There is no public way to read a header's name as bytes.
     _buffer: bytearray
 
     def _read_msg(self) -> Any:
@@ -25,6 +26,6 @@ class ForgivingRecordBatch(DefaultRecordBatch):  # type: ignore[misc]
             return super()._read_msg()
 
 
-def forgive_header_names() -> None:
-    """From now on, in this process."""
-    memory_records.DefaultRecordBatch = ForgivingRecordBatch
+def accept_any_header_name() -> None:
+    """From now on, for all consumers of this process."""
+    memory_records.DefaultRecordBatch = LenientRecordBatch

@@ -151,12 +151,12 @@ def answered(name: str, ask: Callable[[], Answer]) -> Answer:
     """What a database answers, or one sentence that says which one does not; its own words may hold a password."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from consumers.store.database import NotOurs, our_database
+    from consumers.store.database import UnusableDatabase, foreign_files_reported
 
     try:
-        with our_database():
+        with foreign_files_reported():
             return ask()
-    except NotOurs as error:
+    except UnusableDatabase as error:
         raise OperatorError(f"{name} {error}.") from None
     except SQLAlchemyError as error:
         raise OperatorError(

@@ -157,12 +157,12 @@ def _schema(engine: "Engine") -> str:
 
 
 def _alertmanager(address: str) -> Finding:
-    from consumers.notifier.alertmanager import Alertmanager, Away
+    from consumers.notifier.alertmanager import Alertmanager, AlertmanagerUnavailable
 
     alertmanager = Alertmanager(address)
     part = f"Alertmanager {alertmanager.place}"
     try:
-        held = alertmanager.held()
-    except Away as error:
+        active = alertmanager.active()
+    except AlertmanagerUnavailable as error:
         return part, None, f"{error}; only `alliance notifier` needs it: ALLIANCE_ALERTMANAGER says where"
-    return part, True, f"answers; holds {len(held)} open flags"
+    return part, True, f"answers; holds {len(active)} open flags"

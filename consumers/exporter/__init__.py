@@ -1,1 +1,1 @@
-"""Therapist summaries and flags -> Prometheus series."""
+"""Shows therapists' figures and counts of flags to Prometheus."""

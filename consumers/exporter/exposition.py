@@ -1,10 +1,10 @@
-"""The per-therapist block of `/metrics`, written by hand: the same bytes as the library's, many times faster.
+"""Writes the per-therapist block of `/metrics` without the library: the same bytes, many times faster.
 
 In: therapists as they change, an instant. Out: the block as text or OpenMetrics (without its `# EOF`).
 Never: a figure that `consumers.exporter.series` does not name.
 
-Each therapist's lines are written when the therapist changes, and anew at the first scrape of a UTC day; a scrape joins
-them, all samples of a family together.
+A therapist's lines are written when the therapist changes, and again at the first scrape of each UTC day. A scrape only
+joins them, all samples of a family together.
 """
 
 import threading
@@ -22,7 +22,7 @@ _LAST_EVENT_HEAD = f"# HELP {LAST_EVENT[0]} {LAST_EVENT[1]}\n# TYPE {LAST_EVENT[
 
 
 class _Row:
-    """A therapist with everything that a scrape says of them: one text per family, none when they have gone."""
+    """A therapist and the therapist's lines: one text for each family, or no text if the therapist has left."""
 
     __slots__ = ("counts", "lines", "therapist")
 
@@ -31,8 +31,8 @@ class _Row:
         self.counts = therapist.totals.window(today)
         self.lines = _lines(therapist, self.counts)
 
-    def turn(self, today: date) -> None:
-        """Another day has begun."""
+    def start_day(self, today: date) -> None:
+        """Update the lines that change with the day."""
         counts = self.therapist.totals.window(today)
         if counts != self.counts:
             self.lines = _lines_of_another_day(self.therapist, counts, self.lines)
@@ -40,7 +40,7 @@ class _Row:
 
 
 class Exposition:
-    """The block; changed by one thread, read by any."""
+    """The block. One thread changes it, any thread may read it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,7 +49,7 @@ class Exposition:
         self._today = date.min
 
     def put(self, therapist: Therapist) -> None:
-        """The therapist as they are from now on."""
+        """Add or replace a therapist."""
         with self._lock:
             place, is_known = self._place(therapist.therapist_id)
             row = _Row(therapist, self._today)
@@ -60,16 +60,16 @@ class Exposition:
                 self._rows.insert(place, row)
 
     def remove(self, therapist_id: str) -> None:
-        """The therapist's record has been deleted."""
+        """Remove a therapist whose record has been deleted."""
         with self._lock:
             place, is_known = self._place(therapist_id)
             if is_known:
                 del self._ids[place], self._rows[place]
 
     def block(self, now: datetime) -> bytes:
-        """All families, UTF-8; the bytes are the same in both formats."""
+        """All families in UTF-8. The bytes are the same in both formats."""
         with self._lock:
-            self._turn(now.date())
+            self._start_day(now.date())
             rows = [row for row in self._rows if row.lines]
             parts: list[str] = []
             for number, head in enumerate(_HEADS):
@@ -80,49 +80,51 @@ class Exposition:
         parts += [f'{LAST_EVENT[0]}{{team="{_escaped(team)}"}} {_number(at)}\n' for team, at in newest]
         return "".join(parts).encode()
 
-    def _turn(self, today: date) -> None:
+    def _start_day(self, today: date) -> None:
         if today != self._today:
             self._today = today
             for row in self._rows:
-                row.turn(today)
+                row.start_day(today)
 
     def _place(self, therapist_id: str) -> tuple[int, bool]:
         place = bisect_left(self._ids, therapist_id)
         return place, place < len(self._ids) and self._ids[place] == therapist_id
 
 
-def _lines(one: Therapist, counts: Window) -> tuple[str, ...]:
-    """One text per family, none at all of a therapist who has gone."""
-    if not one.is_shown(counts):
+def _lines(therapist: Therapist, counts: Window) -> tuple[str, ...]:
+    """One text for each family, or no text if the therapist has left."""
+    if not therapist.is_shown(counts):
         return ()
-    who = _labels(one)
-    return tuple([_samples(family, who, one, counts) for family in FAMILIES])
+    labels = _labels(therapist)
+    return tuple([_samples(family, labels, therapist, counts) for family in FAMILIES])
 
 
-def _lines_of_another_day(one: Therapist, counts: Window, before: tuple[str, ...]) -> tuple[str, ...]:
-    """As `_lines`, only what a day changes written anew."""
-    if not before or not one.is_shown(counts):
-        return _lines(one, counts)
-    who = _labels(one)
+def _lines_of_another_day(therapist: Therapist, counts: Window, before: tuple[str, ...]) -> tuple[str, ...]:
+    """As `_lines`, but only the texts that change with the day are written again."""
+    if not before or not therapist.is_shown(counts):
+        return _lines(therapist, counts)
+    labels = _labels(therapist)
     pairs = zip(FAMILIES, before, strict=True)
-    return tuple([_samples(family, who, one, counts) if family.is_of_a_window else text for family, text in pairs])
+    return tuple(
+        [_samples(family, labels, therapist, counts) if family.changes_with_the_day else text for family, text in pairs]
+    )
 
 
-def _labels(one: Therapist) -> str:
-    return f'team="{_escaped(one.team)}",therapist="{_escaped(one.therapist_id)}"}} '
+def _labels(therapist: Therapist) -> str:
+    return f'team="{_escaped(therapist.team)}",therapist="{_escaped(therapist.therapist_id)}"}} '
 
 
-def _samples(family: Family, who: str, one: Therapist, counts: Window) -> str:
-    values = family.values(one, counts)
+def _samples(family: Family, labels: str, therapist: Therapist, counts: Window) -> str:
+    values = family.values(therapist, counts)
     if not family.label:
-        return f"{family.name}{{{who}{_number(values[0][1])}\n" if values else ""
-    # Labels stand in the order of their names; both closed labels come before `team`.
-    return "".join([f'{family.name}{{{family.label}="{label}",{who}{_number(value)}\n' for label, value in values])
+        return f"{family.name}{{{labels}{_number(values[0][1])}\n" if values else ""
+    # The library sorts labels by name, and both closed labels come before `team`.
+    return "".join([f'{family.name}{{{family.label}="{value}",{labels}{_number(figure)}\n' for value, figure in values])
 
 
 @lru_cache(maxsize=16384)
 def _number(value: float) -> str:
-    """Counts are few and come again and again, above all at the turn of a day."""
+    """The figure as the library writes it. Cached, because the same counts are needed again and again."""
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 

@@ -1,1 +1,1 @@
-"""Open flags -> alerts at Alertmanager, until somebody acknowledges them."""
+"""Keeps an alert at Alertmanager for each open flag, until a supervisor acknowledges the flag."""

@@ -1,9 +1,9 @@
-"""Which alerts there should be, and how an alert looks. Pure.
+"""Decides which flags need an alert, and writes the alert for Alertmanager. Pure.
 
-In: flag snapshots in the order of their partition, an instant. Out: what has begun and what has ended; the JSON of
+In: flag snapshots in the order of their partition, an instant. Out: alerts that start and end; the JSON of
 Alertmanager's API v2.
-Never: a case, a client, a score, or the flag's explanation, which holds scores; a label that changes while the flag
-stays the same, since the labels are the alert's identity.
+Never: a case, a client, a score, or the flag's explanation, which contains scores; a label that changes while the flag
+stays the same, because the labels are the alert's identity.
 """
 
 import sys
@@ -15,17 +15,17 @@ from urllib.parse import quote
 from schemas.flags import Flag
 
 ALERT_NAME = "AllianceFlag"
-SUMMARY = "A case may be a rupture: look at the worklist, acknowledge the flag, talk."
+SUMMARY = "A case may be in a rupture. Open it in the worklist, acknowledge the flag, and talk about it."
 RUNBOOK = f"docs/runbooks/{ALERT_NAME}.md"
-#: An alert that nobody re-sends is over after this; longer than any restart of the notifier should take.
-LEASE = timedelta(hours=1)
+#: An alert that no notifier sends again ends after this time, which is longer than a restart of the notifier takes.
+EXPIRES_AFTER = timedelta(hours=1)
 
 Json = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One open flag; equal are those with the same labels."""
+    """The alert of one open flag. Alerts with the same labels are equal."""
 
     flag_id: str
     team: str
@@ -36,7 +36,7 @@ class Alert:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What Alertmanager routes, groups, silences and recognises it by."""
+        """By these Alertmanager routes, groups, silences and recognises the alert."""
         return {
             "alertname": ALERT_NAME,
             "team": self.team,
@@ -48,33 +48,33 @@ class Alert:
 
 
 def alert_of(flag: Flag) -> Alert | None:
-    """The alert that a snapshot asks for; None when nobody need be told (any more)."""
+    """The alert for this snapshot; None if the flag does not wait for an acknowledgement."""
     if flag.status != "open":
         return None
     return Alert(flag.flag_id, flag.team, flag.therapist_id, flag.kind, flag.severity, flag.opened_at)
 
 
 def alert_from(labels: Mapping[str, str], started_at: datetime) -> Alert:
-    """An alert as Alertmanager tells of it."""
+    """The alert with these labels, as Alertmanager reports it."""
     flag_id, team, therapist, kind, severity = (
         labels.get(name, "") for name in ("flag_id", "team", "therapist", "kind", "severity")
     )
     return Alert(flag_id, team, therapist, kind, severity, started_at)
 
 
-def begun(alert: Alert, now: datetime, worklist_url: str) -> Json:
-    """What is sent as long as the flag is open."""
-    return _body(alert, min(alert.opened_at, now), now + LEASE, worklist_url)
+def firing(alert: Alert, now: datetime, worklist_url: str) -> Json:
+    """What is sent while the flag is open."""
+    return _body(alert, min(alert.opened_at, now), now + EXPIRES_AFTER, worklist_url)
 
 
-def ended(alert: Alert, now: datetime, worklist_url: str) -> Json:
-    """What is sent when it is over."""
+def resolved(alert: Alert, now: datetime, worklist_url: str) -> Json:
+    """What is sent when the flag is no longer open."""
     return _body(alert, min(alert.opened_at, now), now, worklist_url)
 
 
 def _body(alert: Alert, starts_at: datetime, ends_at: datetime, worklist_url: str) -> Json:
     annotations = {"summary": SUMMARY, "runbook_url": RUNBOOK}
-    link = link_to(alert, worklist_url)
+    link = worklist_link(alert, worklist_url)
     if link:
         annotations["worklist_url"] = link
     return {
@@ -86,38 +86,38 @@ def _body(alert: Alert, starts_at: datetime, ends_at: datetime, worklist_url: st
     }
 
 
-def link_to(alert: Alert, worklist_url: str) -> str:
-    """The flag in the worklist; empty where there is no worklist."""
+def worklist_link(alert: Alert, worklist_url: str) -> str:
+    """The address of the flag in the worklist; empty if there is no worklist."""
     return f"{worklist_url.rstrip('/')}/{quote(alert.flag_id, safe='')}" if worklist_url else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """What a snapshot changes; a flag that has grown graver ends one alert and begins another."""
+class AlertChange:
+    """What a snapshot changes. A flag whose severity has risen ends one alert and starts another."""
 
     ended: Alert | None = None
-    begun: Alert | None = None
+    started: Alert | None = None
 
 
-class Board:
-    """The newest snapshot of each flag, as far as alerts go."""
+class OpenFlags:
+    """The alert of each flag that is open according to its newest snapshot."""
 
     def __init__(self) -> None:
-        self.open: dict[str, Alert] = {}
+        self.alerts: dict[str, Alert] = {}
         self._versions: dict[str, int] = {}
 
-    def take(self, flag_id: str, flag: Flag | None) -> Change:
-        """Keep the newest; None (a tombstone) ends the flag for good, whatever is read again after an outage."""
+    def update(self, flag_id: str, flag: Flag | None) -> AlertChange:
+        """Keep the newest snapshot. None (a tombstone) ends the flag for good, even if old snapshots are read again."""
         version = sys.maxsize if flag is None else flag.version
         if self._versions.get(flag_id, 0) >= version:
-            return Change()
+            return AlertChange()
         self._versions[flag_id] = version
-        before = self.open.pop(flag_id, None)
+        before = self.alerts.pop(flag_id, None)
         after = None if flag is None else alert_of(flag)
         if after is not None:
-            self.open[flag_id] = after
-        return Change() if before == after else Change(before, after)
+            self.alerts[flag_id] = after
+        return AlertChange() if before == after else AlertChange(before, after)
 
-    def is_over(self, alert: Alert) -> bool:
-        """Whether the flag is known not to be open."""
-        return alert.flag_id in self._versions and alert.flag_id not in self.open
+    def is_closed(self, alert: Alert) -> bool:
+        """Whether the alert's flag is known and not open."""
+        return alert.flag_id in self._versions and alert.flag_id not in self.alerts

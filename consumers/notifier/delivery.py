@@ -1,11 +1,11 @@
-"""Keeps one Alertmanager at what the board says.
+"""Delivers alerts to one Alertmanager.
 
-In: a board and its changes. Out: alerts begun at once, re-sent while open, ended at once; leftovers of a time when no
-notifier ran, ended.
-Never: forget a change before the Alertmanager has taken it; hold up another Alertmanager (each courier has a thread).
+In: the open flags and their changes. Out: alerts that start at once, are sent again while the flag is open, and end at
+once; alerts that a past notifier left behind, ended.
+Never: forget a change before Alertmanager has accepted it; delay another Alertmanager (each delivery has a thread).
 
-Everything open is re-sent every `RESEND_SECONDS`, and at once when the Alertmanager was away: what it lost comes back
-with the same labels and is therefore the same alert.
+All open alerts are sent again every `RESEND_SECONDS`, and as soon as Alertmanager is back after an outage. Their labels
+are the same each time, so an alert that Alertmanager has lost comes back as the same alert.
 """
 
 import logging
@@ -16,25 +16,26 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import Gauge, Histogram
 
-from consumers.loop import PAUSE_SECONDS
-from consumers.notifier.alertmanager import Alertmanager, Away
-from consumers.notifier.alerts import Alert, Board, Change, begun, ended
+from consumers.notifier.alertmanager import Alertmanager, AlertmanagerUnavailable
+from consumers.notifier.alerts import Alert, AlertChange, OpenFlags, firing, resolved
+from consumers.retry import RETRY_SECONDS
 from pipeline.runtime.health import Health
 
 log = logging.getLogger(__name__)
 
 RESEND_SECONDS = 30.0
-#: Of a flag that we do not know of, another notifier may know: only what nobody re-sends is a leftover.
-LEFTOVER = timedelta(seconds=3 * RESEND_SECONDS)
+#: An alert whose flag is unknown here may be that of a flag that another notifier has already read. It is left over
+#: only if no notifier has sent it for three rounds.
+LEFT_OVER_AFTER = timedelta(seconds=3 * RESEND_SECONDS)
 
 
-class Courier:
-    """One Alertmanager's debts: what it has not been told yet."""
+class AlertDelivery:
+    """Keeps one Alertmanager up to date, with the changes that it has not accepted yet."""
 
     def __init__(
         self,
         alertmanager: Alertmanager,
-        board: Board,
+        open_flags: OpenFlags,
         lock: threading.RLock,
         health: Health,
         *,
@@ -44,32 +45,32 @@ class Courier:
         latency: "Histogram",
     ) -> None:
         self._alertmanager = alertmanager
-        self._board = board
+        self._open_flags = open_flags
         self._health = health
         self._part = part
         self._worklist_url = worklist_url
         self._undelivered_since = undelivered_since
         self._latency = latency
-        #: With the time of the record that told of it, in seconds; None: from before our start.
-        self._begun: dict[Alert, float] = {}
-        self._ended: set[Alert] = set()
+        #: Alerts to start, each with the Kafka timestamp (seconds) of the record that asked for it.
+        self._to_start: dict[Alert, float] = {}
+        self._to_end: set[Alert] = set()
         self._condition = threading.Condition(lock)
         self._is_stopped = False
-        self._is_away = False
+        self._is_unavailable = False
         self._resend_at = 0.0
 
-    def tell(self, change: Change, told_at: float) -> None:
-        """A change of the board, under its lock."""
+    def enqueue(self, change: AlertChange, timestamp: float) -> None:
+        """Deliver a change soon. The caller holds the lock of the open flags."""
         if change.ended is not None:
-            self._begun.pop(change.ended, None)
-            self._ended.add(change.ended)
-        if change.begun is not None:
-            self._ended.discard(change.begun)
-            self._begun[change.begun] = told_at
+            self._to_start.pop(change.ended, None)
+            self._to_end.add(change.ended)
+        if change.started is not None:
+            self._to_end.discard(change.started)
+            self._to_start[change.started] = timestamp
         self._condition.notify_all()
 
     def stop(self) -> None:
-        """End after the round under way; what is owed is owed to the next notifier, which reads it from the log."""
+        """End after the current round. The next notifier reads from Kafka what was not delivered."""
         with self._condition:
             self._is_stopped = True
             self._condition.notify_all()
@@ -79,66 +80,67 @@ class Courier:
         while self._wait():
             try:
                 self._deliver()
-            except Away as error:
-                self._is_away_because(str(error))
+            except AlertmanagerUnavailable as error:
+                self._report_unavailable(str(error))
             else:
-                self._is_there()
+                self._report_available()
 
     def _wait(self) -> bool:
-        """Until there is something to do; False when told to stop."""
+        """Wait until there is something to deliver; False if the process is stopped."""
         with self._condition:
-            if self._is_away:
-                self._condition.wait_for(lambda: self._is_stopped, PAUSE_SECONDS)
+            if self._is_unavailable:
+                self._condition.wait_for(lambda: self._is_stopped, RETRY_SECONDS)
             else:
-                rest = max(0.0, self._resend_at - time.monotonic())
-                self._condition.wait_for(lambda: self._is_stopped or self._begun or self._ended, rest)
+                until_resend = max(0.0, self._resend_at - time.monotonic())
+                self._condition.wait_for(lambda: self._is_stopped or self._to_start or self._to_end, until_resend)
             return not self._is_stopped
 
     def _deliver(self) -> None:
         is_due = time.monotonic() >= self._resend_at
-        leftovers = self._leftovers() if is_due else []
+        left_over = self._left_over() if is_due else []
         with self._condition:
-            fresh, over = dict(self._begun), list(self._ended)
-            alive = list(self._board.open.values()) if is_due else list(fresh)
+            started, over = dict(self._to_start), list(self._to_end)
+            alive = list(self._open_flags.alerts.values()) if is_due else list(started)
         now = datetime.now(UTC)
-        bodies = [begun(one, now, self._worklist_url) for one in alive]
-        bodies += [ended(one, now, self._worklist_url) for one in {*over, *leftovers} - set(alive)]
+        bodies = [firing(alert, now, self._worklist_url) for alert in alive]
+        bodies += [resolved(alert, now, self._worklist_url) for alert in {*over, *left_over} - set(alive)]
         self._alertmanager.post(bodies)
-        self._settle(fresh, over)
+        self._mark_delivered(started, over)
         if is_due:
             self._resend_at = time.monotonic() + RESEND_SECONDS
 
-    def _settle(self, fresh: dict[Alert, float], over: Sequence[Alert]) -> None:
-        """What has been delivered is owed no more, unless it changed meanwhile."""
+    def _mark_delivered(self, started: dict[Alert, float], over: Sequence[Alert]) -> None:
+        """Remove what was delivered, unless it has changed meanwhile."""
         now = time.time()
         with self._condition:
-            for alert, told_at in fresh.items():
-                if self._begun.get(alert) == told_at:
-                    del self._begun[alert]
-                self._latency.observe(max(0.0, now - told_at))
-            self._ended.difference_update(over)
+            for alert, timestamp in started.items():
+                if self._to_start.get(alert) == timestamp:
+                    del self._to_start[alert]
+                self._latency.observe(max(0.0, now - timestamp))
+            self._to_end.difference_update(over)
 
-    def _leftovers(self) -> list[Alert]:
-        """What it still holds and should not: over while no notifier ran, or with labels of the past."""
-        held = self._alertmanager.held()
+    def _left_over(self) -> list[Alert]:
+        """Alerts that should have ended: the flag was closed while no notifier ran, or the labels are of the past."""
+        active = self._alertmanager.active()
         now = datetime.now(UTC)
         with self._condition:
-            wanted = set(self._board.open.values())
+            wanted = set(self._open_flags.alerts.values())
             return [
-                one.alert
-                for one in held
-                if one.alert not in wanted and (self._board.is_over(one.alert) or now - one.updated_at > LEFTOVER)
+                found.alert
+                for found in active
+                if found.alert not in wanted
+                and (self._open_flags.is_closed(found.alert) or now - found.updated_at > LEFT_OVER_AFTER)
             ]
 
-    def _is_away_because(self, why: str) -> None:
-        if not self._is_away:
+    def _report_unavailable(self, why: str) -> None:
+        if not self._is_unavailable:
             self._undelivered_since.set(time.time())
             log.warning("Alertmanager: %s; waiting, nothing is lost.", why)
-        self._is_away = True
+        self._is_unavailable = True
         self._resend_at = 0.0
         self._health.waits_for(self._part, why)
 
-    def _is_there(self) -> None:
-        self._is_away = False
+    def _report_available(self) -> None:
+        self._is_unavailable = False
         self._undelivered_since.set(0)
         self._health.has(self._part)

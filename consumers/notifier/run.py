@@ -1,10 +1,10 @@
-"""The notifier's I/O: follows the flags, keeps each Alertmanager at what they say.
+"""Runs the notifier process: reads the flags and keeps every Alertmanager up to date.
 
-In: `alliance.flags.v1`, all partitions, from its beginning: the log is the only memory, so a restart loses nothing, and
-the same flag has the same labels, so it doubles nothing. Out: alerts at every Alertmanager, health, metrics.
-Never: send before it has read what was there at its start; write to the log; stop because an Alertmanager is away.
+In: `alliance.flags.v1`, all partitions, from the beginning. Out: alerts at every Alertmanager, health, metrics.
+Never: send before everything that was there at the start has been read; stop because an Alertmanager is away.
 
-Several notifiers may run: what they send is the same.
+The topic is the only memory, so a restart loses nothing. The same flag always has the same labels, so sending it again,
+or from several notifiers, does not double it.
 """
 
 import threading
@@ -15,9 +15,9 @@ from typing import Any
 from prometheus_client import Gauge
 
 from consumers.notifier.alertmanager import Alertmanager
-from consumers.notifier.alerts import Board
-from consumers.notifier.delivery import Courier
-from consumers.topic_reader import Follower
+from consumers.notifier.alerts import OpenFlags
+from consumers.notifier.delivery import AlertDelivery
+from consumers.topic_reader import TopicReader
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
@@ -26,7 +26,7 @@ from schemas.topics import FLAGS
 
 
 class Notifier:
-    """A board, its reader, and one courier per Alertmanager."""
+    """The open flags, their reader, and one delivery for each Alertmanager."""
 
     def __init__(
         self,
@@ -36,21 +36,23 @@ class Notifier:
         meters: Meters,
         health: Health,
     ) -> None:
-        self._board = Board()
+        self._open_flags = OpenFlags()
         self._lock = threading.RLock()
-        self._follower = Follower((FLAGS,), connection, health, self._take, self._start_couriers)
+        self._reader = TopicReader((FLAGS,), connection, health, self._update, self._start_deliveries)
         undelivered_since = Gauge(
             "alliance_notifier_undelivered_since_timestamp_seconds",
-            "Since when this Alertmanager takes nothing; 0: it does.",
+            "Since when this Alertmanager has accepted no alerts; 0 if it does.",
             ["alertmanager"],
             registry=meters.registry,
         )
-        open_flags = Gauge("alliance_notifier_open_flags", "Flags that wait for somebody.", registry=meters.registry)
-        open_flags.set_function(lambda: len(self._board.open))
-        self._couriers = [
-            Courier(
+        open_count = Gauge(
+            "alliance_notifier_open_flags", "Flags that wait for an acknowledgement.", registry=meters.registry
+        )
+        open_count.set_function(lambda: len(self._open_flags.alerts))
+        self._deliveries = [
+            AlertDelivery(
                 Alertmanager(address),
-                self._board,
+                self._open_flags,
                 self._lock,
                 health,
                 part="alertmanager" if len(alertmanagers) == 1 else f"alertmanager {number}",
@@ -60,36 +62,37 @@ class Notifier:
             )
             for number, address in enumerate(alertmanagers, start=1)
         ]
-        self._threads = ThreadPoolExecutor(len(self._couriers), thread_name_prefix="courier")
+        self._threads = ThreadPoolExecutor(len(self._deliveries), thread_name_prefix="delivery")
         self._running: list[Future[None]] = []
 
     def stop(self) -> None:
-        """End soon; what is owed is in the log."""
-        self._follower.stop()
+        """End soon. The next notifier reads from Kafka what was not delivered."""
+        self._reader.stop()
 
     def run(self) -> None:
-        """Follow and deliver until `stop`, or until a bug shows, which is raised here."""
+        """Read and deliver until `stop`. A bug in one of the threads is raised here."""
         try:
-            self._follower.run()
+            self._reader.run()
         finally:
-            for courier in self._couriers:
-                courier.stop()
+            for delivery in self._deliveries:
+                delivery.stop()
             self._threads.shutdown()
-        for one in self._running:
-            one.result()
+        for thread in self._running:
+            thread.result()
 
-    def _take(self, record: Any) -> None:
+    def _update(self, record: Any) -> None:
         flag = None if record.value is None else decode_flag(record.value)
         with self._lock:
-            change = self._board.take((record.key or b"").decode(), flag)
-            if self._follower.is_caught_up:
-                for courier in self._couriers:
-                    courier.tell(change, record.timestamp / 1000)
+            change = self._open_flags.update((record.key or b"").decode(), flag)
+            if self._reader.is_caught_up:
+                for delivery in self._deliveries:
+                    delivery.enqueue(change, record.timestamp / 1000)
 
-    def _start_couriers(self) -> None:
-        for courier in self._couriers:
-            running = self._threads.submit(courier.run)
-            running.add_done_callback(lambda _: self._follower.stop())
+    def _start_deliveries(self) -> None:
+        for delivery in self._deliveries:
+            running = self._threads.submit(delivery.run)
+            # A delivery ends only when it is stopped or meets a bug; in both cases the process should end.
+            running.add_done_callback(lambda _: self._reader.stop())
             self._running.append(running)
 
 

@@ -1,1 +1,1 @@
-"""The long memory: accepted events and their scores, flags with their history, therapists, refusals, in SQL."""
+"""Accepted events and their scores, flags with their history, therapists and refused records, kept in SQL."""

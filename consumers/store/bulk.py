@@ -1,9 +1,9 @@
-"""Many rows into one table at once, as fast as each database takes them.
+"""Writes many rows into one table at once, in the fastest way of each database.
 
-In: dicts, one per row; an open connection, SQLite or PostgreSQL. Out: the rows; how many were new or rose.
-Never: two rows of one key in one statement, a lower version over a higher one, a commit.
+In: dicts, one per row; an open connection to SQLite or PostgreSQL. Out: the rows; how many were inserted or replaced.
+Never: two rows with the same key in one statement, a lower version over a higher one, a commit.
 
-SQLAlchemy writes each statement once per table; the values become the driver's column by column. SQLite takes one
+SQLAlchemy compiles each statement once per table, and the values are converted column by column. SQLite gets one
 prepared statement for all rows, PostgreSQL one array per column.
 """
 
@@ -24,38 +24,41 @@ from consumers.store.tables import Instant
 Encoder = Callable[[Any], Any]
 
 
-def upsert(connection: Connection, table: Table, new: Collection[Row], *rising: str) -> int:
-    """Insert; where the key is known replace only by a higher `rising`, or not at all. How many rows were written."""
+def upsert(connection: Connection, table: Table, new: Collection[Row], *version_columns: str) -> int:
+    """Insert the rows; replace a row with a known key only if its version columns are higher. How many were written.
+
+    Without version columns a row with a known key is left as it is.
+    """
     if not new:
         return 0
     dialect = connection.dialect.name
-    plan = _plan(table, rising, dialect)
+    plan = _plan(table, version_columns, dialect)
     columns = plan.columns(new)
     values: Any = list(zip(*columns, strict=True))
     if dialect == "postgresql":
         values = dict(zip(plan.names, map(list, columns), strict=True))
-    # For an INSERT only this option makes the number of rows known on every driver.
+    # Without this option some drivers do not report how many rows an INSERT has written.
     options = {"preserve_rowcount": True}
     return connection.exec_driver_sql(plan.statement, values, execution_options=options).rowcount
 
 
-def one_of(connection: Connection, wanted: Column[str], values: Iterable[str]) -> Any:
-    """The condition that the column is one of the values, which travel as one parameter however many they are."""
+def is_any_of(connection: Connection, searched: Column[str], values: Iterable[str]) -> Any:
+    """The condition that the column has any of the values, which are sent as one parameter however many there are."""
     listed = list(values)
     if connection.dialect.name == "postgresql":
-        return wanted == func.any(bindparam(None, listed, postgresql.ARRAY(Text)))
-    return wanted.in_(select(func.json_each(msgspec.json.encode(listed).decode()).table_valued("value").c.value))
+        return searched == func.any(bindparam(None, listed, postgresql.ARRAY(Text)))
+    return searched.in_(select(func.json_each(msgspec.json.encode(listed).decode()).table_valued("value").c.value))
 
 
 class _Plan(NamedTuple):
-    """How one table is written in one dialect."""
+    """How rows get into one table in one dialect."""
 
     statement: str
     names: tuple[str, ...]
     pick: Callable[[Row], tuple[Any, ...]]
     key: Callable[[Row], Any]
     rank: Callable[[Row], Any] | None
-    #: For the places of the columns whose values the driver does not take as they are.
+    #: For each column whose values the driver does not accept as they are: its place, and the conversion.
     encoders: tuple[tuple[int, Encoder], ...]
 
     def columns(self, new: Collection[Row]) -> list[Sequence[Any]]:
@@ -66,7 +69,7 @@ class _Plan(NamedTuple):
         return columns
 
     def _distinct(self, new: Collection[Row]) -> Collection[Row]:
-        """Of rows with one key the highest; the first where nothing rises."""
+        """One row for each key: the one with the highest version, or the first if there is no version."""
         best: dict[Any, Row] = {}
         for row in new:
             best.setdefault(self.key(row), row)
@@ -79,51 +82,52 @@ class _Plan(NamedTuple):
 
 
 @cache
-def _plan(table: Table, rising: tuple[str, ...], dialect: str) -> _Plan:
+def _plan(table: Table, version_columns: tuple[str, ...], dialect: str) -> _Plan:
     names = tuple(column.name for column in table.columns)
     encoders = ((place, _encoder(column.type, dialect)) for place, column in enumerate(table.columns))
     return _Plan(
-        statement=_postgresql(table, rising) if dialect == "postgresql" else _sqlite(table, rising),
+        statement=_postgresql(table, version_columns) if dialect == "postgresql" else _sqlite(table, version_columns),
         names=names,
         pick=itemgetter(*names),
         key=itemgetter(*table.primary_key.columns.keys()),
-        rank=itemgetter(*rising) if rising else None,
+        rank=itemgetter(*version_columns) if version_columns else None,
         encoders=tuple((place, encode) for place, encode in encoders if encode is not None),
     )
 
 
-def _sqlite(table: Table, rising: tuple[str, ...]) -> str:
-    statement = _upwards(sqlite.insert(table), table, rising)
+def _sqlite(table: Table, version_columns: tuple[str, ...]) -> str:
+    statement = _only_upwards(sqlite.insert(table), table, version_columns)
     return str(statement.compile(dialect=sqlite.dialect()))
 
 
-def _postgresql(table: Table, rising: tuple[str, ...]) -> str:
-    arrays = [bindparam(one.name, type_=postgresql.ARRAY(_bare(one.type))) for one in table.columns]
-    names = [one.name for one in table.columns]
+def _postgresql(table: Table, version_columns: tuple[str, ...]) -> str:
+    arrays = [bindparam(field.name, type_=postgresql.ARRAY(_bare(field.type))) for field in table.columns]
+    names = [field.name for field in table.columns]
     given = func.unnest(*arrays).table_valued(*map(column, names)).render_derived()
-    statement = _upwards(postgresql.insert(table).from_select(names, select(given)), table, rising)
+    statement = _only_upwards(postgresql.insert(table).from_select(names, select(given)), table, version_columns)
     text = str(statement.compile(dialect=postgresql.psycopg.dialect()))  # type: ignore[no-untyped-call]
-    # `b`: psycopg sends the arrays in binary form; in text form it quotes each value in Python, many times slower.
+    # With `b` psycopg sends the arrays in binary form. In text form it quotes each value in Python, many times slower.
     return text.replace(")s::", ")b::")
 
 
-def _upwards(statement: Any, table: Table, rising: tuple[str, ...]) -> Any:
-    if not rising:
+def _only_upwards(statement: Any, table: Table, version_columns: tuple[str, ...]) -> Any:
+    if not version_columns:
         return statement.on_conflict_do_nothing()
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key.columns),
-        set_={one.name: statement.excluded[one.name] for one in table.columns if not one.primary_key},
-        where=tuple_(*(table.c[name] for name in rising)) < tuple_(*(statement.excluded[name] for name in rising)),
+        set_={field.name: statement.excluded[field.name] for field in table.columns if not field.primary_key},
+        where=tuple_(*(table.c[name] for name in version_columns))
+        < tuple_(*(statement.excluded[name] for name in version_columns)),
     )
 
 
 def _bare(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    """The type as it is in the database."""
+    """The type by which the database knows the column."""
     return kind.impl_instance if isinstance(kind, Instant) else kind
 
 
 def _encoder(kind: TypeEngine[Any], dialect: str) -> Encoder | None:
-    """What makes a column's value one that the driver takes, in the form that SQLAlchemy reads; None: it is one."""
+    """The conversion to what the driver accepts and SQLAlchemy can read back; None if there is nothing to convert."""
     if isinstance(kind, JSON):
         return _json
     if isinstance(kind, Instant):

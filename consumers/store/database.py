@@ -1,7 +1,7 @@
-"""Opening the store's database and bringing its schema up to date.
+"""Opens the store's database and brings its schema up to date.
 
-In: a SQLAlchemy URL. Out: an engine whose schema is the newest.
-Never: create tables in any other way than by the migrations.
+In: an SQLAlchemy URL. Out: an engine whose schema is the newest.
+Never: create a table other than by a migration.
 """
 
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-#: Any number that nobody else takes in this database.
+#: PostgreSQL's advisory locks are known by a number; this one is "alliance" in ASCII, which nothing else here uses.
 MIGRATION_LOCK = 0x616C6C69616E6365
-#: SQLite's words.
+#: How SQLite says that it cannot read a file.
 NO_DATABASE = "file is not a database"
 
 
 def open_engine(url: str) -> Engine:
-    """An engine; SQLite keeps a write-ahead log so that readers and the store do not block each other."""
+    """An engine. SQLite keeps a write-ahead log, so that readers and the store do not block each other."""
     if url.startswith("postgresql://"):
         url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     engine = create_engine(url, pool_pre_ping=True, hide_parameters=True)
@@ -35,19 +35,19 @@ def open_engine(url: str) -> Engine:
 
 
 def is_missing_file(engine: Engine) -> bool:
-    """Whether connecting would make a file."""
+    """Whether connecting would create an SQLite file."""
     path = engine.url.database
     return engine.dialect.name == "sqlite" and bool(path) and path != ":memory:" and not Path(str(path)).exists()
 
 
 def why_not_writable(engine: Engine) -> str | None:
-    """Why the store could not write into a file of SQLite, or not make it; None when it could. Nothing stays behind."""
+    """Why the store could not write to its SQLite file or create it; None if it could. Leaves nothing behind."""
     path = engine.url.database
     if engine.dialect.name != "sqlite" or not path or path == ":memory:":
         return None
     file = Path(path)
     try:
-        # Its log lies beside it, so the folder must be writable too.
+        # SQLite keeps its log beside the file, so the folder must be writable too.
         with TemporaryFile(dir=file.parent), file.open("r+b") if file.exists() else nullcontext():
             return None
     except OSError as error:
@@ -59,23 +59,23 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA busy_timeout=10000")
     cursor.execute("PRAGMA synchronous=FULL")
-    # Keys are digests, so a batch touches most pages of an index: keep them in memory (64 MB), and write the log back
-    # to the tables after 40 MB of it, not after 4.
+    # Keys are digests, so one batch touches most pages of an index: keep 64 MB of them in memory (a negative size is in
+    # kB), and copy the log to the tables after 10,000 pages (40 MB) instead of 1,000.
     cursor.execute("PRAGMA cache_size=-65536")
     cursor.execute("PRAGMA wal_autocheckpoint=10000")
     cursor.close()
 
 
-class NotOurs(Exception):
-    """What the URL names is no database that this release can work with; the message says what it is instead."""
+class UnusableDatabase(Exception):
+    """This release cannot use what the URL names. The message continues a sentence that starts with the setting."""
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest revision; raises `NotOurs`.
+    """Bring the schema to the newest revision; raises `UnusableDatabase`.
 
-    Of several stores that start at once, one does it and the others wait for it.
+    If several stores start at once, one of them does it and the others wait.
     """
-    with our_database(), engine.begin() as connection:
+    with foreign_files_reported(), engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
@@ -87,23 +87,25 @@ def migrate(engine: Engine) -> None:
 
 
 @contextmanager
-def our_database() -> Iterator[None]:
-    """Say of a file that is no database that it is none."""
+def foreign_files_reported() -> Iterator[None]:
+    """Raise `UnusableDatabase` if the file turns out not to be an SQLite database."""
     try:
         yield
     except DatabaseError as error:
         if str(error.orig) != NO_DATABASE:
             raise
-        raise NotOurs("names a file that is no SQLite database. Name another file, or move that one away") from None
+        raise UnusableDatabase(
+            "names a file that is not an SQLite database. Name another file, or move this one away"
+        ) from None
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The schema's revision, None before the first; raises `NotOurs` for one that this release does not know."""
+    """The schema's revision, None before the first; raises `UnusableDatabase` if this release does not know it."""
     revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is not None and revision not in {one.revision for one in _scripts().walk_revisions()}:
-        raise NotOurs(
-            f"names a database of another release (revision {revision}). Start the release that wrote it, a newer one, "
-            "or restore the backup from before the upgrade"
+    if revision is not None and revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise UnusableDatabase(
+            f"names a database of another release (revision {revision}). Start the release that wrote it or a newer "
+            "one, or restore the backup from before the upgrade"
         )
     return revision
 

@@ -1,4 +1,4 @@
-"""Records of the log -> rows, pure.
+"""Turns records into rows of the store's tables. Pure.
 
 In: accepted events, flag snapshots, therapist summaries, refused records. Out: dicts, one per row.
 Never: touch a database.
@@ -35,7 +35,7 @@ def event_key(event: events.Event) -> str:
 
 
 def case_digest(case_id: str) -> str:
-    """What is kept of the id of an erased case."""
+    """The mark of an erased case, which is all that the store keeps of its id."""
     return _case_digest(case_id.encode())
 
 
@@ -62,7 +62,7 @@ def event_row(accepted: Accepted, body: bytes, partition: int, offset: int, time
 
 
 def derived_row(accepted: Accepted, row: Row) -> tuple[str, Row]:
-    """The name of the derived table that this event has a row in, and the row."""
+    """The name of the derived table in which this event has a row, and the row."""
     event = accepted.event
     base: Row = {"case_id": event.subject, "occurred_at": row["occurred_at"]}
     keyed: Row = {"event_key": row["event_key"], **base}
@@ -104,7 +104,7 @@ def _checkin(event: events.CheckinSubmitted, accepted: Accepted, base: Row) -> R
 
 
 def flag_row(flag: Flag) -> Row:
-    """The row of a snapshot, for `flags` and `flag_changes` alike."""
+    """The row of a snapshot, both for `flags` and for `flag_changes`."""
     return {
         "flag_id": flag.flag_id,
         "version": flag.version,
@@ -131,7 +131,7 @@ def flag_row(flag: Flag) -> Row:
 
 
 def therapist_row(summary: TherapistSummary) -> Row:
-    """The row of a therapist; what was published stays out, it follows the order of the log."""
+    """The row of a therapist, without the published figures: they depend on the order in which events arrived."""
     return {
         "therapist_id": summary.therapist_id,
         "version": summary.version,
@@ -149,28 +149,28 @@ def therapist_row(summary: TherapistSummary) -> Row:
 
 
 def _ingredient_scored_cases(summary: TherapistSummary) -> dict[str, int] | None:
-    """None where the summary was written before ingredients were counted."""
+    """None if the summary was written before ingredients were counted."""
     is_counted = summary.ingredient_scored_cases or not summary.ingredient_points
     return summary.ingredient_scored_cases if is_counted else None
 
 
 def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Row:
-    """The row of a refused record, from the record on the rejected topic; its own headers may hold anything."""
-    ours = {
+    """The row of a refused record, from the rejected topic. The sender's own headers may hold anything."""
+    added = {
         name: text.decode(errors="replace") for name, text in headers if name in refusals.HEADERS and text is not None
     }
-    theirs = [[name, _text(value)] for name, value in headers if name not in refusals.HEADERS]
+    received = [[name, _text(value)] for name, value in headers if name not in refusals.HEADERS]
     subject = _subject(value)
     return {
-        "topic": ours[refusals.HEADER_TOPIC],
-        "partition": int(ours[refusals.HEADER_PARTITION]),
-        "offset": int(ours[refusals.HEADER_OFFSET]),
-        "reason": ours[refusals.HEADER_REASON],
-        "detail": ours[refusals.HEADER_DETAIL],
+        "topic": added[refusals.HEADER_TOPIC],
+        "partition": int(added[refusals.HEADER_PARTITION]),
+        "offset": int(added[refusals.HEADER_OFFSET]),
+        "reason": added[refusals.HEADER_REASON],
+        "detail": added[refusals.HEADER_DETAIL],
         "key": key,
         "value": value,
-        "headers": theirs,
-        "received_at": from_us(int(ours[refusals.HEADER_TIMESTAMP]) * 1000),
+        "headers": received,
+        "received_at": from_us(int(added[refusals.HEADER_TIMESTAMP]) * 1000),
         "key_digest": None if key is None else _case_digest(key),
         "subject_digest": None if subject is None else _case_digest(subject.encode(errors="replace")),
         "sent_again_at": None,
@@ -178,12 +178,12 @@ def rejected_row(key: bytes | None, value: bytes | None, headers: Sequence[tuple
 
 
 def _text(value: bytes | None) -> str | None:
-    """A header's value for a JSON column; Kafka knows headers without one."""
+    """A header's value for a JSON column. In Kafka a header may have no value."""
     return None if value is None else base64.b64encode(value).decode()
 
 
 def _subject(value: bytes | None) -> str | None:
-    """The case that a refused record says it is about."""
+    """The case that a refused record names."""
     try:
         tree = msgspec.json.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

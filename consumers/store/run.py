@@ -1,6 +1,6 @@
-"""The store process.
+"""Runs the store process.
 
-In: connection, the database's engine, instruments. Out: a running loop over a `StoreSink`, health and metrics.
+In: the Kafka connection, the database's engine, instruments. Out: a running loop over a `StoreSink`, health, metrics.
 Never: decide what is kept (that is `consumers.store.sink`).
 """
 
@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from consumers.loop import PAUSE_SECONDS, Loop, Record
+from consumers.loop import Loop
+from consumers.retry import RETRY_SECONDS
+from consumers.sink import ConsumerRecord
 from consumers.store.database import migrate
 from consumers.store.sink import TOPICS, StoreSink
 from pipeline.runtime.health import Health
@@ -25,21 +27,10 @@ from schemas.topics import EVENTS
 log = logging.getLogger(__name__)
 
 
-class MeteredSink(StoreSink):
-    """A store sink that tells how late its rows are."""
+def collect_garbage_rarely() -> None:
+    """Let Python look for reference cycles after 100,000 new objects instead of 700, and not among those of the start.
 
-    meters: Meters
-
-    def take(self, records: Sequence[Record]) -> None:
-        """As `StoreSink.take`, then the latencies of the events."""
-        super().take(records)
-        self.meters.done("store", (record.timestamp / 1000 for record in records if record.topic == EVENTS))
-
-
-def collect_seldom() -> None:
-    """Look for garbage in circles once in about 100,000 new objects, and not among what is there now.
-
-    A batch makes tens of thousands of objects that no circle holds; looking at them again and again costs a fifth.
+    A batch creates tens of thousands of objects and no cycles; looking for them so often costs a fifth of the speed.
     """
     gc.collect()
     gc.freeze()
@@ -62,10 +53,12 @@ def run_store(
     health, meters = Health("store"), Meters(version)
     serve(*address, health, meters.registry)
     stopped = threading.Event()
-    sink = MeteredSink(engine, instruments)
-    sink.meters = meters
+
+    def record_latency(records: Sequence[ConsumerRecord]) -> None:
+        meters.done("store", (record.timestamp / 1000 for record in records if record.topic == EVENTS))
+
     loop = Loop(
-        sink,
+        StoreSink(engine, instruments, record_latency),
         TOPICS,
         connection,
         health,
@@ -79,15 +72,21 @@ def run_store(
         loop.stop()
 
     on_stop(stop)
+    if _has_migrated(engine, health, stopped):
+        collect_garbage_rarely()
+        loop.run()
+
+
+def _has_migrated(engine: Engine, health: Health, stopped: threading.Event) -> bool:
+    """Bring the schema up to date as soon as the database answers; False if the process is stopped before."""
     while not stopped.is_set():
         try:
             migrate(engine)
         except (OperationalError, InterfaceError) as error:
             health.waits_for("database", f"the database does not answer ({type(error).__name__})")
-            log.warning("No database yet; trying again.")
-            stopped.wait(PAUSE_SECONDS)
+            log.warning("The database does not answer; trying again.")
+            stopped.wait(RETRY_SECONDS)
         else:
             health.has("database")
-            collect_seldom()
-            loop.run()
-            return
+            return True
+    return False

@@ -1,7 +1,7 @@
-"""The store's tables, for SQLite and PostgreSQL alike.
+"""The store's tables, the same for SQLite and PostgreSQL.
 
-In: nothing. Out: SQLAlchemy Core tables; `docs/analysts.md` explains them to analysts.
-Never: be changed without a migration in `consumers/store/migrations`.
+Out: SQLAlchemy Core tables; `docs/analysts.md` explains them to analysts.
+Never: a change without a migration in `consumers/store/migrations`.
 """
 
 from datetime import UTC, datetime
@@ -26,20 +26,20 @@ from sqlalchemy import BigInteger as _BigInteger
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware instant, UTC in the database; SQLite keeps it without the offset."""
+    """An aware instant, in UTC in the database. SQLite stores it without the offset."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware -> UTC."""
+        """To UTC."""
         if value is None:
             return None
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """UTC -> aware."""
+        """From UTC, aware again."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -226,7 +226,7 @@ erased_cases = _row(
     comment="marks of erased cases; nothing else of them is kept",
 )
 
-#: Every table that holds rows of a case, to be emptied by an erasure; `rejected` too, but by its digests.
+#: Every table with rows of a case; an erasure deletes them here. It also finds rows of `rejected`, by their digests.
 CASE_TABLES = (
     events,
     checkins,
@@ -237,5 +237,5 @@ CASE_TABLES = (
     flags,
     flag_changes,
 )
-#: What is derived from the archive alone.
+#: The tables whose rows follow from the archive alone.
 DERIVED_TABLES = (checkins, voided_checkins, sessions, closures, flag_actions)

@@ -144,7 +144,7 @@ class Straight:
         for topic in (EVENTS, FLAGS, THERAPISTS, REJECTED):
             records = self.log.topics[topic]
             for start in range(0, len(records), batch):
-                sink.take(records[start : start + batch])
+                sink.write(records[start : start + batch])
         return engine
 
 

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from consumers.exporter.run import Exporter
 from consumers.exporter.series import FAMILIES, LAST_EVENT, FlagMeters, TherapistCollector
-from consumers.exporter.state import Book
+from consumers.exporter.state import ExporterState
 from consumers.notifier.run import Notifier
 from deploy.local.places import ROOT
 from pipeline.ingest.gateway.metrics import GatewayMeters
@@ -33,7 +33,7 @@ def served() -> Iterator[Metric]:
     health, meters = Health("test"), Meters("test")
     Notifier({}, ["127.0.0.1:1"], "", meters, health)
     Exporter(meters, {}, health)
-    meters.registry.register(TherapistCollector(Book(), lambda: datetime.now(UTC)))
+    meters.registry.register(TherapistCollector(ExporterState(), lambda: datetime.now(UTC)))
     meters.registry.register(WaitingCollector(health))
     for registry in (meters.registry, GatewayMeters("test").registry):
         yield from registry.collect()
@@ -64,7 +64,7 @@ def test_a_gauge_of_a_therapist_has_no_more_labels_than_the_page_says(family: ob
 
 def test_a_team_has_all_its_series_before_anything_happens() -> None:
     registry = CollectorRegistry()
-    FlagMeters(registry).know("north")
+    FlagMeters(registry).add_team("north")
     samples = {metric.name: len(metric.samples) for metric in registry.collect()}
     assert samples["alliance_flags_opened"] >= 21
     assert samples["alliance_flag_acknowledge_seconds"] >= 12

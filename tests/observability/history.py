@@ -19,7 +19,7 @@ from prometheus_client.samples import Sample
 
 from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.exporter.series import FlagMeters, TherapistCollector
-from consumers.exporter.state import Book
+from consumers.exporter.state import ExporterState
 from deploy.testbed.builders import Json, an_action
 from deploy.testbed.straight import Straight, StraightRecord
 from pipeline.runtime.metrics import Meters
@@ -106,14 +106,14 @@ def text_of(moment: datetime) -> str:
 
 
 class Exporter:
-    """The exporter's book, collector and meters, filled from lists instead of Kafka."""
+    """The exporter's state, collector and meters, filled from lists instead of Kafka."""
 
     def __init__(self) -> None:
         self.now = FIRST_DAY
         self.registry = CollectorRegistry()
-        self.book = Book()
+        self.state = ExporterState()
         self.meters = FlagMeters(self.registry)
-        self.registry.register(TherapistCollector(self.book, lambda: self.now))
+        self.registry.register(TherapistCollector(self.state, lambda: self.now))
         self._read = {THERAPISTS: 0, FLAGS: 0}
 
     def follow(self, straight: Straight) -> list[Flag]:
@@ -121,13 +121,13 @@ class Exporter:
         for record in self._new(straight, THERAPISTS):
             assert record.key is not None
             assert record.value is not None
-            self.book.take_therapist(record.key.decode(), decode_therapist(record.value))
+            self.state.update_therapist(record.key.decode(), decode_therapist(record.value))
         flags = []
         for record in self._new(straight, FLAGS):
             assert record.key is not None
             assert record.value is not None
             flag = decode_flag(record.value)
-            self.meters.count(self.book.take_flag(record.key.decode(), flag), flag.team)
+            self.meters.count(self.state.update_flag(record.key.decode(), flag), flag.team)
             flags.append(flag)
         return flags
 

@@ -15,7 +15,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from consumers.exporter.series import FlagMeters, TherapistCollector
-from consumers.exporter.state import Book
+from consumers.exporter.state import ExporterState
 from deploy.grafana.dashboards.config import CONFIG
 from deploy.local.parts import program
 from pipeline.runtime.metrics import Meters
@@ -235,7 +235,7 @@ def exposed() -> set[str]:
     """The names of all samples of ours, and two of Prometheus'."""
     registries = [CollectorRegistry(), Meters("0").registry]
     FlagMeters(registries[0])
-    registries[0].register(TherapistCollector(Book(), lambda: NOW))
+    registries[0].register(TherapistCollector(ExporterState(), lambda: NOW))
     families = [family for registry in registries for family in registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
     return {f"{one.name}{suffix}" for one in families for suffix in suffixes[one.type]} | {

@@ -171,9 +171,9 @@ def _loop() -> Any:
 
 
 def _sink() -> Any:
-    from consumers.store.run import MeteredSink
+    from consumers.store.sink import StoreSink
 
-    return MeteredSink
+    return StoreSink
 
 
 def _alertmanager() -> Any:
@@ -211,7 +211,7 @@ POINTS: dict[tuple[str, str], Bind] = {
     ("worker", "in-recovery"): _around(_table, "on_changelog_event", "after"),
     ("worker", "in-rebalance"): _in_rebalance,
     ("worker", "in-gathering"): _around(_cycle, "add", "before"),
-    ("store", "before-take"): _around(_sink, "take", "before"),
+    ("store", "before-write"): _around(_sink, "write", "before"),
     ("store", "before-rows"): _around(_batch, "write", "before"),
     ("store", "before-commit"): _around(_batch, "write", "after"),
     ("store", "after-commit"): _around(_loop, "_commit", "before"),

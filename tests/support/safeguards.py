@@ -95,29 +95,29 @@ def _rows_with_position() -> None:
     """The position is committed by itself, then the rows."""
     from consumers.store.sink import StoreSink
 
-    move = StoreSink._move
+    move = StoreSink._move_positions
 
     def move_alone(self: Any, connection: Any, records: Any) -> Any:
         with self._engine.begin() as alone:
             return move(self, alone, records)
 
-    StoreSink._move = move_alone  # type: ignore[method-assign]
+    StoreSink._move_positions = move_alone  # type: ignore[method-assign]
 
 
 def _wait_for_database() -> None:
-    """What cannot be written now is passed over."""
-    from consumers.loop import Unavailable
-    from consumers.store.run import MeteredSink
+    """Records that cannot be written now are skipped."""
+    from consumers.sink import Unavailable
+    from consumers.store.sink import StoreSink
 
-    take = MeteredSink.take
+    write = StoreSink.write
 
-    def passing_over(self: Any, records: Any) -> None:
+    def skip_when_away(self: Any, records: Any) -> None:
         try:
-            take(self, records)
+            write(self, records)
         except Unavailable:
             return
 
-    MeteredSink.take = passing_over  # type: ignore[method-assign]
+    StoreSink.write = skip_when_away  # type: ignore[method-assign]
 
 
 def _wait_for_broker() -> None:
@@ -131,16 +131,15 @@ def _wait_for_broker() -> None:
 
 
 def _flags_from_the_beginning() -> None:
-    """The readers without memory begin with what comes next."""
-    from kafka import KafkaConsumer
+    """The readers without a memory of their own start with the next record instead of the first."""
+    from consumers import topic_reader
+    from consumers.kafka_consumer import Consumer
 
-    from consumers import topic_reader as follow
-
-    class Forgetful(KafkaConsumer):  # type: ignore[misc]
+    class Forgetful(Consumer):
         def seek_to_beginning(self, *partitions: Any) -> None:
             self.seek_to_end(*partitions)
 
-    follow.KafkaConsumer = Forgetful  # type: ignore[attr-defined]
+    topic_reader.Consumer = Forgetful  # type: ignore[attr-defined]
 
 
 def _stop_on_a_bug() -> None:
@@ -189,26 +188,27 @@ def _greater_content_wins() -> None:
 
 
 def _group_is_told() -> None:
-    """Nobody outside learns how far the store is."""
+    """The store does not commit its group's offsets, so that no monitor sees how far it is."""
     from consumers.loop import Loop
 
     Loop._commit = lambda self, records: None  # type: ignore[method-assign]
 
 
 def _store_from_the_beginning() -> None:
-    """A store without a position begins with what comes next."""
-    from consumers.loop import Loop
+    """A store without a position starts with the next record instead of the first."""
+    from consumers.start_positions import StartPositions
 
-    seek = Loop._seek
+    seek = StartPositions.seek
 
-    def seek_to_end(self: Any, partitions: Any) -> None:
+    def seek_to_end(self: Any, consumer: Any, partitions: Any) -> Any:
         known = self._sink.positions(partitions)
-        seek(self, [one for one in partitions if one in known])
-        fresh = [one for one in partitions if one not in known]
+        again = seek(self, consumer, [tp for tp in partitions if tp in known])
+        fresh = [tp for tp in partitions if tp not in known]
         if fresh:
-            self._consumer.seek_to_end(*fresh)
+            consumer.seek_to_end(*fresh)
+        return again
 
-    Loop._seek = seek_to_end  # type: ignore[method-assign]
+    StartPositions.seek = seek_to_end  # type: ignore[method-assign]
 
 
 #: Name -> how to do without it.

@@ -1,4 +1,4 @@
-"""Where alembic meets the store: it works on the connection that `consumers.store.database` hands over."""
+"""Runs alembic on the connection that `consumers.store.database` gives it."""
 
 from alembic import context
 

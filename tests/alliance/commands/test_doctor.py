@@ -84,7 +84,7 @@ def test_a_file_that_is_no_database_or_cannot_be_made_is_not_well(
 ) -> None:
     (tmp_path / "note.txt").write_text("No database.\n" * 100)
     for path, sentence in {
-        tmp_path / "note.txt": "names a file that is no SQLite database",
+        tmp_path / "note.txt": "names a file that is not an SQLite database",
         tmp_path / "none" / "store.sqlite": "cannot be written (No such file or directory)",
         # Nobody, not even root, makes a file there.
         Path("/proc/store.sqlite"): "/proc/store.sqlite cannot be written",

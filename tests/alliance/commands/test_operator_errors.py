@@ -41,12 +41,12 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no SQLite file": (
         ["rejected", "list"],
         {"DATABASE": "sqlite:///note.txt"},
-        "names a file that is no SQLite database",
+        "names a file that is not an SQLite database",
     ),
     "no SQLite file (store)": (
         ["store"],
         {"DATABASE": "sqlite:///note.txt"},
-        "ALLIANCE_DATABASE names a file that is no",
+        "ALLIANCE_DATABASE names a file that is not an SQLite database",
     ),
     "a newer release's": (
         ["store"],

@@ -11,7 +11,7 @@ from alliance.demo.figures import Counts
 from alliance.demo.plan import Expected
 from alliance.demo.summary import Outcome, complaints, lines
 from consumers.exporter.series import TherapistCollector
-from consumers.exporter.state import Book
+from consumers.exporter.state import ExporterState
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
@@ -40,10 +40,10 @@ def a_summary(name: str, published: Publication | None) -> TherapistSummary:
 
 def exported(*summaries: TherapistSummary) -> metrics.Samples:
     """What a real exporter's page with these therapists says."""
-    book, registry = Book(), CollectorRegistry()
+    state, registry = ExporterState(), CollectorRegistry()
     for summary in summaries:
-        book.take_therapist(summary.therapist_id, summary)
-    registry.register(TherapistCollector(book, lambda: AT))
+        state.update_therapist(summary.therapist_id, summary)
+    registry.register(TherapistCollector(state, lambda: AT))
     server = serve("127.0.0.1", 0, Health("exporter"), registry)
     try:
         return metrics.samples(f"http://127.0.0.1:{server.server_port}")

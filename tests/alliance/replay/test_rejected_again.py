@@ -83,7 +83,7 @@ class Rejections:
 
     def _take(self, record: Arrived) -> None:
         assert record.topic in (EVENTS, REJECTED)
-        StoreSink(self.engine, self.instruments).take([record])
+        StoreSink(self.engine, self.instruments).write([record])
 
 
 @pytest.fixture

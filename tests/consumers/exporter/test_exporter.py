@@ -6,7 +6,7 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry, generate_latest
 
 from consumers.exporter.series import FlagMeters, TherapistCollector
-from consumers.exporter.state import Book, Window, window
+from consumers.exporter.state import ExporterState, Window, window
 from deploy.testbed.builders import ITEMS, Json, a_checkin, a_held, an_action
 from deploy.testbed.straight import Straight
 from schemas.codec import decode_flag, decode_therapist
@@ -28,18 +28,18 @@ def practice(cases: int, sessions: int = 6, score: float = 9.0) -> list[Json]:
     ]
 
 
-def book_of(straight: Straight) -> Book:
-    book = Book()
+def state_of(straight: Straight) -> ExporterState:
+    state = ExporterState()
     for record in straight.log.topics[THERAPISTS]:
         assert record.key is not None
         assert record.value is not None
-        book.take_therapist(record.key.decode(), decode_therapist(record.value))
-    return book
+        state.update_therapist(record.key.decode(), decode_therapist(record.value))
+    return state
 
 
-def exposition(book: Book, now: datetime = NOW) -> str:
+def exposition(state: ExporterState, now: datetime = NOW) -> str:
     registry = CollectorRegistry()
-    registry.register(TherapistCollector(book, lambda: now))
+    registry.register(TherapistCollector(state, lambda: now))
     return generate_latest(registry).decode()
 
 
@@ -51,7 +51,7 @@ def sample(text: str, name: str, *labels: str) -> float | None:
 
 
 def test_with_five_scored_clients_the_scores_of_a_therapist_appear() -> None:
-    text = exposition(book_of(Straight().feed(practice(5))))
+    text = exposition(state_of(Straight().feed(practice(5))))
     assert sample(text, "alliance_therapist_scored_cases", 'therapist="t-1"') == 5
     assert sample(text, "alliance_therapist_score_points", 'team="north"') == 4.5
     assert sample(text, "alliance_therapist_ingredient_points", 'ingredient="trust"') == 4.5
@@ -59,19 +59,19 @@ def test_with_five_scored_clients_the_scores_of_a_therapist_appear() -> None:
 
 
 def test_with_four_scored_clients_no_score_appears_but_counts_do() -> None:
-    text = exposition(book_of(Straight().feed(practice(4))))
+    text = exposition(state_of(Straight().feed(practice(4))))
     for name in ("score_points", "scored_cases", "ingredient_points", "ingredient_scored_cases"):
         assert sample(text, f"alliance_therapist_{name}") is None, name
     assert sample(text, "alliance_therapist_active_cases", 'therapist="t-1"') == 4
 
 
 def test_the_window_closes_by_the_clock_without_an_event() -> None:
-    book = book_of(Straight().feed(practice(2, sessions=4)))
+    state = state_of(Straight().feed(practice(2, sessions=4)))
     last_session = datetime(2026, 1, 26, tzinfo=UTC)
-    assert sample(exposition(book, last_session), "alliance_therapist_sessions_held") == 8
-    assert sample(exposition(book, last_session), "alliance_therapist_checkins_completed") == 8
-    assert sample(exposition(book, last_session + timedelta(days=14)), "alliance_therapist_sessions_held") == 4
-    assert sample(exposition(book, last_session + timedelta(days=28)), "alliance_therapist_sessions_held") == 0
+    assert sample(exposition(state, last_session), "alliance_therapist_sessions_held") == 8
+    assert sample(exposition(state, last_session), "alliance_therapist_checkins_completed") == 8
+    assert sample(exposition(state, last_session + timedelta(days=14)), "alliance_therapist_sessions_held") == 4
+    assert sample(exposition(state, last_session + timedelta(days=28)), "alliance_therapist_sessions_held") == 0
 
 
 def test_windows_hold_the_last_28_and_90_days_today_included() -> None:
@@ -87,11 +87,11 @@ def test_a_flag_is_counted_once_and_its_acknowledgement_once() -> None:
     assert record.key is not None
     straight.feed([an_action("acknowledged", record.key.decode(), 5)])
     registry = CollectorRegistry()
-    book, meters = Book(), FlagMeters(registry)
-    for one in straight.log.topics[FLAGS] * 2:
-        assert one.key is not None
-        assert one.value is not None
-        meters.count(book.take_flag(one.key.decode(), decode_flag(one.value)), "north")
+    state, meters = ExporterState(), FlagMeters(registry)
+    for snapshot in straight.log.topics[FLAGS] * 2:
+        assert snapshot.key is not None
+        assert snapshot.value is not None
+        meters.count(state.update_flag(snapshot.key.decode(), decode_flag(snapshot.value)), "north")
     text = generate_latest(registry).decode()
     assert sample(text, "alliance_flags_opened_total", 'kind="drop"', 'severity="urgent"', 'team="north"') == 1
     assert sample(text, "alliance_flag_acknowledge_seconds_count", 'team="north"') == 1
@@ -99,10 +99,10 @@ def test_a_flag_is_counted_once_and_its_acknowledgement_once() -> None:
 
 
 def test_a_therapist_whose_record_is_deleted_leaves_no_series() -> None:
-    book = book_of(Straight().feed(practice(1)))
-    assert 't-1"' in exposition(book)
-    book.take_therapist("t-1", None)
-    assert 't-1"' not in exposition(book)
+    state = state_of(Straight().feed(practice(1)))
+    assert 't-1"' in exposition(state)
+    state.update_therapist("t-1", None)
+    assert 't-1"' not in exposition(state)
 
 
 def test_no_single_check_in_can_be_recovered_from_two_publications_in_a_row() -> None:
@@ -112,7 +112,7 @@ def test_no_single_check_in_can_be_recovered_from_two_publications_in_a_row() ->
     for number in range(80):
         case, session = number % 10, 1 + number // 10
         event = a_checkin(session, (number * 37 % 101) / 10, subject=f"c-{case}", session_id=f"s-{case}-{session}")
-        text = exposition(book_of(straight.feed([event])))
+        text = exposition(state_of(straight.feed([event])))
         points = sample(text, "alliance_therapist_score_points")
         count = sample(text, "alliance_therapist_scored_cases")
         if points is not None and count is not None and (not seen or seen[-1][:2] != (points, count)):
@@ -135,7 +135,7 @@ def test_of_five_clients_of_whom_one_alone_answers_an_ingredient_that_one_is_not
     ]
     straight, shown = Straight(), set()
     for event in events:
-        text = exposition(book_of(straight.feed([event])))
+        text = exposition(state_of(straight.feed([event])))
         assert 'ingredient="goals"' not in text
         shown |= {name for name in ITEMS if f'ingredient="{name}"' in text}
     assert shown == {"trust", "empathy", "communication"}
@@ -148,8 +148,8 @@ def test_ingredients_published_before_they_were_counted_are_not_shown() -> None:
         "active_cases": 5, "scored_cases": 5, "score_points": 4.5, "ingredient_points": {"trust": 4.5, "goals": 0.3},
         "open_flag_cases": {}, "oldest_unacknowledged_at": null, "days": {},
         "published": {"scored_cases": 5, "score_points": 4.5, "ingredient_points": {"trust": 4.5, "goals": 0.3}}}"""
-    book = Book()
-    book.take_therapist("t-1", decode_therapist(old))
-    text = exposition(book)
+    state = ExporterState()
+    state.update_therapist("t-1", decode_therapist(old))
+    text = exposition(state)
     assert sample(text, "alliance_therapist_score_points") == 4.5
     assert "ingredient=" not in text

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed_te
 
 from consumers.exporter.exposition import Exposition
 from consumers.exporter.series import TherapistCollector
-from consumers.exporter.state import Book, totals_of, window
+from consumers.exporter.state import ExporterState, totals_of, window
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import END, serve
 from schemas.flags import SEVERITIES
@@ -65,19 +65,19 @@ def summaries(draw: st.DrawFn) -> TherapistSummary:
 CHANGES = st.lists(st.one_of(summaries(), summaries(), summaries(), NAMES), max_size=12)
 
 
-def taken(changes: list[TherapistSummary | str], scrapes: list[datetime]) -> tuple[Book, Exposition]:
+def taken(changes: list[TherapistSummary | str], scrapes: list[datetime]) -> tuple[ExporterState, Exposition]:
     """Summaries and tombstones in order, as the exporter takes them, with scrapes in between."""
-    book, exposition = Book(), Exposition()
+    state, exposition = ExporterState(), Exposition()
     for number, change in enumerate(changes):
         name = change if isinstance(change, str) else change.therapist_id
-        if book.take_therapist(name, None if isinstance(change, str) else change):
+        if state.update_therapist(name, None if isinstance(change, str) else change):
             if isinstance(change, str):
                 exposition.remove(name)
             else:
-                exposition.put(book.therapists[name])
+                exposition.put(state.therapists[name])
         if number < len(scrapes):
             exposition.block(scrapes[number])
-    return book, exposition
+    return state, exposition
 
 
 @settings(max_examples=300, deadline=None)
@@ -85,9 +85,9 @@ def taken(changes: list[TherapistSummary | str], scrapes: list[datetime]) -> tup
 def test_the_block_is_byte_for_byte_what_the_library_writes(
     changes: list[TherapistSummary | str], scrapes: list[datetime], now: datetime
 ) -> None:
-    book, exposition = taken(changes, scrapes)
+    state, exposition = taken(changes, scrapes)
     registry = CollectorRegistry()
-    registry.register(TherapistCollector(book, lambda: now))
+    registry.register(TherapistCollector(state, lambda: now))
     block = exposition.block(now)
     assert block == generate_latest(registry)
     assert block + END == openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
@@ -125,15 +125,15 @@ def page(exposition: Exposition, now: datetime) -> str:
 
 
 def test_a_therapist_who_left_fades_out_and_comes_back_with_a_new_event() -> None:
-    book, exposition = taken([a_summary()], [])
+    state, exposition = taken([a_summary()], [])
     last_day = datetime(2026, 3, 1, tzinfo=UTC)
     assert 'therapist="t-1"' in page(exposition, last_day + timedelta(days=89, hours=23))
     gone = page(exposition, last_day + timedelta(days=90))
     assert "t-1" not in gone
     assert 'team="north"' not in gone, "a team without anybody is not stale, it is gone"
     back = a_summary(version=2, days={date(2026, 7, 1): Day(1, 0, 0, 0)})
-    assert book.take_therapist("t-1", back)
-    exposition.put(book.therapists["t-1"])
+    assert state.update_therapist("t-1", back)
+    exposition.put(state.therapists["t-1"])
     assert 'therapist="t-1"' in page(exposition, datetime(2026, 7, 2, tzinfo=UTC))
 
 

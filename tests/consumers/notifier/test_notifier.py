@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.notifier.alertmanager import Alertmanager, Away, Refused
-from consumers.notifier.alerts import LEASE, Alert, Board, Change, alert_of, begun, ended
+from consumers.notifier.alertmanager import Alertmanager, AlertmanagerUnavailable, MalformedAlert
+from consumers.notifier.alerts import EXPIRES_AFTER, Alert, AlertChange, OpenFlags, alert_of, firing, resolved
 from deploy.testbed.flags import OPENED_AT, a_flag
 from schemas.flags import KINDS, SEVERITIES, STATUSES, Flag
 
@@ -26,7 +26,7 @@ def alert(**overrides: object) -> Alert:
 
 
 def test_an_alert_says_who_should_look_where_and_nothing_more() -> None:
-    assert begun(alert(), NOW, WORKLIST) == {
+    assert firing(alert(), NOW, WORKLIST) == {
         "labels": {
             "alertname": "AllianceFlag",
             "team": "north",
@@ -36,18 +36,18 @@ def test_an_alert_says_who_should_look_where_and_nothing_more() -> None:
             "flag_id": "f-1",
         },
         "annotations": {
-            "summary": "A case may be a rupture: look at the worklist, acknowledge the flag, talk.",
+            "summary": "A case may be in a rupture. Open it in the worklist, acknowledge the flag, and talk about it.",
             "runbook_url": "docs/runbooks/AllianceFlag.md",
             "worklist_url": "https://worklist.practice.invalid/flags/f-1",
         },
         "startsAt": OPENED_AT.isoformat(),
-        "endsAt": (NOW + LEASE).isoformat(),
+        "endsAt": (NOW + EXPIRES_AFTER).isoformat(),
         "generatorURL": "https://worklist.practice.invalid/flags/f-1",
     }
 
 
 def test_without_a_worklist_there_is_no_link() -> None:
-    body = begun(alert(), NOW, "")
+    body = firing(alert(), NOW, "")
     assert body["generatorURL"] == ""
     assert "worklist_url" not in str(body["annotations"])
 
@@ -56,14 +56,14 @@ def test_without_a_worklist_there_is_no_link() -> None:
 @pytest.mark.parametrize("severity", SEVERITIES)
 def test_no_score_case_or_explanation_is_in_an_alert(kind: str, severity: str) -> None:
     flag = a_flag(kind=kind, severity=severity)
-    text = json.dumps([send(alert(kind=kind, severity=severity), NOW, WORKLIST) for send in (begun, ended)])
+    text = json.dumps([send(alert(kind=kind, severity=severity), NOW, WORKLIST) for send in (firing, resolved)])
     for secret in (flag.case_id, "0.31", "0.92", flag.explanation, flag.suggestion):
         assert secret not in text
 
 
 def test_an_end_is_now_and_an_alert_of_tomorrow_begins_now() -> None:
-    assert ended(alert(), NOW, "")["endsAt"] == NOW.isoformat()
-    early = begun(alert(opened_at=datetime(2026, 2, 3, tzinfo=UTC)), NOW, "")
+    assert resolved(alert(), NOW, "")["endsAt"] == NOW.isoformat()
+    early = firing(alert(opened_at=datetime(2026, 2, 3, tzinfo=UTC)), NOW, "")
     assert early["startsAt"] == NOW.isoformat()
 
 
@@ -73,30 +73,32 @@ def test_only_an_open_flag_needs_an_alert(status: str) -> None:
 
 
 def test_a_flag_begins_once_and_ends_when_somebody_acknowledges_it() -> None:
-    board = Board()
+    flags = OpenFlags()
     first = a_flag()
-    assert board.take("f-1", first) == Change(begun=alert())
-    assert board.take("f-1", first) == Change()
-    assert board.take("f-1", a_flag(version=2, updated_at=NOW)) == Change(), "nothing that an alert shows has changed"
-    assert board.take("f-1", a_flag(version=3, status="acknowledged")) == Change(ended=alert())
-    assert board.take("f-1", first) == Change(), "an old snapshot, read again"
-    assert board.open == {}
-    assert board.is_over(alert())
+    assert flags.update("f-1", first) == AlertChange(started=alert())
+    assert flags.update("f-1", first) == AlertChange()
+    assert flags.update("f-1", a_flag(version=2, updated_at=NOW)) == AlertChange(), (
+        "nothing that an alert shows has changed"
+    )
+    assert flags.update("f-1", a_flag(version=3, status="acknowledged")) == AlertChange(ended=alert())
+    assert flags.update("f-1", first) == AlertChange(), "an old snapshot, read again"
+    assert flags.alerts == {}
+    assert flags.is_closed(alert())
 
 
 def test_a_flag_that_grows_graver_ends_as_what_it_was_and_begins_as_what_it_is() -> None:
-    board = Board()
-    board.take("f-1", a_flag(severity="warning"))
-    change = board.take("f-1", a_flag(version=2))
-    assert change == Change(ended=alert(severity="warning"), begun=alert())
+    flags = OpenFlags()
+    flags.update("f-1", a_flag(severity="warning"))
+    change = flags.update("f-1", a_flag(version=2))
+    assert change == AlertChange(ended=alert(severity="warning"), started=alert())
 
 
 def test_an_erased_flag_ends_and_no_old_snapshot_brings_it_back() -> None:
-    board = Board()
-    board.take("f-1", a_flag())
-    assert board.take("f-1", None) == Change(ended=alert())
-    assert board.take("f-1", a_flag()) == Change()
-    assert board.open == {}
+    flags = OpenFlags()
+    flags.update("f-1", a_flag())
+    assert flags.update("f-1", None) == AlertChange(ended=alert())
+    assert flags.update("f-1", a_flag()) == AlertChange()
+    assert flags.alerts == {}
 
 
 SNAPSHOTS = st.builds(
@@ -110,16 +112,16 @@ SNAPSHOTS = st.builds(
 
 @given(st.lists(SNAPSHOTS, max_size=20))
 def test_changes_add_up_to_what_is_open_and_reading_all_of_it_again_changes_nothing(snapshots: list[Flag]) -> None:
-    board, standing = Board(), set[Alert]()
+    flags, standing = OpenFlags(), set[Alert]()
     for flag in snapshots:
-        change = board.take(flag.flag_id, flag)
+        change = flags.update(flag.flag_id, flag)
         if change.ended is not None:
             standing.remove(change.ended)
-        if change.begun is not None:
-            assert change.begun not in standing
-            standing.add(change.begun)
-        assert standing == set(board.open.values())
-    assert all(board.take(flag.flag_id, flag) == Change() for flag in snapshots)
+        if change.started is not None:
+            assert change.started not in standing
+            standing.add(change.started)
+        assert standing == set(flags.alerts.values())
+    assert all(flags.update(flag.flag_id, flag) == AlertChange() for flag in snapshots)
 
 
 @pytest.fixture
@@ -156,24 +158,24 @@ def test_an_answer_that_is_no_success_counts_as_nobody_there(
 ) -> None:
     alertmanager, statuses = answering
     statuses.append(status)
-    with pytest.raises(Away, match=str(status)):
-        alertmanager.post([begun(alert(), NOW, "")])
+    with pytest.raises(AlertmanagerUnavailable, match=str(status)):
+        alertmanager.post([firing(alert(), NOW, "")])
 
 
 def test_a_complaint_about_what_we_sent_is_a_bug(answering: tuple[Alertmanager, list[int]]) -> None:
     alertmanager, statuses = answering
     statuses.append(400)
-    with pytest.raises(Refused):
-        alertmanager.post([begun(alert(), NOW, "")])
+    with pytest.raises(MalformedAlert):
+        alertmanager.post([firing(alert(), NOW, "")])
 
 
 def test_a_page_for_people_is_no_list_of_alerts(answering: tuple[Alertmanager, list[int]]) -> None:
     alertmanager, statuses = answering
     statuses.append(200)
-    with pytest.raises(Away, match="does not answer as an Alertmanager"):
-        alertmanager.held()
+    with pytest.raises(AlertmanagerUnavailable, match="does not answer as an Alertmanager"):
+        alertmanager.active()
 
 
 def test_nobody_at_the_address_is_away() -> None:
-    with pytest.raises(Away, match="no answer"):
-        Alertmanager("http://127.0.0.1:1/prefix/").post([begun(alert(), NOW, "")])
+    with pytest.raises(AlertmanagerUnavailable, match="no answer"):
+        Alertmanager("http://127.0.0.1:1/prefix/").post([firing(alert(), NOW, "")])

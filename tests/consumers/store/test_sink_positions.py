@@ -1,4 +1,4 @@
-"""Where the store's sink stands in the log, and that it moves only from where it stood."""
+"""The position of the store's sink, and that it moves only from the value that was read."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from kafka import TopicPartition
 from sqlalchemy import insert
 
-from consumers.loop import Overtaken
+from consumers.sink import PositionConflict
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
 from consumers.store.sink import StoreSink
@@ -18,7 +18,7 @@ PLACE, OTHER = TopicPartition(EVENTS, 0), TopicPartition(EVENTS, 1)
 
 @pytest.fixture
 def sink(tmp_path: Path) -> StoreSink:
-    """Stands at 7 in both."""
+    """At position 7 in both partitions."""
     engine = open_engine(f"sqlite:///{tmp_path}/store.sqlite")
     migrate(engine)
     with engine.begin() as connection:
@@ -28,12 +28,12 @@ def sink(tmp_path: Path) -> StoreSink:
     return StoreSink(engine, load_instruments(None))
 
 
-def test_behind_a_gap_it_stands_at_the_beginning_of_the_log_in_that_partition_alone(sink: StoreSink) -> None:
-    sink.pass_over(PLACE, 7, 20)
+def test_after_a_gap_the_position_is_the_beginning_of_the_topic_in_that_partition_alone(sink: StoreSink) -> None:
+    sink.skip(PLACE, 7, 20)
     assert sink.positions([PLACE, OTHER]) == {PLACE: 20, OTHER: 7}
 
 
-def test_a_gap_is_not_passed_over_from_where_another_store_has_moved_on(sink: StoreSink) -> None:
-    with pytest.raises(Overtaken):
-        sink.pass_over(PLACE, 6, 20)
+def test_a_gap_is_not_skipped_if_another_store_has_moved_the_position(sink: StoreSink) -> None:
+    with pytest.raises(PositionConflict):
+        sink.skip(PLACE, 6, 20)
     assert sink.positions([PLACE]) == {PLACE: 7}

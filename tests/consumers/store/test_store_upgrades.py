@@ -1,8 +1,8 @@
-"""What an older version left, in the database and on compacted topics, after an upgrade.
+"""What an older version left behind, in the database and in compacted topics, after an upgrade.
 
 In: the tables of an older revision with rows in them; summaries without what has been added since.
 Out: the newest tables.
-Never: a number made up for what nobody counted.
+Never: a made-up number for what the older version did not count.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from deploy.testbed.builders import a_checkin
 from deploy.testbed.straight import INSTRUMENTS, Straight, StraightRecord, memory_store
 from schemas.topics import THERAPISTS
 
-#: A therapist as version 0.1 wrote it before ingredients were counted.
+#: A therapist's summary as it was written before ingredients were counted.
 OLD_SUMMARY = b"""{"therapist_id": "t-1", "team": "north", "version": %d, "last_event_at": "2026-02-19T10:00:00Z",
     "active_cases": 2, "scored_cases": 1, "score_points": 0.9, "ingredient_points": {"trust": 0.9},
     "open_flag_cases": {}, "oldest_unacknowledged_at": null, "days": {}}"""
@@ -36,8 +36,8 @@ def counted_by_ingredient(engine: Engine) -> dict[str, dict[str, int] | None]:
         return {row.therapist_id: row.ingredient_scored_cases for row in connection.execute(select(*columns))}
 
 
-def is_brought_up_to_date(engine: Engine) -> None:
-    """Rows from before ingredients were counted say that nobody counted, until there is news of the therapist."""
+def upgrade_and_check(engine: Engine) -> None:
+    """Rows from before ingredients were counted have no number, until the therapist's next summary."""
     with engine.begin() as connection:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS))
@@ -53,16 +53,16 @@ def is_brought_up_to_date(engine: Engine) -> None:
     engine.dispose()
 
 
-def test_rows_of_before_ingredients_were_counted_are_brought_up_to_date_in_sqlite(tmp_path: Path) -> None:
-    is_brought_up_to_date(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
+def test_rows_from_before_ingredients_were_counted_are_upgraded_in_sqlite(tmp_path: Path) -> None:
+    upgrade_and_check(open_engine(f"sqlite:///{tmp_path}/store.sqlite"))
 
 
 @pytest.mark.postgres
-def test_rows_of_before_ingredients_were_counted_are_brought_up_to_date_in_postgresql(postgres_url: str) -> None:
-    is_brought_up_to_date(open_engine(postgres_url))
+def test_rows_from_before_ingredients_were_counted_are_upgraded_in_postgresql(postgres_url: str) -> None:
+    upgrade_and_check(open_engine(postgres_url))
 
 
-def test_a_summary_of_before_ingredients_were_counted_is_kept_without_the_count() -> None:
+def test_a_summary_from_before_ingredients_were_counted_is_kept_without_the_count() -> None:
     engine = memory_store()
-    StoreSink(engine, INSTRUMENTS).take([StraightRecord(THERAPISTS, b"t-1", OLD_SUMMARY % 7, 0)])
+    StoreSink(engine, INSTRUMENTS).write([StraightRecord(THERAPISTS, b"t-1", OLD_SUMMARY % 7, 0)])
     assert counted_by_ingredient(engine) == {"t-1": None}

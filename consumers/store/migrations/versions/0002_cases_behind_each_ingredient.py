@@ -2,8 +2,8 @@
 
 Revision: 0002; before it: 0001
 
-A row without any ingredient has no case behind one. Elsewhere the number cannot be told from a sum: it stays null until
-the therapist's next event brings a summary.
+A row without ingredients has no case behind any. In other rows the number cannot be derived from the sum, so it stays
+null until the therapist's next event brings a new summary.
 """
 
 import sqlalchemy as sa
