@@ -110,7 +110,7 @@ def worker() -> None:
 
 
 @main.command()
-@click.option("--accept-gap", is_flag=True, help="Go on although records have left the log unread.")
+@click.option("--accept-gap", is_flag=True, help="Continue although Kafka deleted records before they were read.")
 def store(accept_gap: bool) -> None:
     """Keep accepted events, flags, therapists and refusals in SQL."""
     from consumers.start_positions import LogIsShorter, LogStartsLater

@@ -11,10 +11,10 @@ from kafka.errors import KafkaTimeoutError
 from consumers import broker_watch
 from consumers.reconnect import run_until_stopped
 from consumers.topic_wait import wait_for_partitions
-from pipeline.runtime.health import Health
 from deploy.testbed.processes import Processes
 from deploy.testbed.system import System
 from deploy.testbed.waiting import wait_until
+from pipeline.runtime.health import Health
 
 #: No process listens there.
 NOWHERE = "127.0.0.1:1"

@@ -53,7 +53,7 @@ def keeps_its_rows(engine: Engine) -> None:
     extra = {"an_extra_field": "Ünïcode"}
     Straight().feed([a_checkin(1), a_checkin(2), a_void("k-2", 2, **extra)]).store(engine)
     records = [flag_record(flag) for flag in RENAMED_FLAGS]
-    StoreSink(engine, INSTRUMENTS).take(
+    StoreSink(engine, INSTRUMENTS).write(
         [StraightRecord(FLAGS, record.key, record.value, 100 + offset) for offset, record in enumerate(records)]
     )
     before = all_rows(engine)
