@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-images check kafka postgres faults-long faults-proofs bench bench-store
 .PHONY: bench-peers bench-detection bench-exposition bench-alerts
-.PHONY: schemas dashboards pictures lock clean venv parts
+.PHONY: schemas docs dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
 # Before there is an environment; plain `=`, so that it is looked for only where it is used.
@@ -65,6 +65,9 @@ bench-alerts: venv parts ## from a flag on the topic to the webhook's body, thro
 schemas: venv ## JSON Schema files and the tables of docs/integrators.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish
 
+docs: ## the documentation as a static site in site/, with search; a broken link fails
+	@python="$(ANY_PYTHON)" && "$$python" -m deploy.site.build
+
 dashboards: venv ## Grafana's dashboards anew from deploy/grafana/dashboards/*.py
 	$(PYTHON) -m deploy.grafana.dashboards.write
 
@@ -78,10 +81,12 @@ lock: ## requirements.lock anew from pyproject.toml: exact versions, their hashe
 	printf 'hatchling\neditables\n' | .parts/uv/bin/uv pip compile -q --universal --python-version 3.11 \
 	    --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 	    -o requirements.lock $(LOCK_ARGS) pyproject.toml -
-	! grep -n '://' requirements.lock
+	.parts/uv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	    --no-emit-find-links -o deploy/site/requirements.lock $(LOCK_ARGS) deploy/site/requirements.in
+	! grep -n '://' requirements.lock deploy/site/requirements.lock
 
 clean: ## removes what was fetched and made: .venv, .parts, caches
-	rm -rf .venv .parts .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .parts site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 venv:
