@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-images check kafka postgres faults-long faults-proofs bench bench-store
-.PHONY: bench-peers bench-detection bench-exposition bench-alerts
+.PHONY: bench-peers bench-detection bench-exposition bench-alerts bench-gateway
 .PHONY: schemas docs dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
@@ -61,6 +61,9 @@ bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 
 
 bench-alerts: venv parts ## from a flag on the topic to the webhook's body, through a real Alertmanager
 	$(PYTHON) -m benchmarks.alerts $(BENCH_ARGS)
+
+bench-gateway: venv parts ## how many events a second the gateway and `alliance send` accept
+	$(PYTHON) -m benchmarks.gateway_and_send
 
 schemas: venv ## JSON Schema files and the tables of docs/integrators.md anew from schemas/*.py
 	$(PYTHON) -m schemas.publish

@@ -1,7 +1,7 @@
-"""How much the doors let through on this machine: `python -m benchmarks.gateway_and_send`.
+"""How many events a second the gateway and `alliance send` accept on this machine: `make bench-gateway`.
 
-In: a number of lines. Out: one line of text per way in, with a broker, a gateway and the sender on the same machine.
-Never: part of the tests; a figure depends on what else the machine does.
+In: made-up check-ins, and a real broker, gateway and sender on this machine. Out: one line of text for each way in.
+Never: a promise (a figure depends on what else the machine does).
 """
 
 import sys
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.testbed.builders import a_checkin, value_of
+from deploy.testbed.gateway import BATCHED, a_gateway
 from deploy.testbed.kafka import Kafka, create_topics
+from deploy.testbed.senders import now_ms
 from pipeline.ingest.files.report import ConsoleReport
 from pipeline.ingest.files.sender import send_file
 from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
-from tests.pipeline.ingest.gateway.doorway import now_ms
-from tests.pipeline.ingest.gateway.gateway_server import BATCHED, a_gateway
 
 LINES = 100_000
 REQUESTS = 500
@@ -26,12 +26,12 @@ TOPIC = "measured"
 
 
 def checkin(number: int) -> bytes:
-    """One of 2,000 cases answers."""
+    """A check-in of one of 2,000 cases."""
     return value_of(a_checkin(subject=f"case-{number % 2000:06d}", id=f"e-{number}", session_id=f"s-{number}"))
 
 
 def measured(what: str, count: int, act: Callable[[], None]) -> None:
-    """Time it and say so."""
+    """Act, and print how long it took."""
     started = time.perf_counter()
     act()
     seconds = time.perf_counter() - started
@@ -54,7 +54,7 @@ def measure_file(folder: Path, bootstrap: str) -> None:
 
 
 def measure_gateway(folder: Path, bootstrap: str) -> None:
-    """One sender, one request after another."""
+    """A single sender, one request after another."""
     single = [checkin(number) for number in range(REQUESTS)]
     batch = b"[" + b",".join(single) + b"]"
     with a_gateway(folder, bootstrap, TOPIC) as gateway:
@@ -73,7 +73,7 @@ def _all_202(statuses: list[int]) -> None:
 
 
 def main() -> None:
-    """Measure every door once."""
+    """Measure `alliance send` and the gateway once."""
     with tempfile.TemporaryDirectory() as folder, Kafka() as broker:
         create_topics(broker.bootstrap, {TOPIC: 8})
         measure_file(Path(folder), broker.bootstrap)

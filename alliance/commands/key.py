@@ -15,7 +15,7 @@ from alliance.commands.context import OperatorError
 @click.argument("name")
 def key(name: str) -> None:
     """Make an API key for the gateway."""
-    from pipeline.ingest.files.report import forget
+    from pipeline.ingest.files.report import discard_output
     from pipeline.ingest.gateway.api_keys import KeysError, make_key
 
     try:
@@ -25,7 +25,7 @@ def key(name: str) -> None:
     try:
         click.echo(line)
     except OSError as error:
-        forget(sys.stdout)
+        discard_output(sys.stdout)
         raise OperatorError(
             f"The line cannot be written ({error.strerror}); no key is shown. Make another one."
         ) from None

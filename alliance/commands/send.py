@@ -23,8 +23,8 @@ from alliance.commands.context import OperatorError, effective_settings, known_i
 def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> None:
     """Put a file of events on the log, `-` for what is piped in; see docs/integrators.md."""
     from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
-    from pipeline.ingest.files.report import ConsoleReport, bad_file
-    from pipeline.ingest.files.sender import BadFileError, send_file
+    from pipeline.ingest.files.report import ConsoleReport, bad_lines_file
+    from pipeline.ingest.files.sender import BadLinesError, send_file
     from pipeline.runtime.kafka_clients import close_producer, make_producer
 
     settings = effective_settings()
@@ -32,7 +32,7 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
     file = Path("/dev/stdin") if file == Path("-") else file
     try:
         loaded = None if mapping is None else load_mapping(mapping)
-        kept = None if bad is None else bad_file(bad, loaded)
+        kept = None if bad is None else bad_lines_file(bad, loaded)
         producer = with_broker(settings, lambda: make_producer(settings))
         with ConsoleReport(file, kept) as report:
             outcome = send_file(
@@ -47,7 +47,7 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
         close_producer(producer, 5.0)
     except MappingError as error:
         raise OperatorError(str(error)) from None
-    except BadFileError as error:
+    except BadLinesError as error:
         raise OperatorError(f"{error}.") from None
     except OSError as error:
         raise OperatorError(f"The file cannot be read ({error.strerror}). Check its name and rights.") from None
@@ -59,12 +59,12 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
 
 def _close_with(line: str) -> None:
     """On stdout, or on stderr; if nobody takes it, the exit code still tells what became of the file."""
-    from pipeline.ingest.files.report import forget
+    from pipeline.ingest.files.report import discard_output
 
     for stream in (sys.stdout, sys.stderr):
         try:
             click.echo(line, file=stream)
         except OSError:
-            forget(stream)
+            discard_output(stream)
         else:
             return

@@ -1,5 +1,5 @@
-"""The doors in: how events reach the log.
+"""How events reach the log: over HTTP (`gateway`) and from files (`files`).
 
-In: HTTP requests, files, settings. Out: records on `alliance.events.v1`, topics.
-Never: a second opinion on what is accepted (that is `pipeline.core.acceptance`).
+In: HTTP requests, files, settings. Out: records on `alliance.events.v1`.
+Never: decide what is accepted (that is `pipeline.core.acceptance`).
 """

@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 
 from deploy.local.places import ROOT
-from pipeline.ingest.admission import Outgoing, record_of
-from pipeline.ingest.files.csv_mapping import RowMapper, load_mapping
-from pipeline.ingest.gateway.app import Limits
+from deploy.testbed.senders import OWN_INSTRUMENT, now_ms
+from pipeline.ingest.admission import AdmittedRecord, admit
+from pipeline.ingest.files.csv_mapping import load_mapping
+from pipeline.ingest.files.row_mapper import RowMapper
+from pipeline.ingest.gateway.submit import Limits
 from schemas.instruments.registry import load_instruments
-from tests.pipeline.ingest.gateway.doorway import OWN_INSTRUMENT, now_ms
 
 PAGE = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
 
@@ -18,7 +19,7 @@ PAGE = (ROOT / "docs" / "integrators.md").read_text(encoding="utf-8")
 def test_the_event_of_the_page_is_accepted() -> None:
     shown = re.search(r"-d '\n(.*?)'\n```", PAGE, re.DOTALL)
     assert shown is not None
-    assert isinstance(record_of(shown[1].strip().encode(), now_ms(), load_instruments(None)), Outgoing)
+    assert isinstance(admit(shown[1].strip().encode(), now_ms(), load_instruments(None)), AdmittedRecord)
 
 
 def test_the_mapping_of_the_page_makes_an_event_that_is_accepted(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_the_mapping_of_the_page_makes_an_event_that_is_accepted(tmp_path: Path)
     rows = RowMapper(load_mapping(tmp_path / "mapping.toml"), header)
     event = rows.event(["c-1", "4", "T", "02.03.2026", "17:05", "t-1", "", "5", ""])
     assert msgspec.json.decode(event)["data"]["team"] == "north"
-    assert isinstance(record_of(event, now_ms(), load_instruments(tmp_path / "own")), Outgoing)
+    assert isinstance(admit(event, now_ms(), load_instruments(tmp_path / "own")), AdmittedRecord)
 
 
 def test_the_limits_of_the_page_are_the_gateways() -> None:

@@ -1,8 +1,8 @@
 """A file of events -> the log.
 
-In: a file of CloudEvents, one JSON object a line, or a CSV file with a mapping. Out: records on `alliance.events.v1`,
-each acknowledged; what became of every line.
-Never: lose a line silently; change a byte of a JSON line; go on after a line that the broker did not acknowledge.
+In: a file of CloudEvents, one JSON object in each line, or a CSV file with a mapping. Out: records on
+`alliance.events.v1`, each acknowledged; the result of every line.
+Never: lose a line silently; change a byte of a JSON line; continue after a line that the broker did not acknowledge.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from pipeline.core.acceptance import Refusal
-from pipeline.ingest.admission import HEADERS, Outgoing, record_of
+from pipeline.ingest.admission import HEADERS, AdmittedRecord, admit
 from pipeline.ingest.files.csv_mapping import CsvMapping
 from pipeline.ingest.files.lines import Line, csv_lines, json_lines
 from pipeline.runtime.acknowledgements import InFlight
@@ -27,29 +27,29 @@ from schemas.topics import EVENTS
 _PROGRESS_EVERY = 500
 
 
-class BadFileError(Exception):
-    """A file for bad lines cannot be made or written; says why, without a full stop."""
+class BadLinesError(Exception):
+    """The file for bad lines cannot be made or written; says why, without a full stop."""
 
 
 class Report(Protocol):
-    """Who is told what becomes of the lines, in their order."""
+    """Receives the result of each line, in the order of the file."""
 
     def header(self, raw: bytes) -> None:
-        """The line of a CSV file that names its columns, as it stands there; comes first."""
+        """The unchanged line of a CSV file that names its columns; comes before all others."""
 
     def refused(self, line: int, raw: bytes, refusal: Refusal) -> None:
-        """A line that was not sent; `raw` is the line as it stands in the file, with its end.
+        """A line that was not sent; `raw` is the unchanged line with its end.
 
-        Raises `BadFileError` when the line could not be kept: then nothing more is sent.
+        Raises `BadLinesError` if the line could not be kept; then nothing more is sent.
         """
 
     def progress(self, bytes_done: int, outcome: "Outcome") -> None:
-        """So much of the file is settled."""
+        """Every line within the first `bytes_done` bytes of the file is settled."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a file. `next_line`: the first line that is not settled, or None if all are."""
+    """The result for a file. `next_line`: the first line that is not settled, or None if all are."""
 
     sent: int = 0
     refused: Counter[Reason] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def refused_count(self) -> int:
-        """Lines that were refused, whatever the reason."""
+        """Lines that were refused, for any reason."""
         return self.refused.total()
 
     @property
@@ -74,7 +74,7 @@ class Outcome:
         done = f"sent {self.sent}, refused {self.refused_count}"
         if self.next_line is None:
             return done
-        return f"{done}. {self.why_stopped}: go on with --from-line {self.next_line}, duplicates change nothing."
+        return f"{done}. {self.why_stopped}. Continue with --from-line {self.next_line}; duplicates change nothing."
 
 
 class _PendingLine(NamedTuple):
@@ -95,9 +95,9 @@ def send_file(
     from_line: int = 1,
     topic: str = EVENTS,
 ) -> Outcome:
-    """Judge and send every line from `from_line` on; with a mapping the file is CSV.
+    """Check and send every line from `from_line` on; with a mapping the file is CSV.
 
-    Raises OSError when the file cannot be read, `MappingError` when the mapping does not fit it.
+    Raises OSError if the file cannot be read, `MappingError` if the mapping does not fit it.
     """
     sending = _FileSender(producer, instruments, report, clock_ms, topic)
     lines = json_lines(path) if mapping is None else csv_lines(path, mapping, report.header)
@@ -110,10 +110,10 @@ def send_file(
         sending.finish()
     except KafkaError as error:
         sending.stop(f"The broker does not confirm ({type(error).__name__})")
-    except BadFileError as error:
+    except BadLinesError as error:
         sending.stop(str(error))
     except KeyboardInterrupt:
-        sending.stop("Stopped by hand")
+        sending.stop("Stopped with Ctrl-C")
     return sending.outcome
 
 
@@ -145,19 +145,19 @@ class _FileSender:
     def submit(self, line: Line) -> None:
         """Send a good line, let a refused one wait for its turn; settle the oldest while too much is in flight."""
         self._last_read = line.number
-        judged = self._judge(line.event)
-        if isinstance(judged, Refusal):
-            self._in_flight.add(_PendingLine(line, judged), None, len(line.raw))
+        admitted = self._admit(line.event)
+        if isinstance(admitted, Refusal):
+            self._in_flight.add(_PendingLine(line, admitted), None, len(line.raw))
         else:
             future = self._producer.send(
-                self._topic, judged.value, judged.key, HEADERS, timestamp_ms=judged.timestamp_ms
+                self._topic, admitted.value, admitted.key, HEADERS, timestamp_ms=admitted.timestamp_ms
             )
             self._in_flight.add(_PendingLine(line, None), future, len(line.raw))
         while self._in_flight.is_full:
             self._settle_oldest()
 
-    def _judge(self, event: bytes | Refusal) -> Outgoing | Refusal:
-        return event if isinstance(event, Refusal) else record_of(event, self._clock_ms(), self._instruments)
+    def _admit(self, event: bytes | Refusal) -> AdmittedRecord | Refusal:
+        return event if isinstance(event, Refusal) else admit(event, self._clock_ms(), self._instruments)
 
     def finish(self) -> None:
         """Wait for every line in flight."""
@@ -167,7 +167,7 @@ class _FileSender:
 
     def stop(self, why: str) -> None:
         """Settle what needs no waiting; the rest is for another run."""
-        with suppress(BadFileError):
+        with suppress(BadLinesError):
             while self._in_flight.is_oldest_settled:
                 self._settle_oldest()
         self.outcome.next_line = self._in_flight.oldest.line.number if self._in_flight else self._last_read
@@ -175,7 +175,7 @@ class _FileSender:
         self._report.progress(self._bytes_done, self.outcome)
 
     def _settle_oldest(self) -> None:
-        """Raises `KafkaError` or `BadFileError`, and keeps the line, if it could not be settled."""
+        """Raises `KafkaError` or `BadLinesError`, and keeps the line, if it could not be settled."""
         line, refusal = self._in_flight.wait_for_oldest()
         if refusal is None:
             self.outcome.sent += 1

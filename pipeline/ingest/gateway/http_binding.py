@@ -1,8 +1,8 @@
 """The CloudEvents HTTP protocol binding, version 1.0.2: a request -> events as the log holds them.
 
-In: the headers and the body of a request. Out: structured-mode JSON bytes, one item per event; or `BindingError`.
-Never: judge an event (that is `pipeline.core.acceptance`), change a byte that came in structured or batched mode, or
-repeat in an error anything that was received.
+In: the headers and the body of a request. Out: structured-mode JSON bytes, one item for each event; or `HttpProblem`.
+Never: decide whether an event is accepted (that is `pipeline.core.acceptance`); change a byte of an event in structured
+or batched mode; repeat anything that was received in an error.
 
 Published source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from schemas.refusals import SENTENCES, Reason
+from pipeline.ingest.gateway.problems import bad_header, not_an_event, too_many_events, unreadable, unsupported
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -43,52 +43,26 @@ class Mode(StrEnum):
     BATCHED = "batched"
 
 
-class HttpReason(StrEnum):
-    """What can be wrong with a request beside the events in it: a closed list."""
-
-    UNAUTHORIZED = "unauthorized"
-    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
-    TOO_MANY_EVENTS = "too-many-events"
-    BAD_HEADER = "bad-header"
-    CUT_OFF = "cut-off"
-    TOO_SLOW = "too-slow"
-    REFUSED_EVENTS = "refused-events"
-    UNAVAILABLE = "unavailable"
-    NOT_FOUND = "not-found"
-    METHOD_NOT_ALLOWED = "method-not-allowed"
-
-
-class BindingError(Exception):
-    """A request that cannot be taken: HTTP status, reason, the place that is wrong, and one plain sentence."""
-
-    def __init__(self, status: int, reason: Reason | HttpReason, detail: str, sentence: str) -> None:
-        super().__init__(f"{status} {reason}: {detail}")
-        self.status = status
-        self.reason = reason
-        self.detail = detail
-        self.sentence = sentence
-
-
 def mode_of(headers: Headers) -> Mode:
-    """In which mode a request comes, from its headers alone; raises `BindingError` for what is not taken here."""
+    """The mode of a request, from its headers alone; raises `HttpProblem` if the gateway cannot read such a body."""
     content = _content_of(headers)
     if content.encoding not in ("", "identity"):
-        raise _unsupported("content-encoding", "Send the body as it is, without a Content-Encoding.")
+        raise unsupported("content-encoding", "Send the body uncompressed, without the header Content-Encoding.")
     if content.charset not in ("", "utf-8", "utf8", "us-ascii"):
-        raise _unsupported("content-type, charset", "Send UTF-8; the charset named in Content-Type is another one.")
+        raise unsupported("content-type, charset", "Content-Type names a charset that is not UTF-8. Send UTF-8.")
     if content.media_type == STRUCTURED:
         return Mode.STRUCTURED
     if content.media_type == BATCHED:
         return Mode.BATCHED
     if content.media_type.startswith(_CLOUDEVENTS):
-        raise _unsupported("content-type", f"Of the CloudEvents formats only JSON is taken: {STRUCTURED} or {BATCHED}.")
+        raise unsupported("content-type", f"Send CloudEvents in JSON, as {STRUCTURED} or {BATCHED}.")
     if content.media_type and not _JSON.fullmatch(content.media_type):
-        raise _unsupported("content-type", f"Send {STRUCTURED}, {BATCHED}, or application/json with ce- headers.")
+        raise unsupported("content-type", f"Send {STRUCTURED}, {BATCHED}, or application/json with ce- headers.")
     return Mode.BINARY
 
 
 def events_of(mode: Mode, headers: Headers, body: bytes, most_events: int) -> list[bytes]:
-    """The events of a request; raises `BindingError`."""
+    """The events of a request; raises `HttpProblem`."""
     if mode is Mode.STRUCTURED:
         return [body]
     if mode is Mode.BATCHED:
@@ -97,42 +71,32 @@ def events_of(mode: Mode, headers: Headers, body: bytes, most_events: int) -> li
 
 
 def _batch(body: bytes, most_events: int) -> list[bytes]:
-    """Each element exactly as it stands in the array."""
+    """Each element, byte for byte as in the array."""
     try:
         events = _array.decode(body)
     except msgspec.ValidationError:
-        raise BindingError(
-            400, Reason.NOT_A_CLOUDEVENT, "not a JSON array", "A batch is a JSON array of CloudEvents; send [ … ]."
-        ) from None
+        sentence = "A batch is a JSON array of CloudEvents. Send [event, event, …]."
+        raise not_an_event("not a JSON array", sentence) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
     if len(events) > most_events:
-        raise BindingError(
-            413,
-            HttpReason.TOO_MANY_EVENTS,
-            f"over {most_events} events",
-            f"A batch holds at most {most_events} events; send the rest in further requests.",
-        )
+        raise too_many_events(most_events)
     return [bytes(event) for event in events]
 
 
 def _binary(headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    """The attributes from the ce- headers, the data from the body as it is."""
+    """The attributes from the ce- headers, the data from the unchanged body."""
     event: dict[str, str | msgspec.Raw] = {}
     for name, value in _attributes(headers):
         if name in event:
-            raise _bad_header("a ce- header comes twice", "Send each ce- header once.")
+            raise bad_header("a ce- header occurs twice", "Send each ce- header once.")
         event[name] = value
     if not event:
-        raise BindingError(
-            400,
-            Reason.NOT_A_CLOUDEVENT,
-            "no ce- headers",
-            f"There are no ce- headers; add them, or send the whole CloudEvent as {STRUCTURED}.",
-        )
+        sentence = f"There are no ce- headers. Add them, or send the whole CloudEvent as {STRUCTURED}."
+        raise not_an_event("no ce- headers", sentence)
     if body:
         _check_json(body)
-        content_type = _one(headers, b"content-type")
+        content_type = _header(headers, b"content-type")
         event["datacontenttype"] = content_type or "application/json"
         event["data"] = msgspec.Raw(body)
     return msgspec.json.encode(event)
@@ -145,10 +109,10 @@ def _attributes(headers: list[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]
             continue
         attribute = name.removeprefix(_PREFIX)
         if not _ATTRIBUTE.fullmatch(attribute) or attribute in (b"data", b"datacontenttype"):
-            raise _bad_header(
-                "a ce- header that is no attribute's",
-                "A ce- header is named after an attribute (letters and digits); the data goes into the body and its "
-                "type into Content-Type.",
+            raise bad_header(
+                "a ce- header that does not name an attribute",
+                "The name of a ce- header is ce- and an attribute, in letters and digits. Send the data as the body, "
+                "and its type as Content-Type.",
             )
         yield attribute.decode(), _decoded(value)
 
@@ -156,25 +120,25 @@ def _attributes(headers: list[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]
 def _decoded(value: bytes) -> str:
     """A header's value as text: first unquoted (RFC 7230, 3.2.6), then percent-decoded once, as the binding says."""
     if not _PRINTABLE.fullmatch(value):
-        raise _bad_header("a ce- header that is not ASCII", "Percent-encode what is not ASCII in a ce- header.")
+        raise bad_header("a ce- header that is not ASCII", "Percent-encode all other characters in a ce- header.")
     unquoted = value.strip(b" \t")
     if quoted := _QUOTED.fullmatch(unquoted):
         unquoted = re.sub(rb"\\(.)", rb"\1", quoted[1])
     if _LONE_PERCENT.search(unquoted):
-        raise _bad_header("a ce- header with a lone %", "Write a percent sign in a ce- header as %25.")
+        raise bad_header("a ce- header with a lone %", "Write a percent sign in a ce- header as %25.")
     try:
         return unquote_to_bytes(unquoted).decode()
     except UnicodeDecodeError:
-        raise _bad_header("a ce- header that is not UTF-8", "Percent-encode ce- headers as UTF-8.") from None
+        raise bad_header("a ce- header that is not UTF-8", "Percent-encode ce- headers as UTF-8.") from None
 
 
 def _check_json(body: bytes) -> None:
-    """One JSON value and nothing after it, so that it can stand inside the event as it is."""
+    """The body must be one JSON value and nothing else: it becomes a part of the event unchanged."""
     try:
         _any_json.decode(body)
         body.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
 
 
 class _Content(NamedTuple):
@@ -185,31 +149,18 @@ class _Content(NamedTuple):
 
 def _content_of(headers: Headers) -> _Content:
     listed = list(headers)
-    content_type = _one(listed, b"content-type")
+    content_type = _header(listed, b"content-type")
     charset = _CHARSET.search(content_type)
     return _Content(
         media_type=content_type.partition(";")[0].strip().lower(),
         charset=charset[1].lower() if charset else "",
-        encoding=_one(listed, b"content-encoding").strip().lower(),
+        encoding=_header(listed, b"content-encoding").strip().lower(),
     )
 
 
-def _one(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
-    """The value of a header that may come once; empty when it does not."""
+def _header(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+    """The value of a header that may occur once; empty if it is absent."""
     values = [value for other, value in headers if other.lower() == name]
     if len(values) > 1:
-        raise _bad_header(f"{name.decode()} comes twice", f"Send {name.decode()} once.")
+        raise bad_header(f"{name.decode()} occurs twice", f"Send {name.decode()} once.")
     return values[0].decode("latin-1") if values else ""
-
-
-def _unreadable(error: Exception) -> BindingError:
-    reason = Reason.TOO_DEEP if isinstance(error, RecursionError) else Reason.NOT_JSON
-    return BindingError(400, reason, "the body", SENTENCES[reason])
-
-
-def _unsupported(detail: str, sentence: str) -> BindingError:
-    return BindingError(415, HttpReason.UNSUPPORTED_MEDIA_TYPE, detail, sentence)
-
-
-def _bad_header(detail: str, sentence: str) -> BindingError:
-    return BindingError(400, HttpReason.BAD_HEADER, detail, sentence)

@@ -1,7 +1,7 @@
-"""What the gateway's OpenAPI description says of `POST /v1/events`: bodies with examples, and every answer.
+"""The OpenAPI description of `POST /v1/events`: bodies with examples, and every answer.
 
-In: nothing. Out: fragments of OpenAPI 3.1 for FastAPI.
-Never: behaviour; a real person's data (every example is made up).
+In: the media types of the binding. Out: fragments of OpenAPI 3.1 for FastAPI.
+Never: a real person's data (every example is made up).
 """
 
 from typing import Any
@@ -39,7 +39,7 @@ SESSION_HELD: Fragment = {
 _EVENT: Fragment = {
     "type": "object",
     "required": ["specversion", "id", "source", "type", "subject", "time"],
-    "description": "A CloudEvent; the JSON Schemas of the data lie in schemas/jsonschema.",
+    "description": "A CloudEvent; schemas/jsonschema has the JSON Schema of each type.",
 }
 
 REQUEST_BODY: Fragment = {
@@ -51,7 +51,7 @@ REQUEST_BODY: Fragment = {
             "examples": {"session and check-in": {"value": [SESSION_HELD, CHECKIN]}},
         },
         "application/json": {
-            "schema": {"type": "object", "description": "The data alone; the attributes come as ce- headers."},
+            "schema": {"type": "object", "description": "Only the data; the attributes are ce- headers."},
             "examples": {"data of a check-in": {"value": CHECKIN["data"]}},
         },
     },
@@ -87,7 +87,7 @@ def _problem(description: str) -> Fragment:
 
 RESPONSES: dict[int | str, Fragment] = {
     202: {
-        "description": "Every event is in the log, acknowledged by the broker.",
+        "description": "The broker has acknowledged every event.",
         "content": {
             "application/json": {
                 "schema": {"type": "object", "properties": {"accepted": {"type": "integer"}}},
@@ -95,16 +95,18 @@ RESPONSES: dict[int | str, Fragment] = {
             }
         },
     },
-    400: _problem("Not to be read as CloudEvents over HTTP. Mend the request; do not repeat it as it is."),
-    401: _problem("No API key, or one that is not known here."),
-    408: _problem("The body did not come in time. Send again."),
-    413: _problem("Too large, or too many events for one batch."),
-    415: _problem("A media type, charset or encoding that is not taken."),
-    422: _problem("Read, but refused. Of a batch nothing was kept: mend it and send the whole batch again."),
-    503: _problem("Not acknowledged by the broker. Send the same again after Retry-After: duplicates change nothing."),
+    400: _problem("The request cannot be read as CloudEvents over HTTP. Fix it before you send it again."),
+    401: _problem("The API key is missing or unknown. Fix it."),
+    408: _problem("The body did not arrive in time. Send it again."),
+    413: _problem("An event is too large, or a batch is too large or has too many events. Send less in one request."),
+    415: _problem("The gateway does not read this media type, charset or encoding. Fix the headers."),
+    422: _problem(
+        "An event was refused; nothing of a batch was accepted. Fix the events and send the whole batch again."
+    ),
+    503: _problem("The broker has not acknowledged. Send the same again after Retry-After; duplicates change nothing."),
 }
 
 DESCRIPTION = (
-    "The door for check-ins and everything else that happens to a case. Events are CloudEvents 1.0, in the structured, "
-    "binary or batched mode of the HTTP binding. 202 means that the broker holds all of them."
+    "Accepts check-ins and everything else that happens to a case. Events are CloudEvents 1.0, in the structured, "
+    "binary or batched mode of the HTTP binding. The answer 202 means that the broker has acknowledged all of them."
 )

@@ -87,7 +87,7 @@ def test_the_file_for_bad_lines_is_asked_for_before_anything_is_sent(tmp_path: P
     (tmp_path / "events.jsonl").write_bytes(held(1))
     ended = alliance("send", tmp_path / "events.jsonl", "--bad", tmp_path / "events.jsonl")
     assert ended.returncode == 2
-    assert "is there already; name another file for the bad lines, or remove it.\n" in ended.stderr
+    assert "exists already; name another file for the bad lines, or remove it.\n" in ended.stderr
 
 
 def test_a_key_whose_line_cannot_be_written_is_not_shown() -> None:

@@ -17,6 +17,7 @@ from consumers.store.sink import StoreSink
 from consumers.store.tables import rejected
 from deploy.testbed.builders import Json, a_checkin, a_held, an_erasure, key_of, value_of
 from deploy.testbed.kafka import Kafka, create_topics, records_of, unique_name
+from deploy.testbed.senders import OWN_INSTRUMENT, an_impatient_producer, now_ms
 from pipeline.core.acceptance import Refusal, accept
 from pipeline.ingest.admission import HEADERS
 from pipeline.runtime.kafka_clients import close_producer, make_producer
@@ -26,7 +27,6 @@ from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
 from schemas.topics import EVENTS, REJECTED
-from tests.pipeline.ingest.gateway.doorway import OWN_INSTRUMENT, an_impatient_producer, now_ms
 
 pytestmark = pytest.mark.kafka
 

@@ -13,20 +13,21 @@ import msgspec
 import pytest
 
 from deploy.testbed.builders import a_checkin, a_held, an_erasure, value_of
+from deploy.testbed.gateway import BATCHED, STRUCTURED, Gateway, a_gateway
 from deploy.testbed.kafka import Kafka, Record, create_topics, records_of, unique_name
+from deploy.testbed.senders import now_ms
 from pipeline.core.acceptance import MAX_LEAD_US, Accepted, accept
 from pipeline.core.instants import from_us
 from pipeline.ingest.admission import HEADERS
 from pipeline.ingest.gateway import openapi
 from pipeline.ingest.gateway.api_keys import KeysError
-from pipeline.ingest.gateway.app import Limits, serve
+from pipeline.ingest.gateway.app import serve
+from pipeline.ingest.gateway.submit import Limits
 from pipeline.runtime.http import listen
 from pipeline.runtime.settings import Settings
 from schemas.examples import Example, examples
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
-from tests.pipeline.ingest.gateway.doorway import now_ms
-from tests.pipeline.ingest.gateway.gateway_server import BATCHED, STRUCTURED, Gateway, a_gateway
 
 pytestmark = pytest.mark.kafka
 

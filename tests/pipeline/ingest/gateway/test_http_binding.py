@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ingest.gateway.http_binding import BindingError, Mode, events_of, mode_of
+from pipeline.ingest.gateway.http_binding import Mode, events_of, mode_of
+from pipeline.ingest.gateway.problems import HttpProblem
 
 STRUCTURED = [(b"content-type", b"application/cloudevents+json")]
 JSON = (b"content-type", b"application/json")
@@ -29,8 +30,8 @@ def binary(body: bytes = b"{}", *headers: tuple[bytes, bytes]) -> dict[str, obje
     return tree
 
 
-def refusal(mode: Mode, headers: list[tuple[bytes, bytes]], body: bytes) -> BindingError:
-    with pytest.raises(BindingError) as caught:
+def refusal(mode: Mode, headers: list[tuple[bytes, bytes]], body: bytes) -> HttpProblem:
+    with pytest.raises(HttpProblem) as caught:
         events_of(mode, headers, body, 3)
     return caught.value
 
@@ -70,19 +71,19 @@ def test_an_event_without_data_needs_no_content_type() -> None:
     ],
 )
 def test_another_media_type_or_charset_is_a_415(text: str) -> None:
-    with pytest.raises(BindingError) as caught:
+    with pytest.raises(HttpProblem) as caught:
         mode_of(content_type(text))
     assert (caught.value.status, caught.value.reason) == (415, "unsupported-media-type")
 
 
 def test_a_compressed_body_is_a_415() -> None:
-    with pytest.raises(BindingError) as caught:
+    with pytest.raises(HttpProblem) as caught:
         mode_of([*STRUCTURED, (b"content-encoding", b"gzip")])
     assert caught.value.status == 415
 
 
 def test_two_content_types_are_a_400() -> None:
-    with pytest.raises(BindingError) as caught:
+    with pytest.raises(HttpProblem) as caught:
         mode_of([*STRUCTURED, JSON])
     assert (caught.value.status, caught.value.reason) == (400, "bad-header")
 
@@ -215,5 +216,5 @@ def test_no_error_repeats_what_was_received(noise: bytes, mode: Mode) -> None:
     canary = b"canary7f3a"
     try:
         events_of(mode, [*ATTRIBUTES, JSON, (b"ce-note", canary + noise)], canary + noise, 3)
-    except BindingError as error:
+    except HttpProblem as error:
         assert "canary7f3a" not in f"{error} {error.detail} {error.sentence}"

@@ -1,6 +1,7 @@
-"""A real gateway on a free port, in a thread of the test.
+"""A real gateway on a free port, in a thread of this process.
 
-In: a running broker and a topic. Out: HTTP answers. Never: a server that outlives its test.
+In: a running broker and a topic. Out: HTTP answers.
+Never: a server that outlives its `with` block.
 """
 
 import threading
@@ -13,13 +14,14 @@ import httpx
 import uvicorn
 
 from deploy.local.ports import LOOPBACK, free_port
+from deploy.testbed.senders import now_ms
 from deploy.testbed.waiting import wait_until
 from pipeline.ingest.gateway.api_keys import Keys, make_key
-from pipeline.ingest.gateway.app import Limits, create_gateway
+from pipeline.ingest.gateway.app import create_gateway
+from pipeline.ingest.gateway.submit import Limits
 from pipeline.runtime.kafka_clients import make_producer
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
-from tests.pipeline.ingest.gateway.doorway import now_ms
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -27,7 +29,7 @@ Body = bytes | Iterable[bytes]
 
 
 class Gateway:
-    """What a sender sees of it; `key` is one that it knows."""
+    """The gateway as a sender sees it; `key` is a key that it knows."""
 
     def __init__(self, port: int, key: str) -> None:
         self.url = f"http://{LOOPBACK}:{port}"
@@ -35,7 +37,7 @@ class Gateway:
         self._client = httpx.Client(base_url=self.url, timeout=30)
 
     def post(self, body: Body, content_type: str = STRUCTURED, **headers: str) -> httpx.Response:
-        """POST /v1/events with the key; an underscore in a header's name stands for a dash."""
+        """POST /v1/events with the key; an underscore in a header's name becomes a dash."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         all_headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content_type, **named}
         return self.post_raw(body, [(name, value) for name, value in all_headers.items() if value])
@@ -54,7 +56,7 @@ class Gateway:
         return float(lines[0].rpartition(" ")[2])
 
     def wait_until_ready(self, timeout: float = 30) -> None:
-        """Until it takes events."""
+        """Return once it accepts events."""
         wait_until(lambda: self.get("/ready").status_code == 200, timeout, lambda: self.get("/ready").text)
 
     def close(self) -> None:
@@ -64,7 +66,7 @@ class Gateway:
 
 @contextmanager
 def a_gateway(folder: Path, bootstrap: str, topic: str, **options: Any) -> Iterator[Gateway]:
-    """Start one, and end it as SIGTERM would; options: clock_ms, limits, instruments, make_producer."""
+    """Start a gateway, and end it as SIGTERM would; options: clock_ms, limits, instruments, make_producer."""
     key, line = make_key("practice")
     (folder / "keys").write_text(f"# who may send\n{line}\n")
     settings = Settings(kafka=bootstrap)

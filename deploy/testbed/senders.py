@@ -1,6 +1,7 @@
-"""What the tests of all doors share: the clock, a producer that soon gives up, a practice's own instrument.
+"""What the gateway and `alliance send` are tried with: a clock, a producer that soon gives up, an own instrument.
 
-In: a running broker. Out: as said. Never: a producer that the test does not close.
+In: a running broker. Out: a time, a producer, a definition.
+Never: close the producer (its user does).
 """
 
 import time
@@ -33,12 +34,12 @@ total_at_least = 2
 
 
 def now_ms() -> int:
-    """The clock on the wall, milliseconds since 1970 UTC."""
+    """Now, in milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
 
 
 def an_impatient_producer(bootstrap: str) -> KafkaProducer:
-    """Gives records up after two seconds, as a patient one does after a long outage."""
+    """A producer that gives a record up after two seconds; the real one does so after a long outage."""
     return KafkaProducer(
         bootstrap_servers=bootstrap,
         acks="all",
