@@ -1,4 +1,4 @@
-"""How fast the core takes events: `case.step` with all detectors, in order, without decoding.
+"""How fast the core takes events: `step` with all detectors, in order, without decoding.
 
 In: a simulated practice. Out: events and client check-ins a second on one core, and where the time goes.
 Never: a part of the product.
@@ -15,9 +15,10 @@ import msgspec
 
 from alliance.simulation.practice import PracticeParameters, simulate
 from pipeline.core.acceptance import Accepted
-from pipeline.core.case import state as case
-from pipeline.core.case.timeline import Course
-from pipeline.core.detection.prior import yardsticks_of
+from pipeline.core.case.changes import step
+from pipeline.core.case.state import State
+from pipeline.core.case.timeline import Timeline
+from pipeline.core.detection.prior import measurement_models
 from pipeline.core.instants import to_us
 from pipeline.core.records import position, record_of
 from pipeline.core.scoring import score
@@ -26,7 +27,7 @@ from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 
 INSTRUMENTS = load_instruments(None)
-YARDSTICKS = yardsticks_of(INSTRUMENTS)
+MODELS = measurement_models(INSTRUMENTS)
 ROUNDS = 5
 
 
@@ -53,26 +54,27 @@ def main() -> int:
     """Measure and print."""
     made = simulate(PracticeParameters(first_day=datetime(2026, 1, 5, tzinfo=UTC), therapists=12))
     events = [accepted(raw, INSTRUMENTS) for raw in made.events]
-    checkins = [one for one in events if one.scores is not None]
-    records = [(one.event.subject, record_of(one)) for one in events]
+    checkins = [event for event in events if event.scores is not None]
+    records = [(event.event.subject, record_of(event)) for event in events]
 
     def whole(stream: list[Accepted]) -> None:
-        states: dict[str, case.State] = {}
-        for one in stream:
-            states[one.event.subject], _ = case.step(states.get(one.event.subject), one, YARDSTICKS)
+        states: dict[str, State] = {}
+        for event in stream:
+            case_id = event.event.subject
+            states[case_id], _ = step(states.get(case_id), event, MODELS)
 
-    def courses() -> None:
-        known: dict[str, Course] = {}
+    def timelines() -> None:
+        known: dict[str, Timeline] = {}
         for case_id, record in records:
-            course = known.get(case_id) or known.setdefault(case_id, Course(case_id, YARDSTICKS))
-            course.advance(position(record), record)
+            timeline = known.get(case_id) or known.setdefault(case_id, Timeline(case_id, MODELS))
+            timeline.advance(position(record), record)
 
     print(f"Python {platform.python_version()}, {len(events)} events, {len(checkins)} client check-ins, one core")
     for name, count, act in (
         ("case.step, all events", len(events), lambda: whole(events)),
         ("case.step, check-ins only", len(checkins), lambda: whole(checkins)),
-        ("of this: record_of", len(events), lambda: [record_of(one) for one in events]),
-        ("of this: Course.advance", len(events), courses),
+        ("of this: record_of", len(events), lambda: [record_of(event) for event in events]),
+        ("of this: Timeline.advance", len(events), timelines),
     ):
         seconds = best_seconds(act)
         print(f"{name:28} {count / seconds:10,.0f} a second {seconds / count * 1e6:8.2f} µs each")

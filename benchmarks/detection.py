@@ -27,7 +27,7 @@ from benchmarks.detection_page import (
     with_section,
 )
 from benchmarks.detection_practice import FINEST_STEP, Conditions, Regime, calibrated, practice
-from pipeline.core.detection.prior import DEFAULT_PRIOR, yardsticks_of
+from pipeline.core.detection.prior import DEFAULT_PRIOR, measurement_models
 
 DEPTHS = (1.5, 2.5, 4.0)
 AUTOCORRELATIONS = (0.0, 0.3, 0.45)
@@ -49,8 +49,8 @@ def measured(conditions: Conditions, given: argparse.Namespace) -> list[Row]:
     rows = []
     print(HEAD)
     for regime in regimes(given.quick):
-        yardsticks = yardsticks_of(conditions.instruments, priors.get(regime[0], DEFAULT_PRIOR))
-        practices = [practice(regime, seed, conditions, yardsticks) for seed in range(1, conditions.seeds + 1)]
+        models = measurement_models(conditions.instruments, priors.get(regime[0], DEFAULT_PRIOR))
+        practices = [practice(regime, seed, conditions, models) for seed in range(1, conditions.seeds + 1)]
         rows.append(measure(regime, practices, has_bound))
         print("\n".join(lines_of(rows[-1])), flush=True)
     return rows

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.case.episode import REPAIR_CHECKINS, UNREPAIRED_AFTER
-from pipeline.core.case.timeline import Course, Item
+from pipeline.core.case.timeline import Item, Timeline
 from pipeline.core.detection.history import History
-from pipeline.core.detection.prior import Yardstick
+from pipeline.core.detection.prior import MeasurementModel
 from pipeline.core.records import CLIENT, CheckinRecord, MissedRecord, Record
 
 _LIMITS = 40
@@ -57,7 +57,7 @@ class Moments:
 def moments_of(
     items: Mapping[str, Sequence[Item]],
     truth: Mapping[str, Mapping[str, Any]],
-    yardsticks: Mapping[str, Yardstick],
+    models: Mapping[str, MeasurementModel],
     within: int,
 ) -> Moments:
     """What is known at each moment, with nobody flagging."""
@@ -69,10 +69,10 @@ def moments_of(
     targets: list[float] = []
     for case_id, of_case in items.items():
         onset = truth[case_id]["onset_session"] if case_id in truth else None
-        course, past = Course(case_id, yardsticks, detectors=()), [0.0] * 4
+        timeline, past = Timeline(case_id, models, detectors=()), [0.0] * 4
         for at, record in of_case:
-            course.advance(at, record)
-            history = course.history
+            timeline.advance(at, record)
+            history = timeline.history
             score = record.total if isinstance(record, CheckinRecord) and record.rater == CLIENT else None
             if score is not None:
                 past = [score, *past[:3]]
@@ -97,21 +97,21 @@ def _features(history: History, record: Record, past: Sequence[float]) -> list[f
         float(isinstance(record, MissedRecord)),
         point.deviation if point else 0.0,
         point.expected if point else 1.0,
-        float(point.is_mirrored) if point else 0.0,
+        float(point.is_scale_reversed) if point else 0.0,
         before.deviation if before else 0.0,
-        history.strain.evidence,
-        *history.strain.signs,
-        history.strain.away / (history.strain.away + history.strain.against + 1e-9),
+        history.evidence.nats,
+        *history.evidence.signs,
+        history.evidence.away / (history.evidence.away + history.evidence.against + 1e-9),
         history.client.level,
         history.client.level_variance,
         history.missing_in_a_row,
         history.missing_share,
         history.judged,
         history.missed,
-        history.stiff_forms,
-        history.forms,
-        float(history.is_stiff),
-        float(isinstance(record, CheckinRecord) and record.flat),
+        history.invariant,
+        history.answered,
+        float(history.is_invariant),
+        float(isinstance(record, CheckinRecord) and record.straight_lined),
         float(isinstance(record, CheckinRecord) and record.perfect),
         ingredients[0] if ingredients else 2.0,
         ingredients[-1] if ingredients else 2.0,

@@ -1,4 +1,4 @@
-"""What a practice lives with at the default setting: how long the list is, how often it is right, what it misses.
+"""What a practice episodes with at the default setting: how long the list is, how often it is right, what it misses.
 
 In: simulated practices of a regime. Out: counts that add up over regimes, and the shares that follow from them.
 Never: a setting other than the default one.
@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from alliance.evaluation.backtest import PRACTICE_THERAPISTS
 from benchmarks.detection_practice import FIRST_DAY, Practice
-from pipeline.core.case.episode import REPAIR_CHECKINS, Life
+from pipeline.core.case.episode import REPAIR_CHECKINS, Episode
 from pipeline.core.detection.detectors import DETECTORS
 from pipeline.core.detection.history import History
 from pipeline.core.instants import DAY_US, to_us
@@ -97,7 +97,7 @@ def together(many: Iterable[AtDefault]) -> AtDefault:
 class Told:
     """One case at the default setting."""
 
-    lives: list[Life] = field(default_factory=list)
+    episodes: list[Episode] = field(default_factory=list)
     #: Flag -> number of the newest session when it was told of as ended.
     ended: dict[str, int] = field(default_factory=dict)
     #: Of each scored client check-in: its session, the probability of strain when the detectors were asked, and
@@ -113,35 +113,35 @@ def told(one: Practice, case_id: str) -> Told:
     asked = [0.0]
 
     def listen(history: History) -> None:
-        asked[0] = 1 - history.strain.usual
+        asked[0] = 1 - history.evidence.probability_unstrained
 
-    course, onset, found = one.course(case_id, detectors=(*DETECTORS, listen)), one.onset(case_id), Told()
+    timeline, onset, found = one.timeline(case_id, detectors=(*DETECTORS, listen)), one.onset(case_id), Told()
     first_at = one.items[case_id][0][0][0]
     for at, record in one.items[case_id]:
-        is_unflagged = not course.lives
-        for life in course.advance(at, record):
-            if not life.is_live:
-                found.ended.setdefault(life.flag_id, course.history.session_number)
-        if course.history.session_number < onset:
+        is_unflagged = not timeline.episodes.by_flag_id
+        for flag in timeline.advance(at, record):
+            if not flag.is_live:
+                found.ended.setdefault(flag.flag_id, timeline.history.session_number)
+        if timeline.history.session_number < onset:
             found.quiet_us = at[0] - first_at
         if isinstance(record, CheckinRecord) and record.rater == CLIENT and record.total is not None:
-            found.stated.append((course.sessions[record.session][0], asked[0], is_unflagged))
+            found.stated.append((timeline.sessions[record.session][0], asked[0], is_unflagged))
         elif isinstance(record, ClosedRecord):
             found.closed_as = record.reason
-    found.lives, found.sessions = list(course.lives.values()), course.history.session_number
+    found.episodes, found.sessions = list(timeline.episodes.by_flag_id.values()), timeline.history.session_number
     return found
 
 
 def at_default(practices: Sequence[Practice], within: int) -> AtDefault:
     """Practices of one regime; a rupture is caught by a flag `within` sessions after its onset."""
-    found, lives = AtDefault(), list[Life]()
+    found, episodes = AtDefault(), list[Episode]()
     for one in practices:
         found.counts.update(
             therapist_weeks=one.conditions.therapists * one.conditions.weeks, quiet_checkins=one.quiet_checkins
         )
         for case_id in one.items:
             case = told(one, case_id)
-            lives += case.lives
+            episodes += case.episodes
             _count_flags(found, case, one.onset(case_id), within)
             _count_leaving(found, case)
             _count_calibration(found, case, one.strained(case_id))
@@ -149,20 +149,20 @@ def at_default(practices: Sequence[Practice], within: int) -> AtDefault:
                 _count_rupture(found, case, one, case_id, within)
     scale = PRACTICE_THERAPISTS / sum(one.conditions.therapists for one in practices)
     ends = [to_us(FIRST_DAY) + (week + 1) * WEEK_US for week in range(practices[0].conditions.weeks)]
-    found.live = [scale * sum(_is_live_at(life, end) for life in lives) for end in ends]
+    found.live = [scale * sum(_is_live_at(flag, end) for flag in episodes) for end in ends]
     return found
 
 
 def _count_flags(found: AtDefault, case: Told, onset: int, within: int) -> None:
-    false = [life for life in case.lives if life.session_number < onset]
-    right = [life for life in case.lives if 0 <= life.session_number - onset <= within]
-    found.false_kinds.update(life.signal.kind for life in false)
+    false = [flag for flag in case.episodes if flag.session_number < onset]
+    right = [flag for flag in case.episodes if 0 <= flag.session_number - onset <= within]
+    found.false_kinds.update(flag.signal.kind for flag in false)
     found.counts.update(
-        cases=1, flags=len(case.lives), false_flags=len(false), right_flags=len(right), quiet_us=case.quiet_us
+        cases=1, flags=len(case.episodes), false_flags=len(false), right_flags=len(right), quiet_us=case.quiet_us
     )
-    for group, lives in (("flags", case.lives), ("right_flags", right)):
-        early = sum(life.session_number <= EARLY_SESSIONS for life in lives)
-        found.counts.update({f"early_{group}": early, f"later_{group}": len(lives) - early})
+    for group, episodes in (("flags", case.episodes), ("right_flags", right)):
+        early = sum(flag.session_number <= EARLY_SESSIONS for flag in episodes)
+        found.counts.update({f"early_{group}": early, f"later_{group}": len(episodes) - early})
 
 
 def _count_leaving(found: AtDefault, case: Told) -> None:
@@ -170,7 +170,7 @@ def _count_leaving(found: AtDefault, case: Told) -> None:
     if not case.closed_as or case.sessions < 2:
         return
     group = "dropouts" if case.closed_as == "dropout" else "others"
-    was_flagged = any(life.session_number < case.sessions for life in case.lives)
+    was_flagged = any(flag.session_number < case.sessions for flag in case.episodes)
     found.counts.update({group: 1, f"{group}_flagged": was_flagged})
 
 
@@ -186,7 +186,7 @@ def _count_rupture(found: AtDefault, case: Told, one: Practice, case_id: str, wi
     stratum = (row["kind"], row["shape"], row["depth"])
     found.planted[stratum] += 1
     found.counts["ruptures"] += 1
-    catching = [life for life in case.lives if 0 <= life.session_number - onset <= within]
+    catching = [flag for flag in case.episodes if 0 <= flag.session_number - onset <= within]
     if not catching:
         return
     found.caught[stratum] += 1
@@ -194,14 +194,14 @@ def _count_rupture(found: AtDefault, case: Told, one: Practice, case_id: str, wi
         _count_repair(found, case, catching[0], row["repaired_session"])
 
 
-def _count_repair(found: AtDefault, case: Told, life: Life, repaired_at: int) -> None:
+def _count_repair(found: AtDefault, case: Told, flag: Episode, repaired_at: int) -> None:
     """A repair can only be seen where enough forms follow both it and the flag."""
-    after = sum(number >= repaired_at and number > life.session_number for number, _, _ in case.stated)
-    is_told = life.status == "repaired"
-    is_near = is_told and abs(case.ended[life.flag_id] - repaired_at) <= REPAIR_WITHIN_SESSIONS
+    after = sum(number >= repaired_at and number > flag.session_number for number, _, _ in case.stated)
+    is_told = flag.status == "repaired"
+    is_near = is_told and abs(case.ended[flag.flag_id] - repaired_at) <= REPAIR_WITHIN_SESSIONS
     for group in ("repairs", "visible_repairs") if after >= REPAIR_CHECKINS else ("repairs",):
         found.counts.update({group: 1, f"{group}_told": is_told, f"{group}_found": is_near})
 
 
-def _is_live_at(life: Life, at: int) -> bool:
-    return life.opened_at <= at and (life.closed_at is None or life.closed_at > at)
+def _is_live_at(flag: Episode, at: int) -> bool:
+    return flag.opened_at <= at and (flag.closed_at is None or flag.closed_at > at)

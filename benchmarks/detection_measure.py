@@ -80,7 +80,7 @@ def our_openings(one: Practice) -> list[Openings]:
     """Ours at each sensitivity."""
 
     def opened(case_id: str, sensitivity: float) -> list[int]:
-        return [life.session_number for life in one.folded(case_id, sensitivity).lives.values()]
+        return [flag.session_number for flag in one.folded(case_id, sensitivity).episodes.by_flag_id.values()]
 
     return openings_by_setting(one.items, SENSITIVITIES, opened)
 
@@ -134,7 +134,7 @@ def _one_thread() -> AbstractContextManager[object]:
 
 def bound_curve(practices: Sequence[Practice]) -> Curve:
     """A classifier trained on the truth of the other seeds, with our lifecycle."""
-    prepared = [moments_of(one.items, one.truth, one.yardsticks, WITHIN_SESSIONS) for one in practices]
+    prepared = [moments_of(one.items, one.truth, one.models, WITHIN_SESSIONS) for one in practices]
     with _one_thread():
         bounds = [
             Bound.trained([rows for other, rows in enumerate(prepared) if other != index])

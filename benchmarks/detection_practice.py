@@ -17,10 +17,10 @@ from alliance.evaluation.calibration import calibrate
 from alliance.simulation.parameters import INSTRUMENT
 from alliance.simulation.practice import PracticeParameters, simulate
 from benchmarks.case_step import accepted
-from pipeline.core.case.timeline import Course, Item, effective
+from pipeline.core.case.timeline import Item, Timeline, effective
 from pipeline.core.detection.detectors import DETECTORS
-from pipeline.core.detection.history import Detector
-from pipeline.core.detection.prior import Prior, Yardstick
+from pipeline.core.detection.prior import MeasurementModel, Prior
+from pipeline.core.detection.signal import Detector
 from pipeline.core.records import Record, record_of
 from schemas.instruments.arithmetic import prepare
 from schemas.instruments.definition import Cutoff, Definition, Instrument, StandardError
@@ -64,7 +64,7 @@ class Practice:
     items: dict[str, list[Item]]
     scores: dict[str, list[Scored]]
     truth: dict[str, dict[str, Any]]
-    yardsticks: Mapping[str, Yardstick]
+    models: Mapping[str, MeasurementModel]
     conditions: Conditions
     #: Scored client check-ins without a rupture or before it: the denominator of the false flags.
     quiet_checkins: int = field(init=False)
@@ -84,28 +84,28 @@ class Practice:
         row = self.truth.get(case_id)
         return range(0) if row is None else range(row["onset_session"], row["onset_session"] + len(row["session_ids"]))
 
-    def folded(self, case_id: str, sensitivity: float = 1.0, detectors: tuple[Detector, ...] = DETECTORS) -> Course:
+    def folded(self, case_id: str, sensitivity: float = 1.0, detectors: tuple[Detector, ...] = DETECTORS) -> Timeline:
         """One case from its first event to its last."""
-        course = self.course(case_id, sensitivity, detectors)
+        timeline = self.timeline(case_id, sensitivity, detectors)
         for at, record in self.items[case_id]:
-            course.advance(at, record)
-        return course
+            timeline.advance(at, record)
+        return timeline
 
-    def course(self, case_id: str, sensitivity: float = 1.0, detectors: tuple[Detector, ...] = DETECTORS) -> Course:
+    def timeline(self, case_id: str, sensitivity: float = 1.0, detectors: tuple[Detector, ...] = DETECTORS) -> Timeline:
         """One case before its first event."""
-        return Course(case_id, self.yardsticks, detectors=detectors, sensitivity=sensitivity)
+        return Timeline(case_id, self.models, detectors=detectors, sensitivity=sensitivity)
 
     def screened(self) -> "Practice":
         """Without the forms that ours takes for filled in from right to left."""
         kept = {}
         for case_id in self.items:
             points = self.folded(case_id, detectors=()).history.points
-            kept[case_id] = [(one.session_number, one.score) for one in points if not one.is_mirrored]
-        return Practice(self.items, kept, self.truth, self.yardsticks, self.conditions)
+            kept[case_id] = [(one.session_number, one.score) for one in points if not one.is_scale_reversed]
+        return Practice(self.items, kept, self.truth, self.models, self.conditions)
 
 
-def practice(regime: Regime, seed: int, conditions: Conditions, yardsticks: Mapping[str, Yardstick]) -> Practice:
-    """Simulate one practice and read its cases; `yardsticks` are those of the conditions' instruments."""
+def practice(regime: Regime, seed: int, conditions: Conditions, models: Mapping[str, MeasurementModel]) -> Practice:
+    """Simulate one practice and read its cases; `models` are those of the conditions' instruments."""
     ceiling, depth, autocorrelation, missingness = regime
     made = simulate(
         PracticeParameters(
@@ -131,7 +131,7 @@ def practice(regime: Regime, seed: int, conditions: Conditions, yardsticks: Mapp
         items={one: effective(of_case) for one, of_case in records.items()},
         scores={one: scored(of_case) for one, of_case in records.items()},
         truth={row["case_id"]: row for row in made.truth},
-        yardsticks=yardsticks,
+        models=models,
         conditions=conditions,
     )
 

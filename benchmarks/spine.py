@@ -31,7 +31,8 @@ from deploy.testbed.system import System
 from deploy.testbed.waiting import wait_until
 from pipeline.core.acceptance import Accepted, accept
 from pipeline.core.case import state as case
-from pipeline.core.detection.prior import Yardstick, yardsticks_of
+from pipeline.core.case.changes import step
+from pipeline.core.detection.prior import MeasurementModel, measurement_models
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
 
@@ -47,15 +48,15 @@ def history(weeks: int) -> Records:
 
 def core(records: Records) -> None:
     """One core, no Kafka: judge, step, encode the state."""
-    yardsticks = yardsticks_of(INSTRUMENTS)
+    models = measurement_models(INSTRUMENTS)
     started = time.process_time()
     accepted = [one for key, value in records if isinstance(one := accept(value, key, LATE_MS, INSTRUMENTS), Accepted)]
     judged = time.process_time()
-    states = stepped_through(accepted, yardsticks)
+    states = stepped_through(accepted, models)
     stepped = time.process_time()
     checkins = [one for one in accepted if one.scores is not None]
     began = time.process_time()
-    stepped_through(checkins, yardsticks)
+    stepped_through(checkins, models)
     of_checkins = time.process_time() - began
     encoded = sum(len(case.encode(state)) for state in states.values() if isinstance(state, case.CaseState))
     say("core: accept", f"{len(records) / (judged - started):,.0f} events/s")
@@ -64,12 +65,12 @@ def core(records: Records) -> None:
     say("core: encoded state", f"{encoded / len(records):.0f} bytes per remembered event")
 
 
-def stepped_through(accepted: Sequence[Accepted], yardsticks: Mapping[str, Yardstick]) -> dict[str, case.State]:
+def stepped_through(accepted: Sequence[Accepted], models: Mapping[str, MeasurementModel]) -> dict[str, case.State]:
     """The states of all cases after these events."""
     states: dict[str, case.State] = {}
     for one in accepted:
         subject = one.event.subject
-        states[subject], _ = case.step(states.get(subject), one, yardsticks)
+        states[subject], _ = step(states.get(subject), one, models)
     return states
 
 

@@ -31,7 +31,7 @@ def calibrate(events: Path, out: Path | None, instrument: str | None) -> None:
     )
     from alliance.evaluation.calibration import calibrate as run
     from alliance.evaluation.calibration import calibration_text
-    from pipeline.core.detection.prior import DEFAULT_YARDSTICK, encode_prior, yardsticks_of
+    from pipeline.core.detection.prior import DEFAULT_MODEL, encode_prior, measurement_models
 
     instruments = known_instruments(effective_settings())
     if out is not None:
@@ -40,8 +40,8 @@ def calibrate(events: Path, out: Path | None, instrument: str | None) -> None:
     refuse_nothing(events, histories)
     counts = scored_by_instrument(histories)
     chosen = _chosen(counts, instrument)
-    yardstick = yardsticks_of(instruments).get(chosen or "", DEFAULT_YARDSTICK)
-    found = run(calibration_cases(histories, chosen, yardstick))
+    model = measurement_models(instruments).get(chosen or "", DEFAULT_MODEL)
+    found = run(calibration_cases(histories, chosen, model))
     click.echo("\n".join(refusal_lines(histories)))
     if chosen is not None:
         click.echo(f"estimated from {counted(counts[chosen], 'scored check-in')} of {chosen} alone")

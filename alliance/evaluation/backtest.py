@@ -15,10 +15,10 @@ import msgspec
 from alliance.evaluation.baselines import RULES, Scored, flagged, references
 from alliance.evaluation.calibration import CaseScores, Misfit, misfit
 from pipeline.core.acceptance import Accepted, accept
-from pipeline.core.case.timeline import Course, course_of, effective
+from pipeline.core.case.timeline import Timeline, effective, timeline_of
 from pipeline.core.detection.detectors import DETECTORS, EXPECTED_FALSE_FLAGS_PER_100
-from pipeline.core.detection.history import Detector
-from pipeline.core.detection.prior import DEFAULT_PRIOR, DEFAULT_YARDSTICK, Prior, Yardstick, yardsticks_of
+from pipeline.core.detection.prior import DEFAULT_MODEL, DEFAULT_PRIOR, MeasurementModel, Prior, measurement_models
+from pipeline.core.detection.signal import Detector
 from pipeline.core.instants import DAY_US
 from pipeline.core.records import CLIENT, CheckinRecord, HeldRecord, MissedRecord, Record, record_of
 from schemas.codec import encode
@@ -66,7 +66,7 @@ class Backtest:
     #: Printed with the rules: expected false flags per 100 check-ins, of all kinds together, at sensitivity 1.
     expected_per_100: float
     scores: dict[str, list[Scored]]
-    yardsticks: Mapping[str, Yardstick]
+    models: Mapping[str, MeasurementModel]
     sensitivity: float
     #: By instrument: where the mean score is far from what the prior expects.
     misfits: dict[str, Misfit]
@@ -140,21 +140,19 @@ def backtest(
 ) -> Backtest:
     """Run all detectors over all cases; the same events in any order give the same result."""
     known = load_instruments(None) if instruments is None else instruments
-    yardsticks = yardsticks_of(known, prior)
+    models = measurement_models(known, prior)
     histories = histories_of(events, known)
     scores = {case_id: scored(records) for case_id, records in histories.cases.items()}
     return Backtest(
-        flags=_flags(histories, yardsticks, DETECTORS, sensitivity),
+        flags=_flags(histories, models, DETECTORS, sensitivity),
         histories=histories,
         checkins=sum(len(one) for one in scores.values()),
         therapist_weeks=_therapist_weeks(histories),
-        alone={
-            detector.__name__: len(_flags(histories, yardsticks, (detector,), sensitivity)) for detector in DETECTORS
-        },
+        alone={detector.__name__: len(_flags(histories, models, (detector,), sensitivity)) for detector in DETECTORS},
         field_rules={name: sum(_count(one, name) for one in scores.values()) for name in RULES},
         expected_per_100=EXPECTED_FALSE_FLAGS_PER_100,
         scores=scores,
-        yardsticks=yardsticks,
+        models=models,
         sensitivity=sensitivity,
         misfits=_misfits(histories, prior),
     )
@@ -171,12 +169,12 @@ def _count(scores: Sequence[Scored], name: str) -> int:
 
 
 def _flags(
-    histories: Histories, yardsticks: Mapping[str, Yardstick], detectors: tuple[Detector, ...], sensitivity: float
+    histories: Histories, models: Mapping[str, MeasurementModel], detectors: tuple[Detector, ...], sensitivity: float
 ) -> list[Flag]:
     flags = [
-        life.snapshot(case_id, len(records))
+        episode.snapshot(case_id, len(records))
         for case_id, records in histories.cases.items()
-        for life in folded(case_id, records, yardsticks, detectors, sensitivity).lives.values()
+        for episode in folded(case_id, records, models, detectors, sensitivity).episodes.by_flag_id.values()
     ]
     return sorted(flags, key=lambda flag: (flag.opened_at, flag.flag_id))
 
@@ -184,12 +182,12 @@ def _flags(
 def folded(
     case_id: str,
     records: Iterable[Record],
-    yardsticks: Mapping[str, Yardstick],
+    models: Mapping[str, MeasurementModel],
     detectors: tuple[Detector, ...] = DETECTORS,
     sensitivity: float = 1.0,
-) -> Course:
+) -> Timeline:
     """One case from scratch."""
-    return course_of(case_id, records, yardsticks, detectors=detectors, sensitivity=sensitivity)
+    return timeline_of(case_id, records, models, detectors=detectors, sensitivity=sensitivity)
 
 
 def scored(records: Iterable[Record]) -> list[Scored]:
@@ -236,11 +234,11 @@ def scored_by_instrument(histories: Histories) -> dict[str, int]:
 
 
 def calibration_cases(
-    histories: Histories, instrument: str | None = None, yardstick: Yardstick = DEFAULT_YARDSTICK
+    histories: Histories, instrument: str | None = None, model: MeasurementModel = DEFAULT_MODEL
 ) -> list[CaseScores]:
     """What the calibration needs of each case; the therapist is that of the latest session or check-in.
 
-    Scores are those of the named instrument, whose yardstick says how coarse it is, or of all; a session counts as
+    Scores are those of the named instrument, whose model says how coarse it is, or of all; a session counts as
     answered by whichever instrument.
     """
     found = []
@@ -255,7 +253,7 @@ def calibration_cases(
                 sessions_held=len({one.session for one in visits if not isinstance(one, MissedRecord)}),
                 sessions_answered=len(answered),
                 missed_by_client=sum(isinstance(one, MissedRecord) and one.by == "client" for one in visits),
-                yardstick=yardstick,
+                model=model,
             )
         )
     return found

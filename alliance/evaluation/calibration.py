@@ -18,8 +18,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import atanh, erfc, exp, isfinite, log, pi, sqrt, tanh
 
-from pipeline.core.detection.level import CEILING, Level, upper_tail
-from pipeline.core.detection.prior import DEFAULT_PRIOR, DEFAULT_YARDSTICK, Prior, Yardstick, decode_prior, encode_prior
+from pipeline.core.detection.level import CEILING, Level, normal_sf
+from pipeline.core.detection.prior import (
+    DEFAULT_MODEL,
+    DEFAULT_PRIOR,
+    MeasurementModel,
+    Prior,
+    decode_prior,
+    encode_prior,
+)
 
 FEWEST_CHECKINS = 400
 #: Cases with at least two scored check-ins.
@@ -49,7 +56,7 @@ Vector = tuple[float, ...]
 class CaseScores:
     """One case: its therapist, (session number, score 0-1) in order, and its appointments.
 
-    `yardstick` says how coarse the answers are, not what is expected.
+    `model` says how coarse the answers are, not what is expected.
     """
 
     therapist_id: str
@@ -57,7 +64,7 @@ class CaseScores:
     sessions_held: int
     sessions_answered: int
     missed_by_client: int
-    yardstick: Yardstick = DEFAULT_YARDSTICK
+    model: MeasurementModel = DEFAULT_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,18 +256,18 @@ def _cost(cases: Sequence[CaseScores], vector: Vector) -> float:
 def _likelihood(case: CaseScores, prior: Prior) -> tuple[float, float]:
     """Its logarithm, and how many of the scores are outliers."""
     level, total, outliers = Level(prior), 0.0, 0.0
-    edge, rounding = case.yardstick.edge, case.yardstick.rounding_variance
+    edge, rounding = case.model.ceiling_from, case.model.rounding_variance
     for number, score in case.scores:
         expected, spread = level.predict(number, _INSTRUMENT_FLOOR, rounding)
         z = (score - expected) / spread
         if score >= CEILING:
-            total += log((1 - OUTLIER_SHARE) * upper_tail((edge - expected) / spread) + OUTLIER_SHARE)
+            total += log((1 - OUTLIER_SHARE) * normal_sf((edge - expected) / spread) + OUTLIER_SHARE)
             weight = 1.0
         else:
             usual = (1 - OUTLIER_SHARE) * exp(-0.5 * min(z * z, 500.0)) / (spread * sqrt(2 * pi))
             total += log(usual + OUTLIER_SHARE)
             weight = usual / (usual + OUTLIER_SHARE)
-        level.take(score, expected, spread, weight, edge)
+        level.update(score, expected, spread, weight, edge)
         outliers += 1.0 - weight
     return total, outliers
 
@@ -376,9 +383,9 @@ def _between_therapists(cases: Sequence[CaseScores], prior: Prior) -> Estimate |
 def _unshrunk_level(case: CaseScores, prior: Prior) -> float:
     """The level's posterior mean over its reliability, so that short cases are not pulled together."""
     level = Level(prior)
-    edge, rounding = case.yardstick.edge, case.yardstick.rounding_variance
+    edge, rounding = case.model.ceiling_from, case.model.rounding_variance
     for number, score in case.scores:
         expected, spread = level.predict(number, _INSTRUMENT_FLOOR, rounding)
-        level.take(score, expected, spread, 1.0 if score - expected > -3 * spread else 0.0, edge)
+        level.update(score, expected, spread, 1.0 if score - expected > -3 * spread else 0.0, edge)
     reliability = 1 - level.level_variance / prior.between_variance
     return level.level / max(reliability, 0.2)

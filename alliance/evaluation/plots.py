@@ -52,7 +52,7 @@ class Picture:
     sessions: int
     therapist: list[tuple[int, float]] = field(default_factory=list)
     #: Client forms, not perfect, with all answers alike or the same as the last time.
-    stiff: list[tuple[int, float]] = field(default_factory=list)
+    invariant: list[tuple[int, float]] = field(default_factory=list)
     #: Sessions held without a client form; with a form that has no score.
     without_form: list[int] = field(default_factory=list)
     without_score: list[int] = field(default_factory=list)
@@ -95,10 +95,10 @@ def pyplot() -> Any:
 def picture_of(result: Backtest, case_id: str, flags: Sequence[Flag]) -> Picture:
     """What there is to see of a case."""
     records = result.histories.cases[case_id]
-    course = folded(case_id, records, result.yardsticks, sensitivity=result.sensitivity)
+    timeline = folded(case_id, records, result.models, sensitivity=result.sensitivity)
     visits = numbered_visits(records)
     sessions = max((number for number, _ in visits), default=0)
-    picture = Picture([], course.history.points, course.history.yardstick.prior.within_sd, sessions)
+    picture = Picture([], timeline.history.points, timeline.history.model.prior.within_sd, sessions)
     missed_before: Counter[int] = Counter()
     unseen = set(range(1, sessions + 1))
     pattern = 0
@@ -112,8 +112,8 @@ def picture_of(result: Backtest, case_id: str, flags: Sequence[Flag]) -> Picture
             if record.total is None:
                 picture.without_score.append(number)
                 continue
-            if not record.perfect and (record.flat or record.pattern == pattern):
-                picture.stiff.append((number, record.total))
+            if not record.perfect and (record.straight_lined or record.pattern == pattern):
+                picture.invariant.append((number, record.total))
             pattern = record.pattern
         elif isinstance(record, CheckinRecord) and record.total is not None:
             picture.therapist.append((number, record.total))
@@ -217,14 +217,16 @@ def _draw_scores(axes: Any, picture: Picture) -> None:
             style = {"linestyle": "none", "clip_on": False, "zorder": 3, **style}
             axes.plot([x for x, _ in points], [y for _, y in points], label=label, **style)
 
-    usual = [(point.session_number, point.score) for point in picture.points if not point.is_mirrored]
-    mirrored = [(point.session_number, point.score) for point in picture.points if point.is_mirrored]
+    usual = [(point.session_number, point.score) for point in picture.points if not point.is_scale_reversed]
+    mirrored = [(point.session_number, point.score) for point in picture.points if point.is_scale_reversed]
     for (x, y), (then, there) in pairwise(usual):
         # Over sessions that nobody answered about the line is only a hint.
         axes.plot([x, then], [y, there], color=_BLUE, linewidth=1.5, linestyle="-" if then - x <= 1 else ":")
     marks(picture.therapist, "therapist's own rating", color=_PURPLE, marker="d", mfc="none")
     marks(usual, "client's score", color=_BLUE, marker="o")
-    marks(picture.stiff, "all answers alike, or the same as last time", color="black", marker="s", mfc="none", ms=12)
+    marks(
+        picture.invariant, "all answers alike, or the same as last time", color="black", marker="s", mfc="none", ms=12
+    )
     marks(mirrored, "probably filled in from right to left", color=_BLUE, marker="o", mfc="white", ms=9, mew=1.8)
 
 

@@ -5,7 +5,9 @@ Never: decide anything: that is `pipeline.core`; know a broker or a stream proce
 """
 
 from pipeline.core.acceptance import Refusal, accept
-from pipeline.core.case import state as case
+from pipeline.core.case.changes import Changes, apply
+from pipeline.core.case.state import CaseState, State
+from pipeline.core.case.summary import summaries
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from pipeline.worker.case_agent import CaseCodec, refusal
 from pipeline.worker.faust.durable_producer import OutgoingRecord
@@ -23,18 +25,16 @@ encode_state = CODEC.encode
 decode_state = CODEC.decode
 
 
-def take(
-    state: case.State, key: bytes | None, value: bytes | None, timestamp_ms: int
-) -> tuple[case.State, case.Facts | Refusal]:
-    """One record: the state after it, and what it brought; `case.NOTHING_NEW` when it was known."""
+def take(state: State, key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[State, Changes | Refusal]:
+    """One record: the state after it, and what it brought; `NOTHING_NEW` when it was known."""
     verdict = accept(value, key, timestamp_ms, INSTRUMENTS)
     if isinstance(verdict, Refusal):
         return state, verdict
-    state, facts = case.absorb(state, verdict, CODEC.yardsticks)
+    state, facts = apply(state, verdict, CODEC.models)
     return state, facts if facts.refusal is None else Refusal(facts.refusal, "the case")
 
 
-def flags_of(facts: case.Facts) -> list[OutgoingRecord]:
+def flags_of(facts: Changes) -> list[OutgoingRecord]:
     """Flags that have changed or go, and the farewells of an erased case."""
     return [
         *[OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags],
@@ -43,11 +43,11 @@ def flags_of(facts: case.Facts) -> list[OutgoingRecord]:
     ]
 
 
-def summaries_of(state: case.State) -> list[OutgoingRecord]:
+def summaries_of(state: State) -> list[OutgoingRecord]:
     """The newest summaries of a case."""
-    if not isinstance(state, case.CaseState):
+    if not isinstance(state, CaseState):
         return []
-    return [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in case.summaries(state)]
+    return [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in summaries(state)]
 
 
 def refused(

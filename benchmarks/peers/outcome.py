@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from benchmarks.peers import job
 from benchmarks.peers.loads import PARTITIONS, Record
 from pipeline.core.acceptance import Refusal
-from pipeline.core.case import state as case
+from pipeline.core.case.state import CaseState, State
 from schemas import refusals
 from schemas.topics import CASES, FLAGS, REJECTED
 
@@ -56,7 +56,7 @@ def expected(partitions: Sequence[Sequence[Record]]) -> Outcome:
 
 
 def _fold(outcome: Outcome, key: bytes, values: Iterable[bytes]) -> Outcome:
-    state: case.State = None
+    state: State = None
     refused = outcome.refused
     for value in values:
         state, facts = job.take(state, key, value, LATE_MS)
@@ -64,7 +64,7 @@ def _fold(outcome: Outcome, key: bytes, values: Iterable[bytes]) -> Outcome:
             refused += 1
         else:
             outcome.flags.update({flag.flag_id: flag.version for flag in facts.flags})
-    if isinstance(state, case.CaseState):
+    if isinstance(state, CaseState):
         outcome.cases[key.decode()] = state.version
     return outcome._replace(refused=refused)
 

@@ -22,7 +22,8 @@ from bytewax.run import cli_main
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
 from pipeline.core.acceptance import Refusal
-from pipeline.core.case import state as case
+from pipeline.core.case.changes import NOTHING_NEW
+from pipeline.core.case.state import State
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 
 DONE = "DONE"
@@ -34,7 +35,7 @@ class CaseLogic(StatefulBatchLogic):  # type: ignore[misc]
     """One case."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._state: case.State = None
+        self._state: State = None
         self._key = b""
         if snapshot is not None:
             self._key = snapshot[0].encode()
@@ -50,7 +51,7 @@ class CaseLogic(StatefulBatchLogic):  # type: ignore[misc]
             if isinstance(facts, Refusal):
                 partition, offset = message.partition, message.offset
                 outputs += job.refused(facts, message.key, message.value, partition, offset, timestamp_ms)
-            elif facts is not case.NOTHING_NEW:
+            elif facts is not NOTHING_NEW:
                 self._key, is_changed = message.key, True
                 outputs += job.flags_of(facts)
         if is_changed:

@@ -11,7 +11,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
 from pipeline.core.acceptance import Refusal
-from pipeline.core.case import state as case
+from pipeline.core.case.changes import NOTHING_NEW
+from pipeline.core.case.state import State
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 
 
@@ -21,7 +22,7 @@ class Script:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._changelog = task.changelog
-        self._states: dict[bytes, case.State] = {}
+        self._states: dict[bytes, State] = {}
         #: Out of the changelog, and not asked for yet.
         self._encoded: dict[bytes, bytes] = {}
         self._consumer = Consumer(
@@ -58,7 +59,7 @@ class Script:
 
     def _cycle(self, messages: list[Any]) -> None:
         outputs: list[OutgoingRecord] = []
-        changed: dict[bytes, tuple[int, case.State]] = {}
+        changed: dict[bytes, tuple[int, State]] = {}
         for message in messages:
             if message.error():
                 raise RuntimeError(str(message.error()))
@@ -68,7 +69,7 @@ class Script:
             if isinstance(facts, Refusal):
                 partition, offset = message.partition(), message.offset()
                 outputs += job.refused(facts, key, message.value(), partition, offset, timestamp_ms)
-            elif facts is not case.NOTHING_NEW:
+            elif facts is not NOTHING_NEW:
                 self._states[key] = state
                 changed[key] = message.partition(), state
                 outputs += job.flags_of(facts)
@@ -82,7 +83,7 @@ class Script:
         )
         self._consumer.commit(asynchronous=False)
 
-    def _state(self, key: bytes) -> case.State:
+    def _state(self, key: bytes) -> State:
         state = self._states.get(key)
         if state is None and key in self._encoded:
             state = self._states[key] = job.decode_state(key, self._encoded.pop(key))

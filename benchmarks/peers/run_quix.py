@@ -15,6 +15,7 @@ from benchmarks.peers import job
 from benchmarks.peers.task import Task, given
 from pipeline.core.acceptance import Refusal
 from pipeline.core.case import state as case
+from pipeline.core.case.changes import NOTHING_NEW
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 
 STATE = "case"
@@ -40,7 +41,7 @@ class Cases(BaseSink):  # type: ignore[misc]
         if isinstance(facts, Refusal):
             context = message_context()
             self._outputs += job.refused(facts, key, value, context.partition, context.offset, timestamp_ms)
-        elif facts is not case.NOTHING_NEW:
+        elif facts is not NOTHING_NEW:
             self._live[key] = state
             self._changed[key] = kept
             self._outputs += job.flags_of(facts)

@@ -16,7 +16,7 @@ from consumers.store.sink import StoreSink
 from consumers.store.tables import metadata
 from deploy.testbed.builders import LATE_MS, Json, key_of, value_of
 from pipeline.core.detection.prior import DEFAULT_PRIOR
-from pipeline.core.therapist import summary as therapist
+from pipeline.core.therapist import changelog as therapist
 from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from pipeline.worker import therapist_agent as therapists
@@ -104,7 +104,7 @@ class Straight:
             self.case_states,
             _Outbox(self.log, self.case_changelog),  # type: ignore[arg-type]
             self.instruments,
-            codec.yardsticks,
+            codec.models,
             meters,
             PausedPartitions(Health("test"), meters),
         )

@@ -55,8 +55,8 @@ class CheckinRecord(_Record, frozen=True, array_like=True, gc=False, tag=2):
     #: Shares 0-1, None where the instrument's missing-item rule says so.
     total: float | None
     ingredients: dict[str, float]
-    #: All answers alike; all answers at the top; digest of the answers.
-    flat: bool
+    #: All answers are the same; all are the best possible ones; digest of the answers, to notice repeated ones.
+    straight_lined: bool
     perfect: bool
     pattern: int
 
@@ -171,7 +171,7 @@ def _checkin_record(identity: int, digest: int, accepted: Accepted, event: event
         data.instrument,
         scores.total,
         scores.ingredients,
-        flat=len(given) > 1 and min(given) == max(given),
+        straight_lined=len(given) > 1 and min(given) == max(given),
         perfect=scores.total == 1.0,
         pattern=_pattern(data.answers),
     )

@@ -14,7 +14,7 @@ import faust
 from faust.types import TP
 
 from pipeline.core.detection.prior import Prior
-from pipeline.core.therapist import summary as therapist
+from pipeline.core.therapist import changelog as therapist
 from pipeline.runtime.broker_probe import probe_broker
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import Reply
@@ -68,7 +68,7 @@ def create_app(
     outbox, stops = DurableProducer(app, health), PausedPartitions(health, meters)
     codec = CaseCodec(instruments, prior)
     case_table = _table(app, CASE_TABLE, settings, codec.decode, codec.encode, DECODED_CASES)
-    cases = Cases(case_table.states, outbox, instruments, codec.yardsticks, meters, stops)
+    cases = Cases(case_table.states, outbox, instruments, codec.models, meters, stops)
     cycles = [_agent(app, "cases", events, cases.work)]
     if not only_cases:
         therapist_table = _table(

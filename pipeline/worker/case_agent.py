@@ -10,8 +10,11 @@ from collections.abc import Mapping, Set
 from hashlib import blake2b
 
 from pipeline.core.acceptance import Accepted, Refusal, accept
+from pipeline.core.case import changelog
 from pipeline.core.case import state as case
-from pipeline.core.detection.prior import Prior, Yardstick, yardsticks_of
+from pipeline.core.case.changes import NOTHING_NEW, Changes, apply
+from pipeline.core.case.summary import summaries
+from pipeline.core.detection.prior import MeasurementModel, Prior, measurement_models
 from pipeline.runtime.metrics import Meters
 from pipeline.worker.faust.durable_producer import DurableProducer, OutgoingRecord
 from pipeline.worker.faust.partition_batch import KafkaRecord, PartitionBatch
@@ -39,17 +42,17 @@ class CaseCodec:
     """Case states and marks of erased cases, to and from the bytes of the changelog."""
 
     def __init__(self, instruments: Mapping[str, Instrument], prior: Prior) -> None:
-        self.yardsticks: dict[str, Yardstick] = yardsticks_of(instruments, prior)
+        self.models: dict[str, MeasurementModel] = measurement_models(instruments, prior)
 
     def decode(self, key: bytes, value: bytes) -> case.CaseState | case.Erased:
         """The state under a key; raises `msgspec.DecodeError`."""
-        if case.is_erased(value):
-            return case.decode_erased(value)
-        return case.decode(key.decode(), value, self.yardsticks)
+        if changelog.is_erased(value):
+            return case.Erased(changelog.decode_erased(value))
+        return case.decode(key.decode(), value, self.models)
 
     def encode(self, state: case.CaseState | case.Erased) -> bytes:
         """A state as bytes."""
-        return case.encode_erased(state) if isinstance(state, case.Erased) else case.encode(state)
+        return changelog.encode_erased(state.version) if isinstance(state, case.Erased) else case.encode(state)
 
 
 class Cases:
@@ -60,14 +63,14 @@ class Cases:
         states: StateCache,
         outbox: DurableProducer,
         instruments: Mapping[str, Instrument],
-        yardsticks: Mapping[str, Yardstick],
+        models: Mapping[str, MeasurementModel],
         meters: Meters,
         stops: PausedPartitions,
     ) -> None:
         self._states = states
         self._outbox = outbox
         self._instruments = instruments
-        self._yardsticks = yardsticks
+        self._models = models
         self._meters = meters
         self._stops = stops
 
@@ -79,7 +82,7 @@ class Cases:
         Returns the partitions that are stopped. What was taken of them before the stop is durable too, and comes again
         with the rest: an event that the state holds changes nothing, and a refusal keeps its place.
         """
-        work = _Batch(self._states, self._instruments, self._yardsticks)
+        work = _Batch(self._states, self._instruments, self._models)
         for portion in batch:
             self._take(portion, work)
         stopped = frozenset(self._stops.partitions)
@@ -103,11 +106,11 @@ class _Batch:
     """What one batch makes of the states."""
 
     def __init__(
-        self, states: StateCache, instruments: Mapping[str, Instrument], yardsticks: Mapping[str, Yardstick]
+        self, states: StateCache, instruments: Mapping[str, Instrument], models: Mapping[str, MeasurementModel]
     ) -> None:
         self._states = states
         self._instruments = instruments
-        self._yardsticks = yardsticks
+        self._models = models
         self._outputs: list[OutgoingRecord] = []
         #: The cases whose summary is to be sent.
         self._changed: dict[bytes, case.CaseState] = {}
@@ -124,35 +127,39 @@ class _Batch:
 
     def outputs(self) -> list[OutgoingRecord]:
         """What is to be told, the summaries last."""
-        summaries = [one for state in self._changed.values() for one in case.summaries(state)]
-        return self._outputs + [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in summaries]
+        current = [summary for state in self._changed.values() for summary in summaries(state)]
+        return self._outputs + [
+            OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary)) for summary in current
+        ]
 
     def _absorb(self, partition: int, record: KafkaRecord, accepted: Accepted) -> Reason | None:
         key = record.key
         assert key is not None
-        state, facts = case.absorb(self._state(partition, key), accepted, self._yardsticks)
-        if facts is case.NOTHING_NEW:
+        state, changes = apply(self._state(partition, key), accepted, self._models)
+        if changes is NOTHING_NEW:
             return None
-        if facts.refusal is not None:
-            self._refuse(partition, record, Refusal(facts.refusal, "the case"))
-            return facts.refusal
+        if changes.refusal is not None:
+            self._refuse(partition, record, Refusal(changes.refusal, "the case"))
+            return changes.refusal
         self.accepted[type_of(accepted.event)] += 1
-        for flag in facts.flags:
+        for flag in changes.flags:
             self._outputs.append(OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)))
         if isinstance(state, case.CaseState):
             self._states.put(partition, key, state)
             self._changed[key] = state
         else:
-            self._erase(partition, key, facts, state)
+            self._erase(partition, key, changes, state)
         return None
 
-    def _erase(self, partition: int, key: bytes, facts: case.Facts, mark: case.State) -> None:
+    def _erase(self, partition: int, key: bytes, changes: Changes, mark: case.State) -> None:
         """The case leaves; its mark stays under another key."""
         self._changed.pop(key, None)
         self._states.put(partition, key, None)
         self._states.put(partition, mark_key(key), mark)
-        self._outputs += [OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags]
-        self._outputs += [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries]
+        self._outputs += [OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in changes.deleted_flags]
+        self._outputs += [
+            OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary)) for summary in changes.summaries
+        ]
 
     def _state(self, partition: int, key: bytes) -> case.State:
         live: case.State = self._states.live(partition, key)

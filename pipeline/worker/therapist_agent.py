@@ -5,7 +5,9 @@ returns when all of it is durable.
 Never: decide anything itself; each summary is one call into the core.
 """
 
-from pipeline.core.therapist import summary as therapist
+from pipeline.core.therapist import changelog
+from pipeline.core.therapist.state import TherapistState, step
+from pipeline.core.therapist.summary import summary_of
 from pipeline.runtime.metrics import Meters
 from pipeline.worker.faust.durable_producer import DurableProducer, OutgoingRecord
 from pipeline.worker.faust.partition_batch import KafkaRecord, PartitionBatch
@@ -14,9 +16,9 @@ from schemas.codec import decode_case, encode
 from schemas.topics import THERAPISTS
 
 
-def decode(key: bytes, value: bytes) -> therapist.TherapistState:
+def decode(key: bytes, value: bytes) -> TherapistState:
     """The state under a key; raises `msgspec.DecodeError`."""
-    return therapist.decode(key.decode(), value)
+    return changelog.decode(key.decode(), value)
 
 
 class Therapists:
@@ -32,20 +34,20 @@ class Therapists:
 
         No partition is ever stopped here: what comes in was made by the other agent.
         """
-        changed: dict[bytes, therapist.TherapistState] = {}
+        changed: dict[bytes, TherapistState] = {}
         for portion in batch:
             for record in portion.records:
                 self._take(portion.partition, record, changed)
         await self._outbox.deliver(
-            [OutgoingRecord(THERAPISTS, key, encode(therapist.summary_of(state))) for key, state in changed.items()]
+            [OutgoingRecord(THERAPISTS, key, encode(summary_of(state))) for key, state in changed.items()]
         )
         await self._outbox.deliver(self._states.changes())
         self._meters.done("therapists", (record.timestamp / 1000 for portion in batch for record in portion.records))
         return frozenset()
 
-    def _take(self, partition: int, record: KafkaRecord, changed: dict[bytes, therapist.TherapistState]) -> None:
+    def _take(self, partition: int, record: KafkaRecord, changed: dict[bytes, TherapistState]) -> None:
         assert record.key is not None and record.value is not None
-        state, is_new = therapist.step(self._states.get(partition, record.key), decode_case(record.value))
+        state, is_new = step(self._states.get(partition, record.key), decode_case(record.value))
         if is_new:
             self._states.put(partition, record.key, state)
             changed[record.key] = state

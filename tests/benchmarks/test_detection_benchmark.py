@@ -10,7 +10,7 @@ from benchmarks.detection_default import at_default, together
 from benchmarks.detection_measure import SENSITIVITIES, Tally, caught_at, field_curves, our_openings, tally
 from benchmarks.detection_page import with_section
 from benchmarks.detection_practice import Conditions, Practice, coarse, practice
-from pipeline.core.detection.prior import yardsticks_of
+from pipeline.core.detection.prior import measurement_models
 from schemas.instruments.registry import load_instruments
 
 SMALL = Conditions(seeds=1, therapists=1, weeks=26)
@@ -22,7 +22,7 @@ def small() -> Practice:
 
 
 def a_practice(conditions: Conditions) -> Practice:
-    return practice(("low", 4.0, 0.3, "informative"), 1, conditions, yardsticks_of(conditions.instruments))
+    return practice(("low", 4.0, 0.3, "informative"), 1, conditions, measurement_models(conditions.instruments))
 
 
 def test_cases_that_are_not_asked_again_would_not_have_been_flagged(small: Practice) -> None:
@@ -30,7 +30,11 @@ def test_cases_that_are_not_asked_again_would_not_have_been_flagged(small: Pract
         {
             case_id: sessions
             for case_id in small.items
-            if (sessions := [life.session_number for life in small.folded(case_id, sensitivity).lives.values()])
+            if (
+                sessions := [
+                    flag.session_number for flag in small.folded(case_id, sensitivity).episodes.by_flag_id.values()
+                ]
+            )
         }
         for sensitivity in SENSITIVITIES
     ]

@@ -72,16 +72,16 @@ def _stopped_is_kept() -> None:
 
 def _events_are_a_set() -> None:
     """An event that comes twice counts twice."""
-    from pipeline.core.case import state as case
+    from pipeline.core.case.state import CaseState
 
-    plain = case._put
+    plain = CaseState.insert
 
-    def put(state: Any, record: Any, at: Any) -> bool:
-        if not plain(state, record, at):
-            state.trimmed += 1
+    def insert(self: Any, record: Any, at: Any) -> bool:
+        if not plain(self, record, at):
+            self.trimmed += 1
         return True
 
-    case._put = put
+    CaseState.insert = insert  # type: ignore[method-assign]
 
 
 def _changelog() -> None:
@@ -172,19 +172,19 @@ def _refusals_are_kept() -> None:
 
 def _greater_content_wins() -> None:
     """Of two contents under one identity the later one wins in the case."""
-    from pipeline.core.case import state as case
+    from pipeline.core.case.state import CaseState
 
-    put = case._put
+    plain = CaseState.insert
 
-    def latest(state: Any, record: Any, at: Any) -> bool:
-        known = state.digests.get(record.identity)
+    def latest(self: Any, record: Any, at: Any) -> bool:
+        known = self.digests.get(record.identity)
         if known is None or known == record.digest:
-            return put(state, record, at)
-        state.losers |= {known}
-        state.set_records(record if one.identity == record.identity else one for one in state.records())
+            return plain(self, record, at)
+        self.losing_digests |= {known}
+        self.replace(record)
         return True
 
-    case._put = latest
+    CaseState.insert = latest  # type: ignore[method-assign]
 
 
 def _group_is_told() -> None:

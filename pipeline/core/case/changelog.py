@@ -1,15 +1,18 @@
-"""A case's records as bytes: what a changelog holds of them.
+"""A case as bytes: what the changelog holds of it.
 
-In: records. Out: rows, one after another, and back; texts stand once, in a list of names beside the rows.
+In: records; the parts of a case's state. Out: bytes, and back.
 Never: lose anything of a record: `unpack(pack(record)) == record`.
 
-A row is little-endian and as long as its kind says, the kind in its first byte. Scores are whole millionths, 20 bits
-each, all ones for "none": total, then the ingredients in their order.
+Records are binary rows, one after another; each text is stored once, in a list of names beside the rows. A row is
+little-endian, its kind is in its first byte, and its length follows from the kind. Scores are whole millionths in
+20 bits, all ones for "no score": the total, then the ingredients in their order.
 """
 
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any, cast
+
+import msgspec
 
 from pipeline.core.records import (
     ActionRecord,
@@ -18,6 +21,7 @@ from pipeline.core.records import (
     ClosedRecord,
     HeldRecord,
     MissedRecord,
+    Position,
     Record,
 )
 from schemas.instruments.definition import INGREDIENTS
@@ -27,35 +31,40 @@ _BITS = 20
 _NONE = (1 << _BITS) - 1
 _SCORE_BYTES = (_BITS * (1 + len(INGREDIENTS)) + 7) // 8
 
-#: Kind, identity, digest, instant; then session, therapist, team, …: eight bytes for a digest, two for a name.
+#: Kind, identity, digest, instant; then session, therapist, team, …: eight bytes for a digest, two for a name's place
+#: in the list, so that a case can hold 65,536 different texts.
 _LAYOUTS = tuple(Struct("<BQQq" + rest) for rest in ("QHH", "QHHH", f"QHHQIBHI{_SCORE_BYTES}s", "Q", "HH", "HH"))
 _HELD, _MISSED, _CHECKIN, _VOIDED, _ACTION, _CLOSED = _LAYOUTS
-_THERAPIST_BIT, _FLAT_BIT, _PERFECT_BIT = 1, 2, 4
+_THERAPIST_BIT, _STRAIGHT_LINED_BIT, _PERFECT_BIT = 1, 2, 4
 
 
 def pack(record: Record, names: list[str]) -> bytes:
     """The row of a record; names that are new are appended to the list."""
-    one = record
-    if isinstance(one, HeldRecord):
-        who, team = _place(one.therapist_id, names), _place(one.team, names)
-        return _HELD.pack(0, one.identity, one.digest, one.at, one.session, who, team)
-    if isinstance(one, CheckinRecord):
-        bits = one.rater * _THERAPIST_BIT | one.flat * _FLAT_BIT | one.perfect * _PERFECT_BIT
-        who, team, instrument = _place(one.therapist_id, names), _place(one.team, names), _place(one.instrument, names)
-        scores = _packed_scores(one)
-        return _CHECKIN.pack(
-            2, one.identity, one.digest, one.at, one.session, who, team, one.checkin, one.revision, bits, instrument,
-            one.pattern, scores,
-        )  # fmt: skip
-    if isinstance(one, MissedRecord):
-        who, team, by = _place(one.therapist_id, names), _place(one.team, names), _place(one.by, names)
-        return _MISSED.pack(1, one.identity, one.digest, one.at, one.session, who, team, by)
-    if isinstance(one, CheckinVoidedRecord):
-        return _VOIDED.pack(3, one.identity, one.digest, one.at, one.checkin)
-    if isinstance(one, ActionRecord):
-        flag, action = _place(one.flag_id, names), _place(one.action, names)
-        return _ACTION.pack(4, one.identity, one.digest, one.at, flag, action)
-    return _CLOSED.pack(5, one.identity, one.digest, one.at, _place(one.therapist_id, names), _place(one.reason, names))
+    head = record.identity, record.digest, record.at
+    if isinstance(record, HeldRecord):
+        who, team = _place(record.therapist_id, names), _place(record.team, names)
+        return _HELD.pack(0, *head, record.session, who, team)
+    if isinstance(record, CheckinRecord):
+        return _packed_checkin(record, names)
+    if isinstance(record, MissedRecord):
+        who, team, by = _place(record.therapist_id, names), _place(record.team, names), _place(record.by, names)
+        return _MISSED.pack(1, *head, record.session, who, team, by)
+    if isinstance(record, CheckinVoidedRecord):
+        return _VOIDED.pack(3, *head, record.checkin)
+    if isinstance(record, ActionRecord):
+        return _ACTION.pack(4, *head, _place(record.flag_id, names), _place(record.action, names))
+    return _CLOSED.pack(5, *head, _place(record.therapist_id, names), _place(record.reason, names))
+
+
+def _packed_checkin(record: CheckinRecord, names: list[str]) -> bytes:
+    bits = record.rater * _THERAPIST_BIT
+    bits |= record.straight_lined * _STRAIGHT_LINED_BIT | record.perfect * _PERFECT_BIT
+    who, team = _place(record.therapist_id, names), _place(record.team, names)
+    instrument = _place(record.instrument, names)
+    return _CHECKIN.pack(
+        2, record.identity, record.digest, record.at, record.session, who, team, record.checkin, record.revision, bits,
+        instrument, record.pattern, _packed_scores(record),
+    )  # fmt: skip
 
 
 def _place(name: str, names: list[str]) -> int:
@@ -65,7 +74,7 @@ def _place(name: str, names: list[str]) -> int:
 
 
 def unpack(rows: bytes | bytearray, names: Sequence[str]) -> list[Record]:
-    """The records of rows, in their order; raises ValueError when the bytes are none."""
+    """The records of rows, in their order; raises ValueError if the bytes are not rows."""
     records: list[Record] = []
     start, end = 0, len(rows)
     while start < end:
@@ -106,7 +115,7 @@ def _checkin(values: tuple[Any, ...], names: Sequence[str]) -> CheckinRecord:
         names[instrument],
         None if shares[0] == _NONE else shares[0] / _MILLION,
         {name: share / _MILLION for name, share in zip(INGREDIENTS, shares[1:], strict=True) if share != _NONE},
-        bool(bits & _FLAT_BIT),
+        bool(bits & _STRAIGHT_LINED_BIT),
         bool(bits & _PERFECT_BIT),
         pattern,
     )
@@ -117,7 +126,7 @@ def _plain(kind: type, named: int) -> Callable[[tuple[Any, ...], Sequence[str]],
 
     def make(values: tuple[Any, ...], names: Sequence[str]) -> Record:
         return cast(
-            Record, kind(*values[: len(values) - named], *(names[one] for one in values[len(values) - named :]))
+            Record, kind(*values[: len(values) - named], *(names[place] for place in values[len(values) - named :]))
         )
 
     return make
@@ -131,3 +140,52 @@ _MAKERS: tuple[Callable[[tuple[Any, ...], Sequence[str]], Record], ...] = (
     _plain(ActionRecord, 2),
     _plain(ClosedRecord, 2),
 )
+
+
+class StoredCase(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A case in the changelog, format 2; `pipeline.core.case.state` says what each part means."""
+
+    format: int
+    rows: bytes
+    names: list[str]
+    losing_digests: frozenset[int]
+    retracted_flag_ids: frozenset[str]
+    therapists: dict[str, tuple[Position, str]]
+    trimmed: int
+    sessions_before: int
+    horizon: Position | None
+
+
+FORMAT = 2
+_decoder = msgspec.msgpack.Decoder(StoredCase)
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_erased_decoder = msgspec.msgpack.Decoder(int)
+
+
+def encode(stored: StoredCase) -> bytes:
+    """The parts of a case as bytes; the same parts always give the same bytes."""
+    return _encoder.encode(stored)
+
+
+def decode(value: bytes) -> StoredCase:
+    """The parts of a case; raises `msgspec.DecodeError`."""
+    stored = _decoder.decode(value)
+    if stored.format != FORMAT:
+        raise msgspec.DecodeError(f"changelog format {stored.format} is not known to this version")
+    return stored
+
+
+def is_erased(value: bytes) -> bool:
+    """Whether the bytes are the mark of an erased case: a number, where a case is an array."""
+    # MessagePack: an array begins with a byte in 0x90-0xdf, a whole number of 0 or more never does.
+    return not value[:1] or not 0x90 <= value[0] <= 0xDF
+
+
+def encode_erased(version: int) -> bytes:
+    """The mark of an erased case: its version."""
+    return _encoder.encode(version)
+
+
+def decode_erased(value: bytes) -> int:
+    """The version of an erased case."""
+    return _erased_decoder.decode(value)

@@ -1,41 +1,57 @@
 """One episode, one flag: open -> acknowledged -> repaired / unrepaired / dismissed.
 
-In: signals, check-ins and people's actions, in the order of the history. Out: the life of each flag.
-Never: know the clock, the log or how a signal came about; `retracted` is no stage of a life but what
-`pipeline.core.case.state` says when the ground of a flag is gone.
+In: signals, what has just happened, people's actions, in the order of the history. Out: the state of one flag.
+Never: know the clock, the log or how a signal was found; decide that a flag is `retracted`, which is no stage of an
+episode (`pipeline.core.case.changes` says so when the history no longer supports the flag).
 
-While a flag lives no other is raised: evidence gathers and severity can rise. It is repaired after `REPAIR_CHECKINS`
-client check-ins in a row back at the target; unrepaired after `UNREPAIRED_AFTER` without that, or when the case closes.
-Which kinds may open the next flag is the course's to know (`pipeline.core.case.timeline`).
+While a flag is live no other one opens: more kinds join it and its severity can rise. It is repaired after
+`REPAIR_CHECKINS` client check-ins in a row back at the target, and unrepaired after `UNREPAIRED_AFTER` moments without
+that, or when the case closes. `pipeline.core.case.episodes` decides which kinds may open the next flag.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 
-from pipeline.core.detection.history import Signal
+from pipeline.core.detection.signal import Signal
 from pipeline.core.instants import from_us
 from schemas.flags import LIVE_STATUSES, SEVERITIES, Flag, Kind, Severity, Status
 
+#: Working values: two good check-ins are hardly chance; after six sessions without them a supervisor should decide.
 REPAIR_CHECKINS = 2
 UNREPAIRED_AFTER = 6
 
-#: Kinds whose ground is that scores are lower than expected.
+#: Kinds that say: scores are lower than expected.
 LOW_SCORES: frozenset[Kind] = frozenset({"drop", "waning"})
 SUGGESTIONS: dict[Kind, str] = {
-    "drop": "Ask what was different in the last session, and whether something was said or left unsaid that mattered.",
-    "waning": "Ask how the work has felt over the last weeks and what the client would like more or less of.",
+    "drop": "Ask what was different in the last session, and whether anything important was said or left unsaid.",
+    "waning": "Ask how the work has felt over the last few weeks, and what the client would like more or less of.",
     "low": "Ask what would have to change for the client to feel safe, understood and on the right track here.",
-    "ingredient": "Take up the one side of the work that has slipped; invite the client to put it in their own words.",
+    "ingredient": "Talk about the one side of the work that has slipped, and invite the client's own words for it.",
     "withdrawal": "Make room for criticism: say that holding back is common, and ask what has been hard to say.",
-    "nonresponse": "Offer the check-in again in private, and ask whether filling it in feels safe and useful.",
+    "nonresponse": "Offer the check-in again in private, and ask whether completing it feels safe and useful.",
     "discrepancy": "Compare notes: ask the client how the session was for them before saying how it was for you.",
 }
 
 
 @dataclass(slots=True)
-class Life:
-    """One flag on its way; instants in microseconds."""
+class Moment:
+    """Something has happened in a case, and the detectors are asked. `at` in microseconds."""
+
+    at: int
+    #: Names the check-in, session or missed appointment; a flag that opens now gets its id from it.
+    anchor: int | str
+    therapist_id: str
+    team: str
+    #: Of a scored client check-in.
+    score: float | None = None
+    #: The client checked in, did not complete a check-in, or missed an appointment.
+    is_counted: bool = False
+
+
+@dataclass(slots=True)
+class Episode:
+    """One flag and how it develops; instants in microseconds."""
 
     flag_id: str
     therapist_id: str
@@ -50,7 +66,7 @@ class Life:
     explanation: str = ""
     evidence: dict[str, float] = field(default_factory=dict)
     kinds: list[Kind] = field(default_factory=list)
-    sessions_since: int = 0
+    counted: int = 0
     back_in_a_row: int = 0
     acknowledged_at: int | None = None
     discussed_at: int | None = None
@@ -58,7 +74,7 @@ class Life:
 
     @property
     def is_live(self) -> bool:
-        """Whether the episode goes on."""
+        """Whether the episode has not ended."""
         return self.status in LIVE_STATUSES
 
     def snapshot(self, case_id: str, version: int) -> Flag:
@@ -85,6 +101,49 @@ class Life:
             closed_at=_instant(self.closed_at),
         )
 
+    def update(self, moment: Moment, signals: list[Signal]) -> None:
+        """Something has happened during the episode."""
+        self._join(signals, moment.at)
+        if not moment.is_counted:
+            return
+        self.counted += 1
+        if moment.score is not None:
+            self.back_in_a_row = self.back_in_a_row + 1 if moment.score >= self.target else 0
+        if self.back_in_a_row >= REPAIR_CHECKINS:
+            self.close("repaired", moment.at)
+        elif self.counted >= UNREPAIRED_AFTER:
+            self.close("unrepaired", moment.at)
+
+    def _join(self, signals: list[Signal], at: int) -> None:
+        for signal in signals:
+            if signal.kind not in self.kinds:
+                self.explanation = _with_clause(self.explanation, signal, self.kinds)
+                self.kinds.append(signal.kind)
+                self.updated_at = at
+            if SEVERITIES.index(signal.severity) > SEVERITIES.index(self.severity):
+                self.severity = signal.severity
+                self.evidence = self.evidence | signal.evidence
+                self.updated_at = at
+
+    def act(self, action: str, at: int) -> None:
+        """A supervisor acknowledged, discussed or dismissed the flag; a flag that has ended stays as it was."""
+        if not self.is_live:
+            return
+        at = max(at, self.opened_at)
+        if action == "dismissed":
+            self.close("dismissed", at)
+            return
+        if self.acknowledged_at is None:
+            self.acknowledged_at = self.updated_at = at
+            self.status = "acknowledged"
+        if action == "discussed" and self.discussed_at is None:
+            self.discussed_at = self.updated_at = at
+
+    def close(self, status: Status, at: int) -> None:
+        """The episode has ended."""
+        self.status = status
+        self.closed_at = self.updated_at = at
+
 
 def flag_id(case_id: str, anchor: int | str) -> str:
     """Deterministic: the same case and the same tipping check-in, session or missed appointment give the same flag."""
@@ -92,94 +151,34 @@ def flag_id(case_id: str, anchor: int | str) -> str:
     return f"f-{digest}"
 
 
-def opened(
-    case_id: str,
-    anchor: int | str,
-    fresh: list[Signal],
-    signals: list[Signal],
-    at: int,
-    session_number: int,
-    therapist_id: str,
-    team: str,
-) -> Life:
-    """A new flag, carried by the gravest of the signals that may open one (the first of equals)."""
-    signal = max(fresh, key=lambda one: SEVERITIES.index(one.severity))
-    explanation, told = signal.explanation, [signal.kind]
-    for one in signals:
-        if one.kind not in told:
-            explanation = _with_clause(explanation, one, told)
-            told.append(one.kind)
-    return Life(
-        flag_id=flag_id(case_id, anchor),
-        therapist_id=therapist_id,
-        team=team,
-        signal=signal,
-        severity=signal.severity,
-        opened_at=at,
-        updated_at=at,
+def opened(case_id: str, moment: Moment, session_number: int, leading: Signal, signals: list[Signal]) -> Episode:
+    """A new flag of the kind of the leading signal; the kinds of all signals are named in it."""
+    explanation, named = leading.explanation, [leading.kind]
+    for signal in signals:
+        if signal.kind not in named:
+            explanation = _with_clause(explanation, signal, named)
+            named.append(signal.kind)
+    return Episode(
+        flag_id=flag_id(case_id, moment.anchor),
+        therapist_id=moment.therapist_id,
+        team=moment.team,
+        signal=leading,
+        severity=leading.severity,
+        opened_at=moment.at,
+        updated_at=moment.at,
         session_number=session_number,
-        target=signal.target,
+        target=leading.target,
         explanation=explanation,
-        evidence=signal.evidence,
-        kinds=[one.kind for one in signals],
+        evidence=leading.evidence,
+        kinds=[signal.kind for signal in signals],
     )
 
 
-def on_moment(life: Life, score: float | None, signals: list[Signal], at: int, is_counted: bool) -> None:
-    """Something happened during an episode.
-
-    `is_counted`: the client checked in, left a check-in out, or missed an appointment.
-    """
-    _gather(life, signals, at)
-    if not is_counted:
-        return
-    life.sessions_since += 1
-    if score is not None:
-        life.back_in_a_row = life.back_in_a_row + 1 if score >= life.target else 0
-    if life.back_in_a_row >= REPAIR_CHECKINS:
-        close(life, "repaired", at)
-    elif life.sessions_since >= UNREPAIRED_AFTER:
-        close(life, "unrepaired", at)
-
-
-def _gather(life: Life, signals: list[Signal], at: int) -> None:
-    for signal in signals:
-        if signal.kind not in life.kinds:
-            life.explanation = _with_clause(life.explanation, signal, life.kinds)
-            life.kinds.append(signal.kind)
-            life.updated_at = at
-        if SEVERITIES.index(signal.severity) > SEVERITIES.index(life.severity):
-            life.severity = signal.severity
-            life.evidence = life.evidence | signal.evidence
-            life.updated_at = at
-
-
-def _with_clause(explanation: str, signal: Signal, told: list[Kind]) -> str:
-    """Still one sentence; the same low scores are not told of twice."""
-    if signal.kind in LOW_SCORES and not LOW_SCORES.isdisjoint(told):
+def _with_clause(explanation: str, signal: Signal, named: list[Kind]) -> str:
+    """Still one sentence; that scores are low is not said twice."""
+    if signal.kind in LOW_SCORES and not LOW_SCORES.isdisjoint(named):
         return explanation
     return f"{explanation.removesuffix('.')}; {signal.explanation[0].lower()}{signal.explanation[1:]}"
-
-
-def on_action(life: Life, action: str, at: int) -> None:
-    """Somebody acknowledged, discussed or dismissed the flag; on a closed flag only the record remains as it was."""
-    if not life.is_live:
-        return
-    at = max(at, life.opened_at)
-    if action == "dismissed":
-        close(life, "dismissed", at)
-        return
-    if life.acknowledged_at is None:
-        life.acknowledged_at = life.updated_at = at
-        life.status = "acknowledged"
-    if action == "discussed" and life.discussed_at is None:
-        life.discussed_at = life.updated_at = at
-
-
-def close(life: Life, status: Status, at: int) -> None:
-    """The episode is over."""
-    life.status = status
-    life.closed_at = life.updated_at = at
 
 
 def _instant(microseconds: int | None) -> datetime | None:

@@ -1,14 +1,16 @@
-"""A case up to now: its scored client check-ins, what each was expected to be, and what speaks for a strain.
+"""A case up to now: its scored client check-ins, what each was expected to be, and the evidence of a strain.
 
 In: sessions held, client and therapist check-ins, missed appointments, one by one. Out: points, a prediction, evidence.
 Never: open a flag; look ahead; hold a raw answer.
 
 Units: shares of the instrument's range (0-1), evidence in nats. `pipeline.core.detection.level` predicts,
-`pipeline.core.detection.evidence` gathers; here are the likelihood ratios of each sign. docs/rules.md 4 gives
+`pipeline.core.detection.evidence` adds up; here are the likelihood ratios of each sign. docs/rules.md 4 gives
 all of it in one place.
+
+*Invariant responding*: all answers are the same (straight-lining), or the same as in the last check-in (repeated
+answers). A *reversed scale*: the client probably took the left end of the scale for the right one.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import exp, log
@@ -16,49 +18,58 @@ from math import exp, log
 from pipeline.core.detection.evidence import (
     DEPTHS_AGAINST,
     DEPTHS_AWAY,
-    FORM,
     INGREDIENT,
     MISSING,
+    RESPONSE_STYLE,
     SCORE,
     THERAPIST,
-    Strain,
+    RuptureEvidence,
     score_ratios,
 )
-from pipeline.core.detection.level import CEILING, Level, upper_tail
-from pipeline.core.detection.prior import Yardstick
+from pipeline.core.detection.level import CEILING, Level, normal_sf
+from pipeline.core.detection.prior import MeasurementModel
 from pipeline.core.records import CheckinRecord
-from schemas.flags import Kind, Rule, Severity
+from schemas.flags import Severity
 from schemas.instruments.definition import INGREDIENTS
 
-#: Of forms given while moving away: all answers alike, and half of those at the top.
-FLAT_SHARE, PERFECT_SHARE = 0.6, 0.3
-#: How many forms the instrument's own share of stiff forms (flat or frozen, not perfect) is worth.
-STIFF_WORTH = 10.0
-#: Clients who always answer so: their share (a working value), and how often they do.
-STIFF_CLIENTS, ALWAYS = 0.05, 0.9
-LOG_ODDS_STIFF_CLIENT = log(STIFF_CLIENTS / (1 - STIFF_CLIENTS))
-#: Nearer the ceiling there are too few ways to answer for a flat form to mean anything.
-STIFF_BELOW = 0.96
-LEAST_PERFECT = 0.03
-#: What the practice's share of missing forms is worth, in sessions; odds ratios of a missing form under strain.
-COMPLETION_WORTH = 6.0
-MISSING_ODDS_AGAINST, MISSING_ODDS_AWAY = 1.2, 3.0
-#: The same of missed appointments, in appointments: worth more, for one missed after another says more than a habit.
+# Where no source is named, a figure is a working value: chosen on the simulator's practices
+# (docs/benchmarks/detection.md), not estimated from clients.
+
+#: Of check-ins given while moving away: those with invariant answers, and half of these at the top.
+INVARIANT_SHARE, PERFECT_SHARE = 0.6, 0.3
+#: The instrument's own share of invariant check-ins counts as much as this many check-ins of the client.
+INVARIANT_WORTH = 10.0
+#: The share of clients who always answer so, and how often these do.
+INVARIANT_CLIENTS, ALWAYS = 0.05, 0.9
+LOG_ODDS_INVARIANT_CLIENT = log(INVARIANT_CLIENTS / (1 - INVARIANT_CLIENTS))
+#: Nearer the ceiling there are too few ways to answer for invariant answers to mean anything.
+INVARIANT_BELOW = 0.96
+#: However low a client's level, a perfect check-in is never taken to be rarer than this, nor to say more than 1000 : 1.
+LEAST_PERFECT, LEAST_PERFECT_RATIO = 0.03, 1e-3
+#: What the practice's share of missing check-ins is worth, in sessions; odds ratios of a missing check-in under strain.
+COMPLETION_WORTH, MISSING_ODDS_AGAINST, MISSING_ODDS_AWAY = 6.0, 1.2, 3.0
+#: The same for missed appointments, in appointments. Worth more: several missed in a row are a sign, not a habit.
 MISSED_WORTH, MISSED_ODDS_AWAY = 20.0, 3.0
 #: An ingredient under strain loses twice its usual share; SD of the log share from one session to the next.
 FOCUS, UNEVENNESS = log(2.0), 0.354
-FOCUSED_SHARE = 0.7
-#: The chart of slides: what it forgives at each score, in predictive SDs, and the scores before it begins.
-SLACK, CHART_AFTER = 0.5, 2
-#: A form whose mirror image is as usual, and which itself is not, was probably filled in from right to left; the second
-#: in a row was not.
-MIRROR_DEVIATION, MIRROR_LIMIT = -3.0, 2.5
-#: Scored check-ins of an episode from which on they say where the case stands.
-FEWEST_TO_STAND = 3
-#: Therapists notice this share of ruptures.
-NOTICED_SHARE = 0.6
+#: Share of strains that are centred on one ingredient, and how much one check-in may say about it.
+FOCUSED_SHARE, MOST_FOCUSED = 0.7, 20.0
+#: The control chart of slides: its slack at each score, in predictive SDs (half a shift of 1 SD: Page 1954), the
+#: scores before it starts, and the most that one high score takes back.
+SLACK, CHART_AFTER, MOST_RECOVERY = 0.5, 2, 2.0
+#: A score this far below what was expected, whose counterpart on the reversed scale is at most this far off, was
+#: probably given on a reversed scale; the second in a row was not.
+REVERSED_DEVIATION, REVERSED_LIMIT = -3.0, 2.5
+#: Scored check-ins that an episode needs before they can become the case's new baseline.
+FEWEST_FOR_BASELINE = 3
+#: Therapists notice this share of ruptures, and one rating multiplies the odds by at most this.
+NOTICED_SHARE, MOST_NOTICED = 0.6, 1e3
 #: Earlier check-ins of the therapist that are needed; their deviations are shortened, for their spread is less known.
 THERAPIST_FEWEST, THERAPIST_CAUTION = 3, 0.7
+#: A rating this far below what was expected is outside the therapist's usual ones and teaches with less weight.
+UNUSUAL_RATING, UNUSUAL_WEIGHT = -2, 0.3
+#: Nats: when a flag is raised; what makes it graver; from when on a sign that does not carry the flag joins it.
+LIMIT, WARNING_OVER, URGENT_OVER, JOINING = 3.0, 1.0, 3.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +79,17 @@ class Point:
     session_number: int
     at: int
     score: float
-    #: What was predicted, before the ceiling, and how far off the score was, in predictive SDs; a score at the ceiling
-    #: is never below what was predicted.
+    #: The expected score before the ceiling, and how far off the score was, in predictive SDs (at the ceiling: never
+    #: below what was expected).
     expected: float
     deviation: float
-    #: Its mirror image is usual here: probably filled in from right to left, and not weighed.
-    is_mirrored: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A detector speaks. `target` is the score (0-1) from which on a later check-in counts as back within limits."""
-
-    kind: Kind
-    severity: Severity
-    target: float
-    explanation: str
-    evidence: dict[str, float]
-    rule: Rule
+    #: Probably answered on a reversed scale: not used as evidence.
+    is_scale_reversed: bool = False
 
 
 @dataclass(slots=True)
 class Ratings:
-    """What one therapist of the case has rated so far, to be held against that one's own usual."""
+    """What one therapist of the case has rated so far; each is compared with their own earlier ratings."""
 
     level: Level
     checkins: int = 0
@@ -98,306 +97,299 @@ class Ratings:
 
 @dataclass(slots=True)
 class History:
-    """The points so far, the levels of both raters, the evidence of strain, and the case's own habits."""
+    """The points so far, the levels of both raters, the evidence of a strain, and what is usual for this case."""
 
-    yardstick: Yardstick
+    model: MeasurementModel
     #: All limits are multiplied by it: below 1 flags more, above 1 less.
     sensitivity: float = 1.0
     points: list[Point] = field(default_factory=list)
     client: Level = field(init=False)
     #: By therapist.
     ratings: dict[str, Ratings] = field(default_factory=dict)
-    strain: Strain = field(default_factory=Strain)
+    evidence: RuptureEvidence = field(default_factory=RuptureEvidence)
     session_number: int = 0
     #: Sessions that have left the bounded history, with the appointments missed between them.
     sessions_before: int = 0
-    #: Sessions judged, and how many of them without a client check-in; how many in a row at present.
+    #: Sessions decided (answered or missing), how many of them without a client check-in, and how many in a row now.
     judged: int = 0
     missing: int = 0
     missing_in_a_row: int = 0
     #: Appointments missed by the client.
     missed: int = 0
-    forms: int = 0
-    stiff_forms: int = 0
+    #: Scored check-ins used for the response style, those with invariant answers, and the digest of the last answers.
+    answered: int = 0
+    invariant: int = 0
     pattern: int = 0
-    #: Log shares of the shortfall, centred: their sums by ingredient, the number of forms, the newest and what it said.
+    #: Centred log shares of the shortfall: their sums by ingredient, the weight of these, the newest ones, and the
+    #: ingredient that has lost most in them.
     share_sums: tuple[float, ...] = ()
     share_count: float = 0.0
     shares: tuple[float, ...] = ()
     strained_ingredient: str = ""
     perfect_surprise: float = 1.0
-    is_stiff: bool = False
-    #: What last spoke for moving away by its form: a key of the detector's sentences.
-    form_ground: str = ""
-    #: Session of the newest therapist check-in, its deviation, and how many that therapist has given.
+    is_invariant: bool = False
+    #: What last pointed to a withdrawal by response style or attendance: a key of the detector's sentences.
+    withdrawal_reason: str = ""
+    #: Session of the newest therapist check-in, its deviation, and how many check-ins that therapist has given.
     therapist_session: int = 0
     therapist_deviation: float = 0.0
     therapist_checkins: int = 0
     #: How far scores have slid, in predictive SDs: a one-sided cumulative sum.
     slide: float = 0.0
-    #: exp(limit): what the odds are compared with.
+    #: exp(limit): compared with the odds, which saves a logarithm at each check-in.
     limit_odds: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.limit_odds = exp(self.limit)
-        self.client = Level(self.yardstick.prior)
+        self.client = Level(self.model.prior)
 
     def begin_session(self, session_number: int) -> None:
         """A session was held."""
         self.session_number = session_number
-        self.strain.pass_session(session_number)
+        self.evidence.pass_session(session_number)
 
     def judge_missing(self) -> None:
-        """A held session turned out to stay without a client check-in."""
-        self._weigh_completion(is_missing=True)
+        """The client did not complete a check-in for a session that was held."""
+        self._update_completion(is_missing=True)
         self.judged += 1
         self.missing += 1
         self.missing_in_a_row += 1
 
     def answer(self) -> None:
-        """The client answered a check-in, scored or not."""
-        self._weigh_completion(is_missing=False)
+        """The client completed a check-in, scored or not."""
+        self._update_completion(is_missing=False)
         self.judged += 1
         self.missing_in_a_row = 0
 
-    def _weigh_completion(self, is_missing: bool) -> None:
+    def _update_completion(self, is_missing: bool) -> None:
         share = self.missing_share
         against = MISSING_ODDS_AGAINST / (1 + (MISSING_ODDS_AGAINST - 1) * share)
         away = MISSING_ODDS_AWAY / (1 + (MISSING_ODDS_AWAY - 1) * share)
         if not is_missing:
             against, away = against / MISSING_ODDS_AGAINST, away / MISSING_ODDS_AWAY
-        self.strain.weigh(MISSING, against, away)
+        self.evidence.update(MISSING, against, away)
 
     @property
     def missing_share(self) -> float:
-        """Expected share of sessions without a client check-in: the practice's, moved by the case's own."""
-        usual = self.yardstick.prior.missing_share
+        """Expected share of sessions without a client check-in: the practice's, adjusted by the case's own."""
+        usual = self.model.prior.missing_share
         return (self.missing + COMPLETION_WORTH * usual) / (self.judged + COMPLETION_WORTH)
 
     def miss(self, by: str) -> None:
         """An appointment was missed."""
         if by != "client":
             return
-        self.strain.pass_session(self.session_number)
-        usual = self.yardstick.prior.missed_share
+        self.evidence.pass_session(self.session_number)
+        usual = self.model.prior.missed_share
         held = self.session_number - self.sessions_before
         share = (self.missed + MISSED_WORTH * usual) / (held + self.missed + MISSED_WORTH)
-        self.strain.weigh(FORM, 1.0, MISSED_ODDS_AWAY / (1 + (MISSED_ODDS_AWAY - 1) * share))
+        self.evidence.update(RESPONSE_STYLE, 1.0, MISSED_ODDS_AWAY / (1 + (MISSED_ODDS_AWAY - 1) * share))
         self.missed += 1
-        self.form_ground = "missed"
+        self.withdrawal_reason = "missed"
 
     def add(
-        self, session_number: int, at: int, record: CheckinRecord, yardstick: Yardstick, is_accepted: bool = False
+        self, session_number: int, at: int, record: CheckinRecord, model: MeasurementModel, is_rebaselining: bool
     ) -> Point:
-        """Weigh a scored client check-in; `learn` decides whether it teaches what is usual.
+        """Update the evidence with a scored client check-in; `learn` decides whether it updates the baseline.
 
-        `is_accepted`: low scores of this case were told of and not repaired; the level is learned anew, and until then
-        how low a score is says nothing.
+        `is_rebaselining`: a flag for low scores ended without repair. Until the baseline is known again, how low a
+        score is counts as no evidence.
         """
-        self._take_yardstick(yardstick)
+        self._measure_by(model)
         score = record.total
         assert score is not None
-        expected, spread = self._predict()
+        expected, spread = _predicted(self.client, self.session_number, self.model)
         deviation = (score - expected) / spread
-        was_mirrored = bool(self.points) and self.points[-1].is_mirrored
-        is_mirrored = not was_mirrored and _is_mirrored(score, expected, spread, deviation)
+        was_scale_reversed = bool(self.points) and self.points[-1].is_scale_reversed
+        is_scale_reversed = not was_scale_reversed and _is_scale_reversed(score, expected, spread, deviation)
         start = deviation
         if score >= CEILING:
-            start = (yardstick.edge - expected) / spread
+            start = (model.ceiling_from - expected) / spread
             deviation = start if start > 0 else 0.0
-        point = Point(session_number, at, score, expected, deviation, is_mirrored)
+        point = Point(session_number, at, score, expected, deviation, is_scale_reversed)
         self.points.append(point)
         self.shares = ()
-        if not point.is_mirrored:
-            if self.client.count > CHART_AFTER and not is_accepted:
-                self.slide = max(0.0, self.slide - min(deviation, 2.0) - SLACK)
-            self._weigh_score(record, score, start, spread, is_accepted)
+        if not point.is_scale_reversed:
+            if self.client.count > CHART_AFTER and not is_rebaselining:
+                self.slide = max(0.0, self.slide - min(deviation, MOST_RECOVERY) - SLACK)
+            self._update_score(record, score, start, spread, is_rebaselining)
         return point
 
-    def _take_yardstick(self, yardstick: Yardstick) -> None:
-        """Measure by the instrument at hand; another prior means a level that begins anew."""
-        if yardstick.prior is not self.yardstick.prior:
-            self.client = Level(yardstick.prior)
-        self.yardstick = yardstick
+    def _measure_by(self, model: MeasurementModel) -> None:
+        """Use this instrument's measurement model; if its prior is another one, the level starts again."""
+        if model.prior is not self.model.prior:
+            self.client = Level(model.prior)
+        self.model = model
 
-    def _predict(self) -> tuple[float, float]:
-        return _predicted(self.client, self.session_number, self.yardstick)
-
-    def _weigh_score(
-        self, record: CheckinRecord, score: float, deviation: float, spread: float, is_accepted: bool
+    def _update_score(
+        self, record: CheckinRecord, score: float, deviation: float, spread: float, is_rebaselining: bool
     ) -> None:
-        unit = self.yardstick.prior.within_sd / spread
-        self.is_stiff = False
+        unit = self.model.prior.within_sd / spread
+        self.is_invariant = False
         if score >= CEILING:
-            self._weigh_perfect(deviation, unit, is_accepted)
+            self._update_perfect(deviation, unit, is_rebaselining)
         else:
-            if not is_accepted:
+            if not is_rebaselining:
                 against, away = score_ratios(deviation, unit)
-                self.strain.weigh(SCORE, against, away)
-            self._weigh_form(record, score)
-        self.forms += 1
-        self.stiff_forms += self.is_stiff
+                self.evidence.update(SCORE, against, away)
+            self._update_response_style(record, score)
+        self.answered += 1
+        self.invariant += self.is_invariant
         self.pattern = record.pattern
 
-    def _weigh_perfect(self, start: float, unit: float, is_accepted: bool) -> None:
-        """A perfect form: no news of the score but that it is high; surface agreement where it is not usual."""
-        usual = max(upper_tail(start), LEAST_PERFECT)
+    def _update_perfect(self, start: float, unit: float, is_rebaselining: bool) -> None:
+        """A perfect check-in: the score says only "high"; if perfect is unusual here, it may be surface agreement."""
+        usual = max(normal_sf(start), LEAST_PERFECT)
         a, b, c = DEPTHS_AGAINST
-        against = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
+        against = (normal_sf(start + a * unit) + normal_sf(start + b * unit) + normal_sf(start + c * unit)) / 3
         a, b, c = DEPTHS_AWAY
-        away = (upper_tail(start + a * unit) + upper_tail(start + b * unit) + upper_tail(start + c * unit)) / 3
-        if not is_accepted:
-            self.strain.weigh(SCORE, min(max(against / usual, 1e-3), 1.0), 1.0)
-        self.perfect_surprise = (PERFECT_SHARE + (1 - FLAT_SHARE + PERFECT_SHARE * usual) * away) / usual
-        self.strain.weigh(FORM, 1.0, self.perfect_surprise)
+        away = (normal_sf(start + a * unit) + normal_sf(start + b * unit) + normal_sf(start + c * unit)) / 3
+        if not is_rebaselining:
+            self.evidence.update(SCORE, min(max(against / usual, LEAST_PERFECT_RATIO), 1.0), 1.0)
+        self.perfect_surprise = (PERFECT_SHARE + (1 - INVARIANT_SHARE + PERFECT_SHARE * usual) * away) / usual
+        self.evidence.update(RESPONSE_STYLE, 1.0, self.perfect_surprise)
         if self.perfect_surprise > 1:
-            self.form_ground = "perfect"
+            self.withdrawal_reason = "perfect"
 
-    def _weigh_form(self, record: CheckinRecord, score: float) -> None:
-        if score >= STIFF_BELOW:
-            self._weigh_ingredients(record)
+    def _update_response_style(self, record: CheckinRecord, score: float) -> None:
+        if score >= INVARIANT_BELOW:
+            self._update_ingredients(record)
             return
-        usual = _stiff_share(self.yardstick.stiff_share, self.stiff_forms, self.forms)
-        self.is_stiff = record.flat or record.pattern == self.pattern
-        if self.is_stiff:
-            ratio = (FLAT_SHARE - PERFECT_SHARE) / usual
-            self.strain.weigh(FORM, 1.0, max(ratio, 1.0))
+        usual = _invariant_share(self.model.invariant_share, self.invariant, self.answered)
+        self.is_invariant = record.straight_lined or record.pattern == self.pattern
+        if self.is_invariant:
+            ratio = (INVARIANT_SHARE - PERFECT_SHARE) / usual
+            self.evidence.update(RESPONSE_STYLE, 1.0, max(ratio, 1.0))
             if ratio > 1:
-                self.form_ground = "stiff"
+                self.withdrawal_reason = "invariant"
             return
-        self.strain.weigh(FORM, 1.0, min((1 - FLAT_SHARE) / (1 - usual), 1.0))
-        self._weigh_ingredients(record)
+        self.evidence.update(RESPONSE_STYLE, 1.0, min((1 - INVARIANT_SHARE) / (1 - usual), 1.0))
+        self._update_ingredients(record)
 
-    def _weigh_ingredients(self, record: CheckinRecord) -> None:
-        """How the shortfall is shared among the ingredients, against this client's own way."""
+    def _update_ingredients(self, record: CheckinRecord) -> None:
+        """How the shortfall is shared among the ingredients, compared with how this client usually shares it."""
         scores = record.ingredients
-        lost = [1.0 - scores[one] for one in INGREDIENTS if one in scores]
-        kinds, short, grain = len(lost), sum(lost), self.yardstick.grain
-        if kinds < 3 or short < grain * kinds:
+        names = [name for name in INGREDIENTS if name in scores]
+        lost = [1.0 - scores[name] for name in names]
+        kinds, short, step = len(lost), sum(lost), self.model.answer_step
+        if kinds < 3 or short < step * kinds:
             return
-        logs = [log(one + grain) for one in lost]
+        logs = [log(loss + step) for loss in lost]
         centre = sum(logs) / kinds
-        self.shares = tuple(one - centre for one in logs)
+        self.shares = tuple(log_loss - centre for log_loss in logs)
         if len(self.share_sums) != kinds:
             self.share_sums, self.share_count = (0.0,) * kinds, 0.0
         known = self.share_count + 1.0
-        blur = 0.5 * grain / (short / kinds + grain)
+        blur = 0.5 * step / (short / kinds + step)
         variance = UNEVENNESS * UNEVENNESS * (1 + 1 / known) + blur * blur
         slope = FOCUS / variance
         offset = 0.5 * slope * FOCUS * (1 - 1 / kinds)
         ratios = [
             exp(slope * (now - total / known) - offset) for now, total in zip(self.shares, self.share_sums, strict=True)
         ]
-        ratio = FOCUSED_SHARE * min(sum(ratios) / kinds, 20.0) + 1 - FOCUSED_SHARE
-        self.strained_ingredient = [one for one in INGREDIENTS if one in scores][ratios.index(max(ratios))]
-        self.strain.weigh(INGREDIENT, ratio, ratio)
+        ratio = FOCUSED_SHARE * min(sum(ratios) / kinds, MOST_FOCUSED) + 1 - FOCUSED_SHARE
+        self.strained_ingredient = names[ratios.index(max(ratios))]
+        self.evidence.update(INGREDIENT, ratio, ratio)
 
-    def learn(self, point: Point, is_accepted: bool = False) -> None:
-        """Let a check-in outside of any episode teach what is usual here, as far as it is usual.
+    def learn(self, point: Point, is_rebaselining: bool) -> None:
+        """Update the baseline with a check-in outside any episode, weighted by the probability that it is unstrained.
 
-        `is_accepted`: as for `add`; then it counts in full.
+        `is_rebaselining`: as for `add`; then it counts with full weight.
         """
-        if point.is_mirrored:
+        if point.is_scale_reversed:
             return
-        weight = 1.0 if is_accepted else self.strain.usual
-        expected, spread = self._predict()
-        self.client.take(point.score, expected, spread, weight, self.yardstick.edge)
+        weight = 1.0 if is_rebaselining else self.evidence.probability_unstrained
+        expected, spread = _predicted(self.client, self.session_number, self.model)
+        self.client.update(point.score, expected, spread, weight, self.model.ceiling_from)
         if self.shares:
             self.share_sums = tuple(a + weight * b for a, b in zip(self.share_sums, self.shares, strict=True))
             self.share_count += weight
 
     def end_episode(self, is_repaired: bool, target: float, first: int) -> None:
-        """Begin anew; after an episode in which the case stayed down it is measured against where it now stands.
+        """Start again without evidence; if the case stayed low, its new baseline is where the episode has left it.
 
-        `first`: the first point of the episode. It takes some points, the last of them under the target: a single low
-        form, after which nothing came or all was well, says nothing of where the case stands.
+        `first`: the first point of the episode. The baseline is estimated again only from three or more check-ins whose
+        last two are below the target; one low check-in is not enough.
         """
-        self.strain.reset()
+        self.evidence.reset()
         self.slide = 0.0
         if is_repaired:
             return
-        stands_at = [point for point in self.points[first:] if not point.is_mirrored]
-        if len(stands_at) < FEWEST_TO_STAND or max(point.score for point in stands_at[-2:]) >= target:
-            self.client.forget()
+        points = [point for point in self.points[first:] if not point.is_scale_reversed]
+        if len(points) < FEWEST_FOR_BASELINE or max(point.score for point in points[-2:]) >= target:
+            self.client.widen()
             return
-        self.client = Level(self.yardstick.prior)
-        for point in stands_at:
-            expected, spread = _predicted(self.client, point.session_number, self.yardstick)
-            self.client.take(point.score, expected, spread, 1.0, self.yardstick.edge)
+        self.client = Level(self.model.prior)
+        for point in points:
+            expected, spread = _predicted(self.client, point.session_number, self.model)
+            self.client.update(point.score, expected, spread, 1.0, self.model.ceiling_from)
 
     def change_therapist(self) -> None:
-        """Another bond: how it stands with the client is not known yet."""
-        self.client.forget()
+        """Another bond: how the client will rate it is not known yet."""
+        self.client.widen()
 
-    def add_therapist(self, therapist_id: str, session_number: int, score: float, yardstick: Yardstick) -> None:
-        """Weigh a therapist's check-in against this therapist's own usual rating of this case."""
+    def add_therapist(self, therapist_id: str, session_number: int, score: float, model: MeasurementModel) -> None:
+        """Compare a therapist's check-in with this therapist's own earlier ratings of this case."""
         known = self.ratings.get(therapist_id)
         if known is None:
-            known = self.ratings[therapist_id] = Ratings(Level(self.yardstick.prior))
+            known = self.ratings[therapist_id] = Ratings(Level(self.model.prior))
         level = known.level
-        expected, spread = _predicted(level, session_number, yardstick)
+        expected, spread = _predicted(level, session_number, model)
         deviation = (score - expected) / spread
         if known.checkins >= THERAPIST_FEWEST and score < CEILING:
-            against, _ = score_ratios(THERAPIST_CAUTION * deviation, self.yardstick.prior.within_sd / spread)
-            ratio = 1 - NOTICED_SHARE + NOTICED_SHARE * min(against, 1e3)
-            self.strain.weigh(THERAPIST, ratio, ratio)
-        level.take(score, expected, spread, 1.0 if deviation > -2 else 0.3, yardstick.edge)
+            against, _ = score_ratios(THERAPIST_CAUTION * deviation, self.model.prior.within_sd / spread)
+            ratio = 1 - NOTICED_SHARE + NOTICED_SHARE * min(against, MOST_NOTICED)
+            self.evidence.update(THERAPIST, ratio, ratio)
+        level.update(score, expected, spread, 1.0 if deviation > UNUSUAL_RATING else UNUSUAL_WEIGHT, model.ceiling_from)
         known.checkins += 1
         self.therapist_session, self.therapist_deviation = session_number, deviation
         self.therapist_checkins = known.checkins
 
     def is_leading(self, sign: int) -> bool:
-        """Whether the evidence is over the limit and this sign carries it, or a good part of it."""
-        strain = self.strain
-        if strain.against + strain.away < self.limit_odds:
+        """Whether the evidence is over the limit and this sign is the main part of it, or a large part."""
+        evidence = self.evidence
+        if evidence.against + evidence.away < self.limit_odds:
             return False
-        own = strain.signs[sign]
-        return own > 0 and (own >= JOINING or own >= max(strain.signs))
+        own = evidence.signs[sign]
+        return own > 0 and (own >= JOINING or own >= max(evidence.signs))
 
     @property
     def limit(self) -> float:
-        """Nats of evidence from which on a flag is raised."""
+        """Nats of evidence at which a flag is raised."""
         return LIMIT * self.sensitivity
 
     @property
     def severity(self) -> Severity:
         """How far over the limit."""
-        over = self.strain.evidence - self.limit
+        over = self.evidence.nats - self.limit
         return "urgent" if over >= URGENT_OVER else "warning" if over >= WARNING_OVER else "watch"
 
     @property
     def target(self) -> float:
-        """Score from which on a later check-in is back within limits."""
-        expected = self.client.foresee(self.session_number)
-        return min(expected, 1.0) - self.yardstick.prior.within_sd
+        """The score at or above which a later check-in is back within limits."""
+        expected = self.client.expected_score(self.session_number)
+        return min(expected, 1.0) - self.model.prior.within_sd
 
 
-#: Nats: when a flag is raised; what makes it graver; from when on a sign that does not carry the flag speaks too.
-LIMIT = 3.0
-WARNING_OVER, URGENT_OVER = 1.0, 3.0
-JOINING = 1.5
-
-
-def _predicted(level: Level, session_number: int, yardstick: Yardstick) -> tuple[float, float]:
+def _predicted(level: Level, session_number: int, model: MeasurementModel) -> tuple[float, float]:
     """What a rater's next score by this instrument should be, and its SD."""
-    return level.predict(session_number, yardstick.standard_error, yardstick.rounding_variance)
+    return level.predict(session_number, model.standard_error, model.rounding_variance)
 
 
 @lru_cache(maxsize=4096)
-def _stiff_share(base: float, stiff: int, forms: int) -> float:
-    """How often this client's forms are stiff when all is as usual; the client may be one who always answers so."""
-    odds = LOG_ODDS_STIFF_CLIENT + stiff * log(ALWAYS / base) + (forms - stiff) * log((1 - ALWAYS) / (1 - base))
+def _invariant_share(base: float, invariant: int, answered: int) -> float:
+    """How often this client's answers are invariant without a strain; the client may be one who always answers so."""
+    other = answered - invariant
+    odds = LOG_ODDS_INVARIANT_CLIENT + invariant * log(ALWAYS / base) + other * log((1 - ALWAYS) / (1 - base))
+    # exp() of more than 700 overflows; at 50 the probability is 1 in double precision.
     always = 1 / (1 + exp(-max(-50.0, min(odds, 50.0))))
-    own = (stiff + STIFF_WORTH * base) / (forms + STIFF_WORTH)
+    own = (invariant + INVARIANT_WORTH * base) / (answered + INVARIANT_WORTH)
     return always * ALWAYS + (1 - always) * own
 
 
-def _is_mirrored(score: float, expected: float, spread: float, deviation: float) -> bool:
-    """Whether 1 - score would be usual and the score, in the lower half of the range, is not."""
-    if score >= 0.5 or deviation > MIRROR_DEVIATION:
+def _is_scale_reversed(score: float, expected: float, spread: float, deviation: float) -> bool:
+    """Whether the score, in the lower half of the range, is unusual and 1 - score would not be."""
+    if score >= 0.5 or deviation > REVERSED_DEVIATION:
         return False
-    mirror = 1 - score
-    return abs((min(mirror, 1.0) - min(expected, 1.0)) / spread) <= MIRROR_LIMIT
-
-
-Detector = Callable[[History], Signal | None]
+    counterpart = 1 - score
+    return abs((min(counterpart, 1.0) - min(expected, 1.0)) / spread) <= REVERSED_LIMIT

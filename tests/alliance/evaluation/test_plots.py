@@ -64,7 +64,7 @@ def test_forms_with_all_answers_alike_or_as_the_last_time_are_marked_unless_they
             a_checkin(6, 2.0),
         ]
     )
-    assert [number for number, _ in picture.stiff] == [4, 5, 6]
+    assert [number for number, _ in picture.invariant] == [4, 5, 6]
 
 
 @pytest.mark.parametrize(

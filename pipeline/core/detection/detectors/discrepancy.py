@@ -1,44 +1,48 @@
-"""`discrepancy`: client down, therapist has not noticed; or the therapist down where the client's forms show nothing.
+"""`discrepancy`: the client is down and the therapist has not noticed, or the other way round.
 
-In: a history. Out: a signal when both have answered about the newest session and disagree, each measured against the
-own usual answers.
+In: a history. Out: a signal if both have answered about the newest session and disagree, each compared with their own
+usual answers, or if the therapist's own ratings have fallen.
 Never: compare raw scores (therapists rate lower by design).
 
-Formula: client z < -1.5, therapist z > -0.5 (each one's residual in predictive SDs) and evidence over the limit less
-0.5 nats; or the therapist's residuals carry evidence over the limit.
+Formula: client z < -1.5, therapist z > -0.5 (residuals in predictive SDs) and evidence over the limit less 0.5 nats; or
+the therapist's residuals are a main part of evidence over the limit.
 """
 
-from pipeline.core.detection.detectors.signal import of_strain
 from pipeline.core.detection.evidence import THERAPIST
-from pipeline.core.detection.history import History, Signal
+from pipeline.core.detection.history import History
+from pipeline.core.detection.signal import Signal, strain_signal
 from schemas.flags import Rule
 
+#: In predictive SDs, working values: a clear fall of the client, and a therapist who rates about as usual.
 CLIENT_DEVIATION, THERAPIST_DEVIATION = -1.5, -0.5
+#: Check-ins of the therapist before their usual rating is known.
 FEWEST_CHECKINS = 4
+#: Nats by which the limit is lower if the therapist has not noticed: two raters who disagree are a sign in themselves.
 EASED = 0.5
 RULE = Rule(name="residuals-of-both-raters-apart", version="2", expected_false_flags_per_100=0.08)
 
 
 def discrepancy(history: History) -> Signal | None:
-    """Speak when client and therapist see the newest session differently."""
+    """Client and therapist see the newest session differently."""
     if history.therapist_checkins < FEWEST_CHECKINS:
         return None
     if _is_unnoticed(history):
-        return of_strain(
+        return strain_signal(
             history,
             "discrepancy",
             RULE,
             THERAPIST,
-            f"After session {history.session_number} the client was lower than usual and the therapist was not.",
+            f"After session {history.session_number} the client's score was lower than usual for them, "
+            "and the therapist's rating was not.",
         )
     if history.is_leading(THERAPIST):
-        return of_strain(
+        return strain_signal(
             history,
             "discrepancy",
             RULE,
             THERAPIST,
-            f"Up to session {history.session_number} the therapist has rated the work lower than usual, "
-            "which the client's check-ins do not show as much.",
+            f"Up to session {history.session_number} the therapist has rated the work lower than usual for them, "
+            "and the client's check-ins show less of it.",
         )
     return None
 
@@ -48,8 +52,8 @@ def _is_unnoticed(history: History) -> bool:
         return False
     point = history.points[-1]
     return (
-        not point.is_mirrored
+        not point.is_scale_reversed
         and point.deviation < CLIENT_DEVIATION
         and history.therapist_deviation > THERAPIST_DEVIATION
-        and history.strain.evidence >= history.limit - EASED
+        and history.evidence.nats >= history.limit - EASED
     )

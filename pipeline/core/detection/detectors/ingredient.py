@@ -1,15 +1,16 @@
 """`ingredient`: one of the four falls while the total hides it.
 
-In: a history. Out: a signal when the evidence of strain is over the limit and one ingredient's share carries it.
-Never: take an ingredient that is always this client's weakest for a strained one.
+In: a history. Out: a signal if the evidence of strain is over the limit and one ingredient's share is a main part of
+it.
+Never: mistake an ingredient that is always this client's weakest for a strained one.
 
 Formula: centred log shares of the shortfall, compared with this client's mean so far; likelihood ratio of "one of them
-has lost twice its usual share" (`History._weigh_ingredients`).
+has lost twice its usual share" (`History._update_ingredients`).
 """
 
-from pipeline.core.detection.detectors.signal import of_strain
 from pipeline.core.detection.evidence import INGREDIENT
-from pipeline.core.detection.history import History, Signal
+from pipeline.core.detection.history import History
+from pipeline.core.detection.signal import Signal, strain_signal
 from schemas.flags import Rule
 
 NAMES = {"trust": "trust", "empathy": "empathy", "goals": "shared goals", "communication": "open communication"}
@@ -17,14 +18,14 @@ RULE = Rule(name="strain-odds-ingredient-share", version="2", expected_false_fla
 
 
 def ingredient(history: History) -> Signal | None:
-    """Speak when one ingredient has slipped out of line with the others."""
+    """One ingredient has slipped compared with the others."""
     if not history.is_leading(INGREDIENT):
         return None
-    return of_strain(
+    return strain_signal(
         history,
         "ingredient",
         RULE,
         INGREDIENT,
-        f"Up to session {history.session_number} this client's answers on {NAMES[history.strained_ingredient]} have "
-        "fallen further than those on the other ingredients, compared with how this client usually answers.",
+        f"Up to session {history.session_number}, this client's answers on {NAMES[history.strained_ingredient]} have "
+        "fallen further than their other answers, compared with how they usually answer.",
     )

@@ -1,46 +1,45 @@
-"""`withdrawal`: flat, perfect or frozen answers; shrinking engagement.
+"""`withdrawal`: invariant, repeated or perfect answers; missed appointments.
 
-In: a history. Out: a signal when the evidence of strain is over the limit and the form of the answers, or missed
-appointments, carry it.
-Never: hold against a client what this client has always done.
+In: a history. Out: a signal if the evidence of strain is over the limit and the response style, or missed appointments,
+are a main part of it.
+Never: flag a client for what this client has always done.
 
-Formula: likelihood ratio of a form with all answers alike or the same as last time, of an unexpectedly perfect form, of
-an appointment missed by the client, each against the case's own and the practice's usual
-(`pipeline.core.detection.history`).
+Formula: likelihood ratio of a check-in whose answers are all the same or the same as last time, of an unexpectedly
+perfect check-in, of an appointment missed by the client, each compared with what is usual for this client and this
+practice (`pipeline.core.detection.history`).
 """
 
-from pipeline.core.detection.detectors.signal import of_strain
-from pipeline.core.detection.evidence import FORM
-from pipeline.core.detection.history import History, Signal
+from pipeline.core.detection.evidence import RESPONSE_STYLE
+from pipeline.core.detection.history import History
+from pipeline.core.detection.signal import Signal, strain_signal
 from schemas.flags import Rule
 
-#: Scored check-ins from which on there is a usual.
+#: From this many scored check-ins on, the sentence compares with the client's own, before that with the practice.
 FEWEST_CHECKINS = 3
 RULE = Rule(name="strain-odds-form-and-attendance", version="2", expected_false_flags_per_100=0.24)
 
 
 def withdrawal(history: History) -> Signal | None:
-    """Speak when the client seems to hold back."""
-    if not history.is_leading(FORM):
+    """The client seems to hold back."""
+    if not history.is_leading(RESPONSE_STYLE):
         return None
-    return of_strain(
+    return strain_signal(
         history,
         "withdrawal",
         RULE,
-        FORM,
-        f"Around session {history.session_number} {WHAT[history.form_ground]}, which is not {_usual(history)}.",
+        RESPONSE_STYLE,
+        f"Around session {history.session_number} {WHAT[history.withdrawal_reason]}, which is unusual for "
+        f"{_compared_with(history)}.",
     )
 
 
-#: By what last spoke.
+#: By the latest reason.
 WHAT = {
-    "missed": "the client missed an appointment after other signs of holding back",
-    "stiff": "all answers were alike or the same as last time",
+    "missed": "this client missed an appointment after other signs of holding back",
+    "invariant": "all answers were the same, or the same as last time",
     "perfect": "the answers were unexpectedly perfect",
 }
 
 
-def _usual(history: History) -> str:
-    if len(history.points) < FEWEST_CHECKINS:
-        return "what is usual in this practice"
-    return "how this client usually responds"
+def _compared_with(history: History) -> str:
+    return "this practice" if len(history.points) < FEWEST_CHECKINS else "this client"

@@ -151,7 +151,9 @@ def test_later_kinds_join_the_sentence_and_graver_numbers_the_evidence() -> None
         both += [uneven(session, 8.0, rater="therapist", id=f"rated-{session}")]
     (flag,) = flags_of(both)
     assert flag.kinds[:2] == ["drop", "discrepancy"]
-    assert flag.explanation.endswith("; after session 9 the client was lower than usual and the therapist was not.")
+    assert flag.explanation.endswith(
+        "; after session 9 the client's score was lower than usual for them, and the therapist's rating was not."
+    )
     assert flag.explanation.count(".") == 3  # two decimals and the end
     (watch,) = flags_of([*steady(1, 8, 8.8), uneven(9, 7.1)])
     (graver,) = flags_of([*steady(1, 8, 8.8), uneven(9, 7.1), uneven(10, 5.5)])

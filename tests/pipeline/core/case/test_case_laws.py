@@ -22,14 +22,16 @@ from deploy.testbed.builders import (
 )
 from deploy.testbed.straight import INSTRUMENTS
 from pipeline.core.acceptance import Accepted, accept
+from pipeline.core.case import changes
 from pipeline.core.case import state as case
-from pipeline.core.case.timeline import course_of
-from pipeline.core.detection.prior import yardsticks_of
+from pipeline.core.case.summary import summary_of
+from pipeline.core.case.timeline import timeline_of
+from pipeline.core.detection.prior import measurement_models
 from pipeline.core.records import record_of
 from schemas.flags import Flag
 from tests.support.histories import histories
 
-YARDSTICKS = yardsticks_of(INSTRUMENTS)
+MODELS = measurement_models(INSTRUMENTS)
 
 
 def accepted(event: Json) -> Accepted:
@@ -44,7 +46,7 @@ def told(events: Sequence[Json]) -> tuple[case.CaseState, dict[str, Flag], list[
     latest: dict[str, Flag] = {}
     snapshots: list[Flag] = []
     for event in events:
-        state, facts = case.step(state, accepted(event), YARDSTICKS)
+        state, facts = changes.step(state, accepted(event), MODELS)
         for flag in facts.flags:
             assert flag.flag_id not in latest or latest[flag.flag_id].version < flag.version
             latest[flag.flag_id] = flag
@@ -71,8 +73,13 @@ def test_any_order_and_any_duplication_give_the_same_flags_and_the_same_summary(
     chance.shuffle(shuffled)
     in_order, flags_in_order, _ = told(sorted(history, key=lambda event: str(event["time"])))
     disordered, flags_disordered, _ = told(shuffled)
-    assert supported(flags_disordered) == supported(flags_in_order) == in_order.said == disordered.said
-    assert case.summary_of(disordered) == case.summary_of(in_order)
+    assert (
+        supported(flags_disordered)
+        == supported(flags_in_order)
+        == in_order.published_flags
+        == disordered.published_flags
+    )
+    assert summary_of(disordered) == summary_of(in_order)
 
 
 @settings(max_examples=200, deadline=None)
@@ -80,26 +87,30 @@ def test_any_order_and_any_duplication_give_the_same_flags_and_the_same_summary(
 def test_the_fast_path_equals_the_fold_from_scratch(history: list[Json]) -> None:
     state: case.State = None
     for event in sorted(history, key=lambda one: str(one["time"])):
-        state, _ = case.step(state, accepted(event), YARDSTICKS)
+        state, _ = changes.step(state, accepted(event), MODELS)
         assert isinstance(state, case.CaseState)
-        scratch = course_of(state.case_id, state.records(), YARDSTICKS)
-        assert {one: life.snapshot("c-1", 0) for one, life in scratch.lives.items()} == state.said
-        assert scratch.history == state.course.history
-        assert scratch.unanswered == state.course.unanswered
-        assert scratch.days == state.course.days
-        assert scratch.sessions == state.course.sessions
-        for name in ("spent", "over_cutoff", "first_point", "met", "missed", "is_closed"):
-            assert getattr(scratch, name) == getattr(state.course, name), name
+        scratch = timeline_of(state.case_id, state.records(), MODELS)
+        assert {
+            name: flag.snapshot("c-1", 0) for name, flag in scratch.episodes.by_flag_id.items()
+        } == state.published_flags
+        assert scratch.history == state.timeline.history
+        assert scratch.unanswered == state.timeline.unanswered
+        assert scratch.days == state.timeline.days
+        assert scratch.sessions == state.timeline.sessions
+        for name in ("muted_kinds", "over_cutoff", "first_point"):
+            assert getattr(scratch.episodes, name) == getattr(state.timeline.episodes, name), name
+        for name in ("met", "missed", "is_closed"):
+            assert getattr(scratch, name) == getattr(state.timeline, name), name
 
 
 @settings(max_examples=200, deadline=None)
 @given(histories(), st.sampled_from([0.2, 1.0]))
 def test_whatever_happens_the_numbers_of_a_flag_are_numbers(history: list[Json], sensitivity: float) -> None:
     records = [record_of(accepted(event)) for event in history]
-    for yardsticks in (YARDSTICKS, {}):
-        course = course_of("c-1", records, yardsticks, sensitivity=sensitivity)
-        for life in course.lives.values():
-            flag = life.snapshot("c-1", 0)
+    for models in (MODELS, {}):
+        timeline = timeline_of("c-1", records, models, sensitivity=sensitivity)
+        for episode in timeline.episodes.by_flag_id.values():
+            flag = episode.snapshot("c-1", 0)
             assert all(isfinite(value) for value in flag.evidence.values())
             assert "nan" not in flag.explanation and "inf" not in flag.explanation
             assert flag.kind in flag.kinds and len(set(flag.kinds)) == len(flag.kinds)
@@ -109,9 +120,9 @@ def test_whatever_happens_the_numbers_of_a_flag_are_numbers(history: list[Json],
 @given(histories())
 def test_a_case_survives_its_changelog(history: list[Json]) -> None:
     state, _, _ = told(history)
-    again = case.decode(state.case_id, case.encode(state), YARDSTICKS)
-    assert case.summary_of(again) == case.summary_of(state)
-    assert again.said == state.said
+    again = case.decode(state.case_id, case.encode(state), MODELS)
+    assert summary_of(again) == summary_of(state)
+    assert again.published_flags == state.published_flags
     assert case.encode(again) == case.encode(state)
 
 
@@ -121,8 +132,8 @@ def test_a_duplicate_says_nothing(history: list[Json]) -> None:
     state, _, _ = told(history)
     before = case.encode(state)
     for event in history:
-        after, facts = case.step(state, accepted(event), YARDSTICKS)
-        assert facts == case.Facts()
+        after, facts = changes.step(state, accepted(event), MODELS)
+        assert facts == changes.Changes()
         assert after is state
     assert case.encode(state) == before
 
@@ -182,18 +193,18 @@ def test_two_contents_under_one_identity_have_one_winner() -> None:
     one, other = a_checkin(1, 9.0), a_checkin(1, 3.0)
     first, _, _ = told([one, other])
     second, _, _ = told([other, one])
-    assert case.summary_of(first) == case.summary_of(second)
+    assert summary_of(first) == summary_of(second)
     assert first.version == second.version == 2
 
 
 def test_a_case_that_moves_says_farewell_to_its_therapist() -> None:
-    state, _ = case.step(None, accepted(a_checkin(1)), YARDSTICKS)
-    _, facts = case.step(state, accepted(a_checkin(2, therapist="t-2", team="south")), YARDSTICKS)
+    state, _ = changes.step(None, accepted(a_checkin(1)), MODELS)
+    _, facts = changes.step(state, accepted(a_checkin(2, therapist="t-2", team="south")), MODELS)
     assert [(one.therapist_id, one.status) for one in facts.summaries] == [("t-1", "left"), ("t-2", "active")]
 
 
 def test_sessions_held_without_check_in_are_counted() -> None:
     state, _, _ = told([a_held(1), a_checkin(1), a_held(2), a_missed(3)])
-    counts = case.summary_of(state).days.values()
+    counts = summary_of(state).days.values()
     assert sum(day.sessions_held for day in counts) == 2
     assert sum(day.checkins_completed for day in counts) == 1

@@ -9,7 +9,7 @@ import pytest
 from alliance.evaluation.backtest import backtest, calibration_cases, histories_of
 from alliance.evaluation.calibration import calibrate
 from alliance.simulation.practice import PracticeParameters, simulate
-from pipeline.core.detection.prior import DEFAULT_YARDSTICK, yardsticks_of
+from pipeline.core.detection.prior import DEFAULT_MODEL, measurement_models
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 
@@ -69,24 +69,24 @@ def test_a_prior_estimated_from_whole_numbers_is_that_of_the_same_practice_in_hu
     made = simulate(PracticeParameters(first_day=datetime(2026, 1, 5, tzinfo=UTC), therapists=8))
     whole = histories_of([rounded(event, 10) for event in made.events], coarse)
     fine_prior = calibrate(calibration_cases(histories_of(made.events, coarse))).prior
-    prior = calibrate(calibration_cases(whole, "coarse/1", yardsticks_of(coarse)["coarse/1"])).prior
+    prior = calibrate(calibration_cases(whole, "coarse/1", measurement_models(coarse)["coarse/1"])).prior
     assert prior.first_mean == pytest.approx(fine_prior.first_mean, abs=0.01)
     # Taken for hundredths: 0.015 too much, and the mean 0.025.
     assert prior.within_sd == pytest.approx(fine_prior.within_sd, abs=0.005)
 
 
 def test_a_form_of_hundredths_is_measured_as_it_is() -> None:
-    yardsticks = yardsticks_of(load_instruments(None))
-    fine = yardsticks["checkin-4/1"]
-    assert (fine.edge, fine.rounding_variance, fine.grain, fine.stiff_share) == (1.0, 0.0, 0.01, 0.003)
-    unknown = DEFAULT_YARDSTICK
-    assert (unknown.edge, unknown.rounding_variance, unknown.grain, unknown.stiff_share) == (1.0, 0.0, 0.01, 0.003)
+    models = measurement_models(load_instruments(None))
+    fine = models["checkin-4/1"]
+    for model in (fine, DEFAULT_MODEL):
+        figures = (model.ceiling_from, model.rounding_variance, model.answer_step, model.invariant_share)
+        assert figures == (1.0, 0.0, 0.01, 0.003)
 
 
 def test_a_coarse_form_is_measured_as_coarse_as_it_is() -> None:
     # wai-sr/1: twelve items from 1 to 5, at least four of an ingredient: steps of a quarter.
-    coarse = yardsticks_of(load_instruments(None))["wai-sr/1"]
-    assert coarse.edge == pytest.approx(1 - 0.24 / 2)
+    coarse = measurement_models(load_instruments(None))["wai-sr/1"]
+    assert coarse.ceiling_from == pytest.approx(1 - 0.24 / 2)
     assert coarse.rounding_variance == pytest.approx(0.24**2 / (12 * 12))
-    assert coarse.grain == pytest.approx(0.25 / 4)
-    assert coarse.stiff_share == 0.2
+    assert coarse.answer_step == pytest.approx(0.25 / 4)
+    assert coarse.invariant_share == 0.2

@@ -130,7 +130,7 @@ def test_a_level_stays_a_distribution(steps: list[tuple[int, float, float]]) -> 
     for gap, score, weight in steps:
         number += gap
         expected, spread = level.predict(number, 0.03)
-        level.take(score, expected, spread, weight)
+        level.update(score, expected, spread, weight)
         assert math.isfinite(level.level) and math.isfinite(level.residual)
         assert level.level_variance > -1e-12 and level.residual_variance > -1e-12 and spread >= 0.03
 
@@ -138,6 +138,6 @@ def test_a_level_stays_a_distribution(steps: list[tuple[int, float, float]]) -> 
 def test_a_perfect_score_says_only_that_the_level_is_high() -> None:
     measured, censored = Level(DEFAULT_PRIOR), Level(DEFAULT_PRIOR)
     for level, score in ((measured, 0.999), (censored, 1.0)):
-        level.take(score, *level.predict(1, 0.03), 1.0)
+        level.update(score, *level.predict(1, 0.03), 1.0)
     assert censored.level > measured.level
     assert censored.level_variance > measured.level_variance

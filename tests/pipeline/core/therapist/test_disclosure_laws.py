@@ -21,8 +21,8 @@ from msgspec.structs import replace
 from deploy.testbed.builders import ITEMS
 from deploy.testbed.straight import INSTRUMENTS
 from pipeline.core.therapist import disclosure
-from pipeline.core.therapist import summary as therapist
 from pipeline.core.therapist.disclosure import FEWEST_CASES, FEWEST_CONTRIBUTORS, TOTAL
+from pipeline.core.therapist.state import TherapistState, step
 from schemas.summaries import CaseSummary, Publication
 from tests.support.sizes import sized
 
@@ -146,7 +146,7 @@ class Practice:
     """Cases, the two therapists' states, and everything that an onlooker has seen published."""
 
     cases: dict[int, Case] = field(default_factory=dict)
-    states: dict[str, therapist.TherapistState] = field(default_factory=dict)
+    states: dict[str, TherapistState] = field(default_factory=dict)
     seen: list[Form] = field(default_factory=list)
     #: What each therapist's summary of each case has told last; None: nothing that is scored.
     told: dict[tuple[str, int], Checkin | None] = field(default_factory=dict)
@@ -189,19 +189,19 @@ class Practice:
         case.version += 1
         for name in sorted(case.named, key=lambda one: one == case.owner):
             before = self.states.get(name)
-            published = before.published if before else None
+            published = before.publication.published if before else None
             self.told[name, who] = case.scored(name)
-            self.states[name], _ = therapist.step(before, case.summary(name))
+            self.states[name], _ = step(before, case.summary(name))
             self._look(name, published)
 
     def ingredients(self, name: str) -> set[str]:
         """The ingredients that are shown of a therapist."""
-        published = self.states[name].published
+        published = self.states[name].publication.published
         return set() if published is None else published.ingredient_points.keys() & set(ITEMS)
 
     def _look(self, name: str, before: Publication | None) -> None:
         """What is published anew is an equation, and stands on as many as it must."""
-        now = self.states[name].published
+        now = self.states[name].publication.published
         figures = dict(figures_of(now))
         moved = {figure: told for figure, told in figures.items() if dict(figures_of(before)).get(figure) != told}
         for figure, (number, points) in moved.items():
@@ -387,7 +387,7 @@ def test_erased_cases_leave_the_figures_with_the_next_news_and_at_once_where_few
     practice = lived([*answers(*range(6)), ("erase", 0), *answers(1, 2)])
     assert totals(practice) == [set(range(5)), set(range(1, 6))]
     practice = lived([*answers(*range(5)), ("erase", 0)])
-    assert practice.states["t-1"].published is None
+    assert practice.states["t-1"].publication.published is None
 
 
 def test_the_attacks_that_the_law_must_see_are_seen() -> None:
