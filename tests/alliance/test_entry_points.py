@@ -1,9 +1,15 @@
-"""Which libraries each process loads: Faust belongs to the worker alone."""
+"""Faust, and the two libraries below it, belong to the worker: no other process loads them or needs them installed."""
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from deploy.testbed.processes import Processes
+from deploy.testbed.system import System
+from deploy.testbed.waiting import wait_until
 
 #: The modules that each process runs, as the command of that name imports them.
 ENTRY_MODULES = {
@@ -14,17 +20,38 @@ ENTRY_MODULES = {
     "topics": ["alliance.cli", "pipeline.runtime.topic_admin"],
     "send": ["alliance.cli", "pipeline.ingest.files.sender", "pipeline.runtime.kafka_clients"],
 }
+#: No process listens there.
+NOWHERE = "127.0.0.1:1"
 
 
-def _loads_faust(modules: list[str]) -> bool:
-    program = f"import sys, {', '.join(modules)}; print('faust' in sys.modules)"
-    return subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "True"
+def _import(modules: list[str]) -> subprocess.CompletedProcess[str]:
+    """Import the modules in a new interpreter in which Faust, mode and aiokafka cannot be imported."""
+    program = f"import tests.support.without_faust as without, {', '.join(modules)}; assert not without.wanted"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("process", sorted(ENTRY_MODULES))
-def test_no_process_but_the_worker_loads_faust(process: str) -> None:
-    assert not _loads_faust(ENTRY_MODULES[process])
+def test_no_process_but_the_worker_needs_faust(process: str) -> None:
+    imported = _import(ENTRY_MODULES[process])
+    assert imported.returncode == 0, imported.stderr
 
 
-def test_the_worker_loads_faust() -> None:
-    assert _loads_faust(["pipeline.worker.app"])
+def test_the_worker_needs_faust() -> None:
+    imported = _import(["pipeline.worker.app"])
+    assert "ModuleNotFoundError: faust is not installed" in imported.stderr
+
+
+@pytest.mark.parametrize("process", ["store", "exporter", "notifier"])
+def test_a_consumer_starts_and_ends_without_faust(process: str, tmp_path: Path) -> None:
+    processes = Processes(tmp_path, entry="tests.support.without_faust")
+    try:
+        system = System(processes, NOWHERE, f"sqlite:///{tmp_path}/store.sqlite").start(process)
+        wait_until(
+            lambda: "no broker answers" in str(system.health(process)),
+            30,
+            lambda: f"{process} to wait for its broker; it says {system.log_of(process)}",
+        )
+        system.running[process].send(signal.SIGTERM)
+        assert system.running[process].wait(10) == 0
+    finally:
+        processes.close()
