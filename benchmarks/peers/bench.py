@@ -18,10 +18,9 @@ from benchmarks.peers.processes import usage
 from benchmarks.peers.runners import Runner, watch
 from benchmarks.peers.task import Task
 from benchmarks.peers.topics import make
-from deploy.local.child import Child
-from deploy.local.packages import last_words
 from deploy.testbed.kafka import delete_topics, end_offsets, topic_names, unique_name
 from deploy.testbed.waiting import wait_until
+from pipeline.runtime.processes import Child, last_lines
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.topic_admin import topic_table
 from schemas.topics import CASES, EVENTS
@@ -91,7 +90,7 @@ def wait_until_done(runner: Runner, task: Task, child: Child) -> None:
 def said(runner: Runner, task: Task) -> str:
     """For a person who wants to know why."""
     output = (Path(task.folder) / "output.log").read_text(encoding="utf-8", errors="replace")
-    return f"{runner.title} did not do its job; it said: {last_words(output)}"
+    return f"{runner.title} did not do its job; it said: {last_lines(output)}"
 
 
 def measure(broker: str, runner: Runner, load: Load, number: int, wanted: Outcome) -> Figure:

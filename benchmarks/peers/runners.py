@@ -14,9 +14,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from benchmarks.peers.environment import peers_python
 from benchmarks.peers.task import Task
-from deploy.local.child import Child
 from deploy.local.places import ROOT
 from deploy.testbed.processes import child_environment
+from pipeline.runtime.processes import Child
 from schemas.topics import CASES
 
 

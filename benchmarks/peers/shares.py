@@ -18,8 +18,8 @@ from benchmarks.peers.environment import peers_python
 from benchmarks.peers.loads import SMALL_SET, Load, by_partition, many_cases, practice, produce
 from benchmarks.peers.runners import RUNNERS
 from benchmarks.peers.topics import make
-from deploy.local.child import Child
 from deploy.local.kafka import Kafka
+from pipeline.runtime.processes import Child
 
 IDLE = "idle"
 START = "start-up"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from pipeline.runtime.processes import ProcessError
+
 
 class PartsError(Exception):
     """Something a person must mend; the message is one sentence with the next step in it."""
@@ -39,7 +41,7 @@ def run_for_person(main: Callable[[], None]) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         main()
-    except PartsError as error:
+    except (PartsError, ProcessError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

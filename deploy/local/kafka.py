@@ -14,13 +14,12 @@ from pathlib import Path
 from threading import Event
 from typing import Self
 
-from deploy.local.child import Child
 from deploy.local.console import PartsError, announced, run_for_person, say
-from deploy.local.packages import java, last_words
+from deploy.local.packages import java
 from deploy.local.parts import KAFKA_POM, kafka_jars
 from deploy.local.places import parts_folder
-from deploy.local.ports import LOOPBACK, answers, free_port
 from deploy.local.server import LocalServer
+from pipeline.runtime.processes import LOOPBACK, Child, free_port, is_listening, last_lines
 
 LOG_SETTINGS = KAFKA_POM.parent / "log4j2.properties"
 START_SECONDS = 60
@@ -95,7 +94,7 @@ class Kafka(LocalServer):
             self._server = Child("Kafka", self._java("kafka.Kafka", self._written_settings()), self.log)
         broker = self._server
         broker.start()
-        broker.wait_until_ready(lambda: STARTED in broker.output() and answers(self.port), START_SECONDS)
+        broker.wait_until_ready(lambda: STARTED in broker.output() and is_listening(self.port), START_SECONDS)
         return self
 
     def _all_settings(self, partitions: int, properties: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +120,7 @@ class Kafka(LocalServer):
         command = [*tool, "-c", self._written_settings()]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode != 0:
-            raise PartsError(f"Kafka's storage could not be formatted: {last_words(answer.stdout + answer.stderr)}")
+            raise PartsError(f"Kafka's storage could not be formatted: {last_lines(answer.stdout + answer.stderr)}")
 
     def _java(self, main_class: str, *arguments: str | Path) -> list[str | Path]:
         logging = f"-Dlog4j2.configurationFile={LOG_SETTINGS}"

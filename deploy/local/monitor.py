@@ -10,9 +10,9 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Self
 
-from deploy.local.child import Child
 from deploy.local.parts import program
 from deploy.local.server import LocalServer
+from pipeline.runtime.processes import Child
 
 START_SECONDS = 60
 

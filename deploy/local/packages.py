@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from deploy.local.console import PartsError, announced
+from pipeline.runtime.processes import last_lines
 
 JAVA_MAJOR = 17
 JAVA_PACKAGES = ("openjdk-21-jre-headless", "openjdk-17-jre-headless", "default-jre-headless")
@@ -143,9 +144,4 @@ def apt(*arguments: str, cwd: Path | None = None) -> None:
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=cwd)
     if answer.returncode != 0:
-        raise PartsError(f"`apt-get {' '.join(arguments)}` failed: {last_words(answer.stdout + answer.stderr)}")
-
-
-def last_words(output: str, lines: int = 12) -> str:
-    """The end of a program's output, which is where the reason stands."""
-    return "\n".join(output.strip().splitlines()[-lines:])
+        raise PartsError(f"`apt-get {' '.join(arguments)}` failed: {last_lines(answer.stdout + answer.stderr)}")

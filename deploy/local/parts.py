@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local.console import PartsError, announced, run_for_person, say
-from deploy.local.packages import java, last_words, maven, unpacked_packages
+from deploy.local.packages import java, maven, unpacked_packages
 from deploy.local.places import ROOT, fingerprint, one_at_a_time, parts_folder
+from pipeline.runtime.processes import last_lines
 
 KAFKA_POM = ROOT / "deploy" / "kafka" / "pom.xml"
 POSTGRES_POM = ROOT / "deploy" / "postgres" / "pom.xml"
@@ -173,7 +174,7 @@ def copy_dependencies(pom: Path, folder: Path, *definitions: str) -> None:
     command = [str(maven()), "-q", "-B", "-f", str(pom), *goal]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        raise PartsError(f"Maven could not fetch {pom.parent.name}: {last_words(answer.stdout + answer.stderr)}")
+        raise PartsError(f"Maven could not fetch {pom.parent.name}: {last_lines(answer.stdout + answer.stderr)}")
 
 
 def main() -> None:

@@ -17,13 +17,11 @@ from threading import Event
 from time import monotonic
 from typing import Self
 
-from deploy.local.child import Account, Child
 from deploy.local.console import PartsError, announced, run_for_person, say
-from deploy.local.packages import last_words
 from deploy.local.parts import postgres_binaries
 from deploy.local.places import parts_folder
-from deploy.local.ports import LOOPBACK
 from deploy.local.server import LocalServer
+from pipeline.runtime.processes import LOOPBACK, Account, Child, ProcessError, last_lines
 
 OWNER = "alliance"
 START_SECONDS = 60
@@ -95,7 +93,7 @@ class Postgres(LocalServer):
         server.start()
         try:
             server.wait_until_ready(self._is_ready, START_SECONDS)
-        except PartsError:
+        except ProcessError:
             if last_try or not all(words in server.output() for words in OLD_CHILDREN_REMAIN):
                 raise
             return False
@@ -148,7 +146,7 @@ class Postgres(LocalServer):
         child = Child("initdb", command, self.log, env=plain_environment(), cwd=self.home, account=self._account)
         child.start()
         if child.wait(START_SECONDS) != 0:
-            raise PartsError(f"PostgreSQL's data folder could not be made: {last_words(child.output())}")
+            raise PartsError(f"PostgreSQL's data folder could not be made: {last_lines(child.output())}")
 
     def _own(self, path: Path) -> None:
         if self._account is not None:

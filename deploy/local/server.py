@@ -11,10 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy.local import reaper
-from deploy.local.child import Child
 from deploy.local.console import PartsError
-from deploy.local.ports import LOOPBACK, free_port, is_free
+from pipeline.runtime.processes import LOOPBACK, Child, free_port, is_free, leave_to_reaper, take_from_reaper
 
 
 class LocalServer(ABC):
@@ -27,7 +25,7 @@ class LocalServer(ABC):
         self.home = data if data is not None else Path(tempfile.mkdtemp(prefix=f"alliance-{self.name}-"))
         self.home.mkdir(parents=True, exist_ok=True)
         if self._temporary:
-            reaper.watch("folder", self.home)
+            leave_to_reaper("folder", self.home)
         self.port = port if port is not None else free_port()
         self._server: Child | None = None
 
@@ -74,7 +72,7 @@ class LocalServer(ABC):
             self.kill() if self._temporary else self.stop()
         if self._temporary:
             shutil.rmtree(self.home, ignore_errors=True)
-            reaper.forget("folder", self.home)
+            take_from_reaper("folder", self.home)
 
     def __enter__(self) -> Self:
         return self.start()

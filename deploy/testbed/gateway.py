@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import uvicorn
 
-from deploy.local.ports import LOOPBACK, free_port
 from deploy.testbed.senders import now_ms
 from deploy.testbed.waiting import wait_until
 from pipeline.ingest.gateway.api_keys import Keys, make_key
 from pipeline.ingest.gateway.app import create_gateway
 from pipeline.ingest.gateway.submit import Limits
 from pipeline.runtime.kafka_clients import make_producer
+from pipeline.runtime.processes import LOOPBACK, free_port
 from pipeline.runtime.settings import Settings
 from schemas.instruments.registry import load_instruments
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.child import Child
 from deploy.local.places import ROOT
 from deploy.testbed.waiting import wait_until
+from pipeline.runtime.processes import Child
 
 
 class Process(Child):

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from deploy.local.parts import program
-from deploy.local.ports import LOOPBACK, answers, free_port
 from deploy.testbed.processes import Process
+from pipeline.runtime.processes import LOOPBACK, free_port, is_listening
 
 Labels = dict[str, str]
 READY_SECONDS = 30
@@ -99,7 +99,7 @@ class Prometheus:
             raise AssertionError(f"{asked}\n{error.read().decode()}") from error
 
     def _is_ready(self) -> bool:
-        if not answers(self._port):
+        if not is_listening(self._port):
             return False
         try:
             with urllib.request.urlopen(f"http://{LOOPBACK}:{self._port}/-/ready", timeout=5) as answer:

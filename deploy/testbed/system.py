@@ -16,10 +16,10 @@ from sqlalchemy import Engine, func, select
 
 from consumers.store import tables
 from consumers.store.database import open_engine
-from deploy.local.ports import free_port
 from deploy.testbed.builders import Json, key_of, value_of
 from deploy.testbed.processes import Process, Processes
 from deploy.testbed.waiting import wait_until
+from pipeline.runtime.processes import free_port
 from schemas.topics import EVENTS
 
 ROOMS = ("worker", "store", "exporter", "gateway", "notifier")

@@ -8,8 +8,8 @@ import pytest
 from kafka.errors import KafkaTimeoutError
 
 from consumers import kafka_consumer
-from deploy.local.ports import LOOPBACK
 from pipeline.runtime.http import listen
+from pipeline.runtime.processes import LOOPBACK
 
 DESCRIPTORS = Path("/proc/self/fd")
 

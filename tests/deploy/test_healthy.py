@@ -4,9 +4,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from deploy.healthy import is_well, port_of
-from deploy.local.ports import free_port
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
+from pipeline.runtime.processes import free_port
 
 
 def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:

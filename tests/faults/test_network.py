@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.kafka import Kafka
-from deploy.local.ports import LOOPBACK, free_port
 from deploy.testbed.processes import Processes
 from deploy.testbed.system import System
 from deploy.testbed.waiting import pace
+from pipeline.runtime.processes import LOOPBACK, free_port
 from tests.support.load import coming_in, has_moved_on, stale_worker_started_again
 from tests.support.proxy import FAIR, Proxy, Weather
 from tests.support.reference import assert_equals_the_reference, practice

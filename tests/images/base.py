@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from deploy.local.console import PartsError
-from deploy.local.packages import last_words
+from pipeline.runtime.processes import last_lines
 from tests.images.engine import Engine, remove
 from tests.images.machine import carried_files, debian_release
 
@@ -35,7 +35,7 @@ def words(*command: str) -> None:
     """Runs a command that is only heard when it fails."""
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        raise PartsError(f"`{' '.join(command)}` failed: {last_words(answer.stdout + answer.stderr, lines=30)}")
+        raise PartsError(f"`{' '.join(command)}` failed: {last_lines(answer.stdout + answer.stderr, count=30)}")
 
 
 def has_base(engine: Engine) -> bool:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local.child import Child
 from deploy.local.console import PartsError, say
-from deploy.local.packages import last_words
+from pipeline.runtime.processes import Child, last_lines
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -52,7 +51,7 @@ class Engine:
             command, input=stdin, env=self.environment, capture_output=True, text=True, check=False, cwd=cwd
         )
         if answer.returncode != 0:
-            said = last_words(answer.stdout + answer.stderr, lines=40)
+            said = last_lines(answer.stdout + answer.stderr, count=40)
             raise PartsError(f"`{' '.join(map(str, command))}` ended with {answer.returncode}: {said}")
         return answer
 

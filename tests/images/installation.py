@@ -20,9 +20,9 @@ import yaml
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from consumers.store.tables import metadata, positions
-from deploy.local.ports import LOOPBACK
 from deploy.testbed.builders import Json
 from deploy.testbed.waiting import wait_until
+from pipeline.runtime.processes import LOOPBACK
 from pipeline.runtime.settings import Settings
 from schemas.topics import EVENTS
 from tests.images.engine import Engine

@@ -14,7 +14,7 @@ import yaml
 from deploy.local.console import PartsError, run_for_person, say
 from deploy.local.packages import ByHand, can_install, install
 from deploy.local.places import ROOT
-from deploy.local.ports import LOOPBACK, is_free
+from pipeline.runtime.processes import LOOPBACK, is_free
 
 #: Program -> the package that brings it.
 PROGRAMS = {

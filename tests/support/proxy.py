@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.local.ports import LOOPBACK
+from pipeline.runtime.processes import LOOPBACK
 
 CHUNK = 16 * 1024
 

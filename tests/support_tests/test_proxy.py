@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from deploy.local.ports import LOOPBACK, free_port
+from pipeline.runtime.processes import LOOPBACK, free_port
 from tests.support.proxy import FAIR, Proxy, Weather
 
 TEXT = b"what goes in comes out " * 2000

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import create_engine
 
 from alliance.cli import main
-from deploy.local.ports import LOOPBACK, free_port
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
+from pipeline.runtime.processes import LOOPBACK, free_port
 
 #: Nobody listens there.
 NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/alliance"

@@ -8,7 +8,6 @@ import pytest
 from deploy.local import packages, parts
 from deploy.local.console import PartsError
 from deploy.local.places import ROOT
-from deploy.local.ports import answers, free_port, is_free
 from deploy.testbed.kafka import Kafka
 
 
@@ -87,12 +86,6 @@ def test_every_locked_package_has_a_hash() -> None:
     packages_locked = [line for line in lock.splitlines() if line and not line.lstrip().startswith("#")]
     assert packages_locked
     assert [line for line in packages_locked if "==" not in line or "--hash=sha256:" not in line] == []
-
-
-def test_a_free_port_is_one_that_nobody_answers_on() -> None:
-    port = free_port()
-    assert is_free(port)
-    assert not answers(port)
 
 
 @pytest.mark.kafka

@@ -1,16 +1,11 @@
 """In: child processes of a test. Out: their lines and ends. Nothing of them stays when the test is over."""
 
-import os
 import signal
-import sys
 from pathlib import Path
-from subprocess import PIPE, Popen
 
 import pytest
 
-from deploy.local.places import ROOT
 from deploy.testbed.processes import Processes
-from deploy.testbed.waiting import wait_until
 
 WAITS = "import threading; print('ready', flush=True); threading.Event().wait()"
 
@@ -60,27 +55,3 @@ def test_all_processes_of_a_test_are_gone_after_it(tmp_path: Path) -> None:
     pids = [started.python("-c", WAITS).pid for _ in range(2)]
     started.close()
     assert not any(is_alive(pid) for pid in pids)
-
-
-def test_servers_and_temporary_folders_go_even_when_we_are_killed(tmp_path: Path) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    program = f"""
-import sys
-from pathlib import Path
-from threading import Event
-from deploy.local import reaper
-from deploy.local.child import Child
-reaper.watch("folder", {str(folder)!r})
-child = Child("sleeper", [sys.executable, "-c", {WAITS!r}], Path({str(tmp_path / "log")!r}))
-child.start()
-print(child.pid, flush=True)
-Event().wait()
-"""
-    with Popen([sys.executable, "-c", program], stdout=PIPE, text=True, cwd=ROOT) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        assert is_alive(pid)
-        os.kill(parent.pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(pid), 10, "the killed process's server to be gone")
-    wait_until(lambda: not folder.exists(), 10, "the killed process's temporary folder to be gone")

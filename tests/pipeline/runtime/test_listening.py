@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
 from alliance.cli import main
-from deploy.local.ports import LOOPBACK
 from deploy.testbed.kafka import Kafka
 from pipeline.runtime.broker_probe import API_VERSIONS, is_kafka, is_reachable
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import listen, serve
+from pipeline.runtime.processes import LOOPBACK
 
 PROCESSES = ("worker", "store", "exporter", "notifier", "gateway")
 

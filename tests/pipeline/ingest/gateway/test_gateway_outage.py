@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.ports import LOOPBACK, free_port
 from deploy.testbed.builders import a_held, value_of
 from deploy.testbed.gateway import Gateway, a_gateway
 from deploy.testbed.kafka import Kafka, create_topics, records_of, unique_name
 from deploy.testbed.senders import an_impatient_producer
 from deploy.testbed.waiting import wait_until
 from pipeline.ingest.gateway.submit import Limits
+from pipeline.runtime.processes import LOOPBACK, free_port
 
 pytestmark = pytest.mark.kafka
 
