@@ -1,1 +1,1 @@
-"""The demonstration: the whole pipeline on one machine, with nothing to install beside Python packages."""
+"""The demonstration: the whole pipeline on one machine, with nothing to install but Python packages."""

@@ -1,13 +1,13 @@
 """The embedded broker: a Kafka log inside this process, for the demonstration and for tests.
 
 In: topic names with their partition counts. Out: one broker on a free loopback port that speaks the real
-protocol over TCP. It is librdkafka's mock cluster, out of the library that the confluent-kafka wheel brings.
+protocol over TCP. It is librdkafka's mock cluster, from the library inside the confluent-kafka wheel.
 Never: a broker for real check-ins.
 
-What it is not: all of it is in memory and gone with the process; nothing is compacted or expires by time; a partition
-drops its oldest records above RETAINED_BYTES_PER_PARTITION, which librdkafka has no setting for (give a topic with
-a long history more partitions); and every rebalance of a group but its first waits for the session timeout that its
-members asked for, less a second, so that a short one is where a quick restart comes from.
+Its limits: everything is in memory and gone with the process. Nothing is compacted or expires by time. A partition
+drops its oldest records above RETAINED_BYTES_PER_PARTITION, for which librdkafka has no setting; a topic with a long
+history needs more partitions. Each rebalance of a group after the first waits for its members' session timeout less a
+second, so a quick restart needs a short timeout.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 RETAINED_BYTES_PER_PARTITION = 5 * 1024 * 1024
-#: What kafka-python must be told, because it cannot read this broker's own list of versions; Faust can.
+#: kafka-python needs this version given: it cannot read this broker's own list of versions. Faust can.
 API_VERSION = (2, 3)
 
 _PRODUCER = 0
@@ -46,7 +46,7 @@ _SIGNATURES: Mapping[str, tuple[object, tuple[object, ...]]] = {
 
 
 class EmbeddedBrokerError(Exception):
-    """The embedded broker cannot be had; the message is one sentence with the way out."""
+    """The embedded broker cannot start; the message is one sentence that says what to do."""
 
 
 class EmbeddedBroker:
@@ -107,7 +107,7 @@ def _not_started(why: str) -> EmbeddedBrokerError:
 
 
 def _new_client(library: ctypes.CDLL) -> int:
-    """The client that the mock cluster hangs on; it never connects anywhere."""
+    """The client that librdkafka needs for a mock cluster; it never connects anywhere."""
     configuration = library.rd_kafka_conf_new()
     library.rd_kafka_conf_set(configuration, b"log_level", _LOG_ERRORS_ONLY, None, 0)
     reason = ctypes.create_string_buffer(512)

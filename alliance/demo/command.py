@@ -1,7 +1,7 @@
 """The command `alliance demo`.
 
 In: options. Out: the demonstration on this terminal, or as lines in a pipe; an exit code.
-Never: a traceback for what a person can mend.
+Never: a traceback for something that a person can fix.
 """
 
 import signal
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from alliance.demo.endings import DemoError
+from alliance.demo.options import DemoError, DemoOptions
 
 if TYPE_CHECKING:
-    from alliance.demo.run import Result
-    from alliance.demo.screens import Screen
+    from alliance.demo.screen import Screen
+    from alliance.demo.session import Result
 
-#: As a shell says it: ended by Ctrl-C. Only for `--once`, which has then verified nothing.
+#: As shells report Ctrl-C. Only for `--once`, which has then verified nothing.
 EXIT_INTERRUPTED = 130
 
 
@@ -49,13 +49,15 @@ def demo(
     into_existing: bool,
 ) -> None:
     """The whole pipeline on this machine with a simulated practice; Ctrl-C ends it."""
-    # Here and not above: every process of `alliance` imports this module, and only this command needs all of that.
-    from alliance.demo.plan import Wishes
-    from alliance.demo.run import Options, demonstrate
-    from alliance.demo.stage import Wanted
+    # Here and not above: every command of `alliance` imports this module, and only this one needs all of that.
+    from alliance.demo.session import demonstrate
 
-    options = Options(
-        wanted=Wanted(wishes=Wishes(therapists=therapists, weeks=weeks, seed=seed), once=once, days_per_second=speed),
+    options = DemoOptions(
+        therapists=therapists,
+        weeks=weeks,
+        seed=seed,
+        once=once,
+        days_per_second=speed,
         keep=keep,
         broker=broker,
         into_existing=into_existing,
@@ -77,22 +79,22 @@ def _report(result: "Result", broker: str) -> None:
     else:
         click.echo("\n".join(lines(result.outcome)))
     if broker:
-        click.echo(f"What was simulated stays in the topics of {broker}.")
-    if result.kept is not None:
-        click.echo(f"The store and the logs stay in {result.kept}")
+        click.echo(f"The simulated records stay in the topics of {broker}.")
+    if result.kept_folder is not None:
+        click.echo(f"The store and the logs stay in {result.kept_folder}")
 
 
 def _screen() -> "Screen":
     from rich.console import Console
 
-    from alliance.demo.screens import Lines, Terminal
+    from alliance.demo.screen import Lines, Terminal
 
     console = Console()
     return Terminal(console) if console.is_terminal else Lines(click.echo)
 
 
 def _stop_on_signals() -> threading.Event:
-    """An event that is set when somebody wants us to end."""
+    """An event that is set when a signal asks this process to end."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())

@@ -1,7 +1,7 @@
-"""Sending: the history as fast as the pipeline follows, then the rest when its time comes.
+"""Sending: the history as fast as the pipeline can process it, then each further record when its time has come.
 
 In: records of a plan, and the supervisor's. Out: records on the log, counted when the broker has acknowledged them.
-Never: run further ahead of the pipeline than the embedded broker can hold; send an event before it has happened.
+Never: more records ahead of the pipeline than the embedded broker can hold; an event before it has happened.
 """
 
 import threading
@@ -13,38 +13,38 @@ from datetime import datetime, timedelta
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from alliance.demo.plan import Sending
+from alliance.demo.plan import PlannedRecord
 from pipeline.ingest.admission import HEADERS
 from schemas.topics import EVENTS
 
-#: Records that may be under way. The embedded broker drops a partition's oldest data above 5 MB, and a record leaves
-#: several times its own size in the topics written from it.
-MOST_UNDER_WAY = 20_000
+#: Records that may have been sent and not yet processed to the end. The embedded broker drops a partition's oldest data
+#: above 5 MB, and a record causes several times its own size in the topics that are written because of it.
+MOST_IN_FLIGHT = 20_000
 PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class QuickClock:
-    """Simulated time: from `started` on it runs faster than real time, until it has caught up with it."""
+class FastClock:
+    """Simulated time: it begins at `started`, runs faster than real time, and stays with it once it has caught up."""
 
     started: datetime
-    started_really: datetime
+    real_start: datetime
     days_per_second: float
 
-    def at(self, really: datetime) -> datetime:
+    def at(self, real_time: datetime) -> datetime:
         """Simulated time at a moment of real time; never later than that."""
-        seconds = (really - self.started_really).total_seconds()
-        # The sum may lie beyond the calendar after a long while; a day more than needed is enough.
-        days = min(seconds * self.days_per_second, (really - self.started) / timedelta(days=1) + 1)
-        return min(self.started + timedelta(days=days), really)
+        seconds = (real_time - self.real_start).total_seconds()
+        # Capped at one day more than needed: after a long while the sum would be beyond the last year of a datetime.
+        days = min(seconds * self.days_per_second, (real_time - self.started) / timedelta(days=1) + 1)
+        return min(self.started + timedelta(days=days), real_time)
 
-    def has_caught_up(self, really: datetime) -> bool:
-        """Whether simulated time is real time by now."""
-        return self.at(really) >= really
+    def has_caught_up(self, real_time: datetime) -> bool:
+        """Whether simulated time has reached real time."""
+        return self.at(real_time) >= real_time
 
 
 class Feeder:
-    """Hands records to a producer; may be used from several threads."""
+    """Gives records to a producer; may be used from several threads."""
 
     def __init__(self, producer: KafkaProducer, stop: threading.Event) -> None:
         self._producer = producer
@@ -53,13 +53,13 @@ class Feeder:
         self._failure: BaseException | None = None
         self.handed = 0
         self.sent = 0
-        #: How many records the pipeline has followed to the end; told by whoever looks.
+        #: How many records the pipeline has processed to the end; set by the observing thread.
         self.settled = 0
 
-    def history(self, records: Iterable[Sending]) -> None:
-        """Send all at once, but never far ahead of the pipeline; returns when all are acknowledged."""
+    def send_history(self, records: Iterable[PlannedRecord]) -> None:
+        """Send all as fast as possible, but never far ahead of the pipeline; return when all are acknowledged."""
         for record in records:
-            while self.handed - self.settled >= MOST_UNDER_WAY:
+            while self.handed - self.settled >= MOST_IN_FLIGHT:
                 if self._stop.wait(PAUSE_SECONDS):
                     return
             if self._stop.is_set():
@@ -67,8 +67,8 @@ class Feeder:
             self.send(record.key, record.value)
         self.wait_for_acknowledgements()
 
-    def live(self, records: Iterable[Sending], now: Callable[[], datetime]) -> None:
-        """Send each when its time has come; returns after the last one."""
+    def send_live(self, records: Iterable[PlannedRecord], now: Callable[[], datetime]) -> None:
+        """Send each when its time has come; return when all are acknowledged."""
         for record in records:
             while now().timestamp() < record.at:
                 if self._stop.wait(PAUSE_SECONDS):
@@ -77,7 +77,7 @@ class Feeder:
         self.wait_for_acknowledgements()
 
     def send(self, key: bytes, value: bytes) -> None:
-        """Hand one record over."""
+        """Give one record to the producer."""
         with self._lock:
             self.handed += 1
         future = self._producer.send(EVENTS, key=key, value=value, headers=HEADERS)
@@ -85,19 +85,19 @@ class Feeder:
         future.add_errback(self._failed)
 
     def wait_for_acknowledgements(self) -> None:
-        """Return when all records handed over are acknowledged, or when told to stop."""
+        """Return when all records given to the producer are acknowledged, or when the person stops it."""
         while self.sent < self.handed:
             self.check()
             if self._stop.wait(PAUSE_SECONDS):
                 return
 
     def check(self) -> None:
-        """Raise what became of a record that the broker did not acknowledge."""
+        """Raise the error of a record that the broker did not acknowledge."""
         if self._failure is not None:
             raise self._failure
 
     def close(self) -> None:
-        """Let go of the producer; nothing more is sent."""
+        """Close the producer at once; nothing more is sent."""
         with suppress(KafkaError):
             self._producer.close(timeout=0)
 

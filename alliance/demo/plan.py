@@ -1,11 +1,11 @@
-"""What the demonstration sends: a simulated practice, split into a history and the weeks that go on live.
+"""What the demonstration sends: a simulated practice, split into a history and the last weeks, which are sent live.
 
-In: size, seed and the instant at which it ends. Out: a `Plan`: records in the order of their arrival, what is expected
-to become of them, and where ruptures were planted.
+In: the options and the instant at which it ends. Out: a `Plan`: records in the order of their arrival, how many of them
+must be accepted, refused or recognised as duplicates, and where ruptures were planted.
 Never: an event that happens after the end, a clock, a random number that does not come from the seed.
 
-Nothing is perfect in it, on purpose: some events come late, some come twice, and now and then a sender that is set up
-wrongly sends a check-in that must be refused.
+Some of it is wrong on purpose, as in a real practice: some events arrive late, some arrive twice, and now and then a
+sender with a wrong configuration sends a check-in that must be refused.
 """
 
 from collections.abc import Iterable
@@ -14,20 +14,21 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from alliance.demo.options import DemoOptions
 from alliance.simulation.parameters import PracticeParameters
 from alliance.simulation.practice import Simulation, simulate
 from schemas.codec import encode
 
 LIVE_DAYS = 28
 LATE_SHARE = 0.01
-TWICE_SHARE = 0.01
-#: One in so many check-ins is followed by one of a sender that is set up wrongly.
-SPOILED_EVERY = 200
-SPOILED_ANSWER = 11.0
+DUPLICATED_SHARE = 0.01
+#: After this many check-ins one arrives from a sender with a wrong configuration.
+WRONG_SCALE_EVERY = 200
+WRONG_SCALE_ANSWER = 11.0
 CHECKIN = "alliance.checkin.submitted.v1"
 
 
-class Sending(NamedTuple):
+class PlannedRecord(NamedTuple):
     """One record and when it arrives, in seconds since 1970; `at` never falls and is never before the event's time."""
 
     at: float
@@ -36,17 +37,8 @@ class Sending(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """How large a practice, how many weeks of it, under which seed."""
-
-    therapists: int = 40
-    weeks: int = 26
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """Tells this run's cases and therapists from those that a log already holds; empty: no need."""
+    """Marks this run's cases and therapists if the log holds others; empty if it holds none."""
 
     text: str = ""
 
@@ -71,7 +63,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What is to become of records sent, in numbers; all of them together are what was sent."""
+    """How many records must be accepted, refused and recognised as duplicates; together they are what was sent."""
 
     accepted: int = 0
     refused: int = 0
@@ -88,8 +80,8 @@ class Expected:
 class Plan:
     """`history` ends and `live` begins at `live_from`; `expected` is about both together."""
 
-    history: list[Sending]
-    live: list[Sending]
+    history: list[PlannedRecord]
+    live: list[PlannedRecord]
     live_from: datetime
     end: datetime
     expected: Expected
@@ -99,35 +91,35 @@ class Plan:
     truth: list[dict[str, Any]]
 
 
-def make_plan(wishes: Wishes, end: datetime, live_days: float, label: Label) -> Plan:
+def make_plan(options: DemoOptions, end: datetime, live_days: float, label: Label) -> Plan:
     """The practice's events up to `end`, a midnight; the last `live_days` are kept back."""
-    simulation = simulate(_parameters(wishes, end))
+    simulation = simulate(_parameters(options, end))
     live_from = end - timedelta(days=live_days)
     arrivals = list(_arrivals(simulation, label))
-    ats = accumulate((arrival.event_at for arrival in arrivals), max)
-    sendings = [Sending(at, one.key, one.value) for at, one in zip(ats, arrivals, strict=True)]
-    split = sum(one.at < live_from.timestamp() for one in sendings)
+    times = accumulate((arrival.event_at for arrival in arrivals), max)
+    records = [PlannedRecord(at, arrival.key, arrival.value) for at, arrival in zip(times, arrivals, strict=True)]
+    split = sum(record.at < live_from.timestamp() for record in records)
     return Plan(
-        history=sendings[:split],
-        live=sendings[split:],
+        history=records[:split],
+        live=records[split:],
         live_from=live_from,
         end=end,
         expected=_expected(arrivals),
         expected_of_history=_expected(arrivals[:split]),
-        teams=min(simulation.parameters.teams, wishes.therapists),
+        teams=min(simulation.parameters.teams, options.therapists),
         therapists=len({event["data"].get("therapist_id") for event in simulation.events} - {None}),
         truth=[row | {"case_id": label.case(row["case_id"])} for row in simulation.truth],
     )
 
 
-def _parameters(wishes: Wishes, end: datetime) -> PracticeParameters:
+def _parameters(options: DemoOptions, end: datetime) -> PracticeParameters:
     return PracticeParameters(
-        first_day=end - timedelta(weeks=wishes.weeks),
-        seed=wishes.seed,
-        therapists=wishes.therapists,
-        weeks=wishes.weeks,
+        first_day=end - timedelta(weeks=options.weeks),
+        seed=options.seed,
+        therapists=options.therapists,
+        weeks=options.weeks,
         late_share=LATE_SHARE,
-        duplicated_share=TWICE_SHARE,
+        duplicated_share=DUPLICATED_SHARE,
     )
 
 
@@ -148,8 +140,8 @@ def _arrivals(simulation: Simulation, label: Label) -> Iterable[_Arrival]:
         yield _arrival(event, "duplicates" if index in known else "accepted", is_checkin)
         if is_checkin and index not in known:
             checkins += 1
-            if checkins % SPOILED_EVERY == 0:
-                yield _arrival(_spoiled(event), "refused", False)
+            if checkins % WRONG_SCALE_EVERY == 0:
+                yield _arrival(_with_wrong_scale(event), "refused", False)
         known.add(index)
 
 
@@ -167,9 +159,9 @@ def _labelled(event: dict[str, Any], label: Label) -> dict[str, Any]:
     return event | {"subject": label.case(event["subject"]), "data": data}
 
 
-def _spoiled(event: dict[str, Any]) -> dict[str, Any]:
+def _with_wrong_scale(event: dict[str, Any]) -> dict[str, Any]:
     """The same check-in as a sender with a wrong scale would send it."""
-    answers = dict.fromkeys(event["data"]["answers"], SPOILED_ANSWER)
+    answers = dict.fromkeys(event["data"]["answers"], WRONG_SCALE_ANSWER)
     return event | {"id": f"{event['id']}-wrong-scale", "data": event["data"] | {"answers": answers}}
 
 

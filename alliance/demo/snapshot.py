@@ -1,6 +1,6 @@
 """What the demonstration shows at one moment.
 
-In: nothing. Out: plain values, made by `alliance.demo.run` and drawn by `alliance.demo.view`.
+In: figures that `alliance.demo.session` has gathered. Out: plain values that `alliance.demo.screen` draws.
 Never: a case, a client or a session's id (there is no field for one).
 """
 
@@ -13,23 +13,23 @@ from schemas.flags import Severity
 
 
 class Phase(Enum):
-    """Where the demonstration stands, in words for the screen."""
+    """How far the demonstration is, in words for the screen."""
 
     STARTING = "Starting the processes"
-    HISTORY = "History: sent as fast as it goes"
-    SETTLING = "History sent; the last of it is being processed"
-    LIVE = "Live: the last weeks in quickened time"
-    TODAY = "Caught up with today; the rest comes in real time"
+    HISTORY = "History: sent as fast as the pipeline can process it"
+    SETTLING = "History sent; the last events are being processed"
+    LIVE = "Live: the last weeks, faster than real time"
+    TODAY = "Caught up with today; from now on in real time"
     DONE = "Done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlagNews:
-    """One thing that became known of a flag; `number` rises from one to the next."""
+class FlagUpdate:
+    """One change of a flag; `number` rises from one to the next, `change` is the new status or what else is new."""
 
     number: int
     at: datetime
-    news: str
+    change: str
     kind: str
     severity: Severity
     team: str
@@ -39,7 +39,7 @@ class FlagNews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TherapistLine:
+class PublishedTherapist:
     """One therapist as published: `mean` (0-1) and the number of clients behind it, or neither."""
 
     therapist: str
@@ -54,7 +54,7 @@ class TherapistLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Quantiles in seconds, over how many events of the last moments."""
+    """Quantiles in seconds over the latest events; `events` is their number."""
 
     p50: float
     p99: float
@@ -62,8 +62,8 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A process: what it says of its health and where to look at it; or a remark about one."""
+class Endpoint:
+    """A process with its health and its address; or a remark about one."""
 
     name: str
     health: str = ""
@@ -93,8 +93,8 @@ class Snapshot:
     live_flags: int = 0
     flag_count: int = 0
     #: The newest first.
-    news: tuple[FlagNews, ...] = ()
+    flag_updates: tuple[FlagUpdate, ...] = ()
     #: In the order of their pseudonyms.
-    therapists: tuple[TherapistLine, ...] = ()
-    places: tuple[Place, ...] = ()
+    therapists: tuple[PublishedTherapist, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     folder: str = ""

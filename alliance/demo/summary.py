@@ -1,13 +1,13 @@
-"""What `alliance demo --once` says at its end, and whether anything was lost. Pure.
+"""The summary of `alliance demo --once`, and whether anything was lost. Pure.
 
-In: what was sent, what has become of it. Out: lines for people; complaints.
-Never: call it well when the counts do not add up.
+In: what was sent and what the store holds. Out: lines for people; complaints.
+Never: no complaint when the counts do not add up.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from alliance.demo.figures import CAUGHT_WITHIN_SESSIONS, Counts
+from alliance.demo.observe import CAUGHT_WITHIN_SESSIONS, Counts
 from alliance.demo.plan import Expected
 from schemas.flags import KINDS, STATUSES
 
@@ -35,48 +35,48 @@ class Outcome:
         return self.expected.accepted + self.supervised
 
 
-def complaints(one: Outcome) -> list[str]:
+def complaints(outcome: Outcome) -> list[str]:
     """What does not add up; empty when nothing was lost."""
     claims = (
-        ("sent", one.expected.sent + one.supervised, one.sent),
-        ("in the archive", one.accepted, one.counts.archived),
-        ("refused", one.expected.refused, one.counts.refused),
-        ("counted for their therapists", one.accepted, one.counts.summarised),
+        ("sent", outcome.expected.sent + outcome.supervised, outcome.sent),
+        ("in the archive", outcome.accepted, outcome.counts.archived),
+        ("refused", outcome.expected.refused, outcome.counts.refused),
+        ("counted for their therapists", outcome.accepted, outcome.counts.summarised),
     )
     wrong = [f"{is_so:,} events are {what}, not {should:,}" for what, should, is_so in claims if should != is_so]
-    if one.checkins != one.expected.checkins:
-        wrong.append(f"{one.checkins:,} check-ins are in the store, not {one.expected.checkins:,}")
+    if outcome.checkins != outcome.expected.checkins:
+        wrong.append(f"{outcome.checkins:,} check-ins are in the store, not {outcome.expected.checkins:,}")
     return wrong
 
 
-def lines(one: Outcome) -> list[str]:
+def lines(outcome: Outcome) -> list[str]:
     """The summary."""
     facts = [
-        ("practice", one.practice),
+        ("practice", outcome.practice),
         (
             "events",
-            f"{one.sent:,} sent = {one.counts.archived:,} archived + {one.counts.refused:,} refused + "
-            f"{one.expected.duplicates:,} duplicates",
+            f"{outcome.sent:,} sent = {outcome.counts.archived:,} archived + {outcome.counts.refused:,} refused + "
+            f"{outcome.expected.duplicates:,} duplicates",
         ),
-        ("", f"{one.counts.summarised:,} of those archived have reached their therapist's summary"),
-        ("check-ins", f"{one.checkins:,}"),
-        ("flags", f"{sum(one.flags.values()):,}; the supervisor sent {one.supervised:,} events about them"),
-        *(("", text) for text in _kinds(one.flags)),
-        ("ruptures", f"planted ones flagged within {CAUGHT_WITHIN_SESSIONS} sessions: {_caught(one.caught)}"),
-        ("therapists", f"{one.published:,} of {one.therapists:,} with published scores"),
+        ("", f"{outcome.counts.summarised:,} of those archived have reached their therapist's summary"),
+        ("check-ins", f"{outcome.checkins:,}"),
+        ("flags", f"{sum(outcome.flags.values()):,}; the supervisor sent {outcome.supervised:,} events about them"),
+        *(("", text) for text in _kinds(outcome.flags)),
+        ("ruptures", f"planted ones flagged within {CAUGHT_WITHIN_SESSIONS} sessions: {_caught(outcome.caught)}"),
+        ("therapists", f"{outcome.published:,} of {outcome.therapists:,} with published scores"),
         (
             "time",
-            f"{one.seconds:.1f} s from the first event to the last row, {one.sent / one.seconds:,.0f} events/s; "
-            f"{one.seconds_in_all:.1f} s in all",
+            f"{outcome.seconds:.1f} s from the first event to the last row, "
+            f"{outcome.sent / outcome.seconds:,.0f} events/s; {outcome.seconds_in_all:.1f} s in all",
         ),
     ]
     return [f"{name:<11} {text}".rstrip() for name, text in facts]
 
 
 def _caught(by_kind: Mapping[str, tuple[int, int]]) -> str:
-    """Of all, then of each kind."""
+    """All kinds together, then each kind."""
     caught, planted = (sum(counts[place] for counts in by_kind.values()) for place in (0, 1))
-    parts = "; ".join(f"{kind} {one} of {all_}" for kind, (one, all_) in sorted(by_kind.items()))
+    parts = "; ".join(f"{kind} {found} of {all_}" for kind, (found, all_) in sorted(by_kind.items()))
     return f"{caught:,} of {planted:,}" + (f" ({parts})" if parts else "")
 
 

@@ -1,6 +1,6 @@
 """A simulated supervisor: acknowledges and discusses flags after a while.
 
-In: flags as the store knows them, and the simulated time. Out: events for the log, each of them once.
+In: the store's flags, and the simulated time. Out: events for the log, each of them once.
 Never: a clock; chance (how long it takes, and which flags are overlooked, follows from the flag's own id).
 """
 
@@ -15,7 +15,7 @@ from schemas.flags import Severity
 
 SOURCE = "urn:alliance:demo:supervisor"
 SUPERVISOR = "supervisor-1"
-#: The graver, the sooner: acknowledged between the first and the second time after the opening.
+#: Acknowledged between the first and the second time after the opening; the more severe the flag, the sooner.
 ACKNOWLEDGED_AFTER: dict[Severity, tuple[timedelta, timedelta]] = {
     "urgent": (timedelta(hours=1), timedelta(hours=20)),
     "warning": (timedelta(hours=4), timedelta(hours=60)),
@@ -38,13 +38,13 @@ class RaisedFlag:
 
 
 class Supervisor:
-    """Remembers what has been done."""
+    """Remembers which events it has given out."""
 
     def __init__(self) -> None:
         self._done: set[str] = set()
 
     def act(self, flags: Iterable[RaisedFlag], now: datetime) -> list[tuple[bytes, bytes]]:
-        """Key and value of each event that is due by `now` and has not been given out yet."""
+        """Key and value of each event that is due by `now` and was not given out before."""
         events = [event for flag in flags for event in actions(flag) if event.time <= now]
         new = [event for event in events if event.id not in self._done]
         self._done.update(event.id for event in new)
@@ -52,7 +52,7 @@ class Supervisor:
 
 
 def actions(flag: RaisedFlag) -> list[Event]:
-    """All that is ever done about the flag, as far as it does not end before."""
+    """Everything that the supervisor does about the flag before it closes."""
     if _chance(flag, "overlooked") < OVERLOOKED_SHARE:
         return []
     acknowledged_at = flag.opened_at + _between(ACKNOWLEDGED_AFTER[flag.severity], _chance(flag, "acknowledged"))

@@ -246,7 +246,8 @@ def reap(lines: Iterable[str]) -> None:
     for line in lines:
         sign, entry = line[0], line[1:].rstrip("\n")
         listed.update({entry: None}) if sign == "+" else listed.pop(entry, None)
-    for entry in listed:
+    # Processes first: one that still runs could write into a folder while it is removed.
+    for entry in sorted(listed, reverse=True):
         kind, _, value = entry.partition(" ")
         _kill(int(value)) if kind == "pid" else shutil.rmtree(Path(value), ignore_errors=True)
 

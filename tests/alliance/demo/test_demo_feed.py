@@ -1,4 +1,4 @@
-"""Sending: quickened time that never overtakes real time, and a feeder that waits for the pipeline."""
+"""Sending: simulated time that never overtakes real time, and a feeder that waits for the pipeline."""
 
 import threading
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from kafka import KafkaConsumer
 
 from alliance.demo import feed
 from alliance.demo.broker import API_VERSION, EmbeddedBroker
-from alliance.demo.feed import Feeder, QuickClock
-from alliance.demo.plan import Sending
+from alliance.demo.feed import FastClock, Feeder
+from alliance.demo.plan import PlannedRecord
 from deploy.testbed.kafka import subscribe
 from deploy.testbed.waiting import wait_until
 from pipeline.runtime.kafka_clients import make_producer
@@ -20,7 +20,7 @@ from schemas.topics import EVENTS
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 STARTED = NOW - timedelta(days=28)
-CLOCK = QuickClock(STARTED, NOW, days_per_second=0.1)
+CLOCK = FastClock(STARTED, NOW, days_per_second=0.1)
 
 
 def test_a_day_passes_in_ten_seconds() -> None:
@@ -31,9 +31,9 @@ def test_a_day_passes_in_ten_seconds() -> None:
 @pytest.mark.parametrize("seconds", [0, 100, 279, 280, 281, 3600, 10**9])
 @pytest.mark.parametrize("days_per_second", [0.001, 0.1, 100.0])
 def test_simulated_time_never_overtakes_real_time_and_then_is_real_time(seconds: int, days_per_second: float) -> None:
-    clock, really = QuickClock(STARTED, NOW, days_per_second), NOW + timedelta(seconds=seconds)
-    assert STARTED <= clock.at(really) <= really
-    assert clock.has_caught_up(really) == (clock.at(really) == really)
+    clock, real_time = FastClock(STARTED, NOW, days_per_second), NOW + timedelta(seconds=seconds)
+    assert STARTED <= clock.at(real_time) <= real_time
+    assert clock.has_caught_up(real_time) == (clock.at(real_time) == real_time)
     assert clock.has_caught_up(NOW + timedelta(days=700))
 
 
@@ -54,16 +54,16 @@ def in_a_thread(act: object, *arguments: object) -> threading.Thread:
     return thread
 
 
-def records(count: int) -> list[Sending]:
-    return [Sending(STARTED.timestamp() + number, b"c-%d" % number, b"{}") for number in range(count)]
+def records(count: int) -> list[PlannedRecord]:
+    return [PlannedRecord(STARTED.timestamp() + number, b"c-%d" % number, b"{}") for number in range(count)]
 
 
-def test_history_goes_no_further_ahead_than_the_pipeline_can_hold(
+def test_history_is_sent_no_further_ahead_than_the_pipeline_can_hold(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "MOST_UNDER_WAY", 100)
+    monkeypatch.setattr(feed, "MOST_IN_FLIGHT", 100)
     with closing(a_feeder(broker, threading.Event())) as feeder:
-        thread = in_a_thread(feeder.history, records(250))
+        thread = in_a_thread(feeder.send_history, records(250))
         wait_until(lambda: feeder.sent == 100, 10, "the first hundred")
         feeder.settled = 40
         wait_until(lambda: feeder.sent == 140, 10, "as many as were settled")
@@ -72,20 +72,25 @@ def test_history_goes_no_further_ahead_than_the_pipeline_can_hold(
         assert feeder.sent == feeder.handed == 250
 
 
-def test_a_feeder_told_to_stop_stops_wherever_it_is(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "MOST_UNDER_WAY", 10)
+def test_a_feeder_stops_when_asked_whatever_it_waits_for(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_IN_FLIGHT", 10)
     stop = threading.Event()
     with closing(a_feeder(broker, stop)) as feeder:
-        threads = [in_a_thread(feeder.history, records(50)), in_a_thread(feeder.live, records(50), lambda: STARTED)]
+        threads = [
+            in_a_thread(feeder.send_history, records(50)),
+            in_a_thread(feeder.send_live, records(50), lambda: STARTED),
+        ]
         wait_until(lambda: feeder.sent >= 10, 10, "some")
         stop.set()
         wait_until(lambda: not any(thread.is_alive() for thread in threads), 10, "the end of both")
 
 
-def test_live_each_record_goes_when_its_time_has_come(broker: EmbeddedBroker) -> None:
+def test_live_each_record_is_sent_when_its_time_has_come(broker: EmbeddedBroker) -> None:
     now = [STARTED - timedelta(seconds=1)]
     with closing(a_feeder(broker, threading.Event())) as feeder:
-        thread = in_a_thread(feeder.live, records(20), lambda: now[0])
+        thread = in_a_thread(feeder.send_live, records(20), lambda: now[0])
         now[0] = STARTED + timedelta(seconds=7)
         wait_until(lambda: feeder.sent == 8, 10, "those up to the seventh second")
         now[0] = STARTED + timedelta(seconds=19)

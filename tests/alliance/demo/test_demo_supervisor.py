@@ -42,7 +42,7 @@ def test_acknowledging_comes_after_the_opening_discussing_after_that_and_nothing
     assert all(event.time < soon for number in range(200) for event in actions(a_flag(number, closed_at=soon)))
 
 
-def test_the_graver_the_sooner() -> None:
+def test_an_urgent_flag_is_acknowledged_sooner() -> None:
     pairs = [(actions(a_flag(number, severity="urgent")), actions(a_flag(number))) for number in range(200)]
     assert all(urgent[0].time < warning[0].time for urgent, warning in pairs if warning)
 

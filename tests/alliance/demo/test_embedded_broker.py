@@ -177,7 +177,7 @@ def test_a_faust_agent_that_comes_back_finds_its_table_and_its_place() -> None:
 
 
 async def _count_with_faust(broker: EmbeddedBroker, group: str, expected: int) -> Mapping[str, int]:
-    """Run a Faust app with one agent and one table until it has seen so many events; give back the table."""
+    """Run a Faust app with one agent and one table until it has seen `count` events; return the table."""
     app = faust.App(
         group,
         broker=f"kafka://{broker.bootstrap}",

@@ -7,16 +7,18 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from alliance.demo.plan import Label, Plan, Wishes, make_plan
-from alliance.demo.stage import history_end
+from alliance.demo.options import DemoOptions
+from alliance.demo.plan import Label, Plan, make_plan
+from alliance.demo.session import history_end
 from deploy.testbed.kafka import Kafka
 from deploy.testbed.processes import Process, Processes
 from deploy.testbed.waiting import wait_until
 
-ROOMS = {"worker", "store", "exporter", "gateway"}
+COMMANDS = {"worker", "store", "exporter", "gateway"}
 #: From the start to the end of a small demonstration, on a machine that does other things as well.
 SECONDS = 180
 Demo = Callable[..., Process]
@@ -37,11 +39,11 @@ def demo(processes: Processes, folder: Path) -> Demo:
 
 
 def children_of(process: Process) -> dict[str, int]:
-    """Command and pid of each process of ours that the demonstration runs."""
+    """Command and pid of each process that the demonstration runs."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
     rows = [line.split(maxsplit=2) for line in listed.stdout.splitlines()]
     mine = [(int(pid), arguments.split()[-1]) for pid, parent, arguments in rows if int(parent) == process.pid]
-    return {command: pid for pid, command in mine if command in ROOMS}
+    return {command: pid for pid, command in mine if command in COMMANDS}
 
 
 def is_gone(pid: int) -> bool:
@@ -56,9 +58,9 @@ def wait_until_gone(children: dict[str, int]) -> None:
     wait_until(lambda: all(map(is_gone, children.values())), 15, f"all of {children} to be gone")
 
 
-def what_is_sent(**wishes: int) -> Plan:
-    """What `--once` with these wishes sends."""
-    return make_plan(Wishes(**wishes), history_end(datetime.now(UTC), once=True), 0, Label())
+def what_is_sent(**options: Any) -> Plan:
+    """What `--once` with these options sends."""
+    return make_plan(DemoOptions(**options), history_end(datetime.now(UTC), once=True), 0, Label())
 
 
 def number(pattern: str, text: str) -> int:
@@ -88,7 +90,7 @@ def test_live_it_catches_up_with_today_and_ends_at_ctrl_c(demo: Demo, folder: Pa
     process.wait_for_line("Caught up with today", SECONDS)
     process.wait_for_line(r"\d\d:\d\d flag opened: \w+ \w+, t-\d\d \(\w+\), session \d+\. ", SECONDS)
     children = children_of(process)
-    assert set(children) == ROOMS
+    assert set(children) == COMMANDS
     process.send(signal.SIGINT)
     assert process.wait(20) == 0, process.output()
     assert "Stopped; all processes have ended." in process.output()
@@ -110,7 +112,7 @@ def test_a_worker_that_dies_ends_it_with_one_sentence_and_the_way_to_the_log(dem
 
 def test_its_processes_end_even_if_it_is_killed_itself(demo: Demo, folder: Path) -> None:
     process = demo("--weeks", 1, "--therapists", 1)
-    wait_until(lambda: set(children_of(process)) == ROOMS, SECONDS, "all four processes")
+    wait_until(lambda: set(children_of(process)) == COMMANDS, SECONDS, "all four processes")
     children = children_of(process)
     process.kill()
     wait_until_gone(children)
