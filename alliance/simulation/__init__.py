@@ -1,1 +1,1 @@
-"""A practice that does not exist: seeded check-ins with planted ruptures, and where they were planted."""
+"""A practice that does not exist: seeded check-ins with planted ruptures, and the truth about these ruptures."""

@@ -1,8 +1,8 @@
-"""Who works when: therapists, and the standing appointments that one case after another takes.
+"""Who works when: therapists, and their standing appointments, which one case after another uses.
 
-In: the parameters. Out: therapists with their chairs; a chair's ticks are its appointments, tick 0 the
-first one of the log, negative ticks the time before it. Must never: give a therapist two appointments at
-once.
+In: the parameters. Out: therapists with their standing appointments. The times of a standing appointment are numbered:
+tick 0 is the first one inside the simulated weeks, negative ticks come before them.
+Never: two appointments of one therapist at the same time.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ _WORKING_DAYS = 5
 _REGULAR_HOURS = range(8, 17)
 _EVENING_HOURS = range(17, 20)  # kept free for cases taken over from a colleague
 EVENINGS = _WORKING_DAYS * len(_EVENING_HOURS)
-_EVENING_CHAIR = 100  # above the number of any regular one
+_FIRST_EVENING_NUMBER = 100  # above the number of any daytime appointment
 _SLOTS_PER_HELD_SESSION = 1.35  # empty and missed appointments, and therapists with small caseloads
 _COMPASS = ("north", "south", "east", "west", "centre", "harbour", "hill", "river")
 
 
 @dataclass(frozen=True, slots=True)
 class Therapist:
-    """Effects in SDs; `chairs` is the number of standing appointments."""
+    """Effects in SDs; `appointments` is the number of standing appointments."""
 
     number: int
     therapist_id: str
@@ -35,13 +35,13 @@ class Therapist:
     client_rated: float
     therapist_rated: float
     missing: float
-    chairs: int
+    appointments: int
     slots: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Chair:
-    """A standing appointment: tick 0 at `first_at`, in seconds since 1970, then every `interval` seconds."""
+class StandingAppointment:
+    """Tick 0 is at `first_at`, in seconds since 1970; one tick follows every `interval` seconds."""
 
     number: int
     first_at: int
@@ -60,18 +60,18 @@ def start_of(parameters: PracticeParameters) -> int:
 
 
 def end_of(parameters: PracticeParameters) -> int:
-    """The first second after the log."""
+    """The first second after the simulated weeks."""
     return start_of(parameters) + parameters.weeks * WEEK
 
 
-def therapist(parameters: PracticeParameters, number: int) -> Therapist:
-    """One therapist; the same one whatever the size of the practice."""
+def draw_therapist(parameters: PracticeParameters, number: int) -> Therapist:
+    """One therapist; the same seed and number give the same therapist in a practice of any size."""
     chance = generator(parameters.seed, Purpose.THERAPIST, number)
     client_rated, therapist_rated, missing, size = chance.standard_normal(4).tolist()
     order = chance.permutation(_WORKING_DAYS * len(_REGULAR_HOURS))
     weekly = max(1, round(parameters.sessions_per_week * _SLOTS_PER_HELD_SESSION))
     wanted = round(parameters.caseload_typical + parameters.caseload_sd * size)
-    chairs = min(max(wanted, parameters.caseload_least), parameters.caseload_most, 2 * weekly)
+    appointments = min(max(wanted, parameters.caseload_least), parameters.caseload_most, 2 * weekly)
     return Therapist(
         number=number,
         therapist_id=f"t-{number + 1:02d}",
@@ -79,27 +79,27 @@ def therapist(parameters: PracticeParameters, number: int) -> Therapist:
         client_rated=client_rated,
         therapist_rated=therapist_rated,
         missing=missing,
-        chairs=chairs,
-        slots=tuple(order[: min(chairs, weekly)].tolist()),
+        appointments=appointments,
+        slots=tuple(order[: min(appointments, weekly)].tolist()),
     )
 
 
-def chairs(parameters: PracticeParameters, owner: Therapist) -> Iterator[Chair]:
-    """Weekly appointments, and as many slots shared by two fortnightly ones as the caseload needs."""
-    shared = owner.chairs - len(owner.slots)
+def standing_appointments(parameters: PracticeParameters, therapist: Therapist) -> Iterator[StandingAppointment]:
+    """Weekly appointments; if the caseload needs more, some weekly times are shared by two fortnightly ones."""
+    shared = therapist.appointments - len(therapist.slots)
     number = 0
-    for position, slot in enumerate(owner.slots):
+    for position, slot in enumerate(therapist.slots):
         day, hour = divmod(slot, len(_REGULAR_HOURS))
         first_at = _first_at(parameters, day, _REGULAR_HOURS[hour])
         for week in (0, 1) if position < shared else (0,):
-            yield Chair(number, first_at + week * WEEK, 2 * WEEK if position < shared else WEEK)
+            yield StandingAppointment(number, first_at + week * WEEK, 2 * WEEK if position < shared else WEEK)
             number += 1
 
 
-def evening_chair(parameters: PracticeParameters, place: int) -> Chair:
+def evening_appointment(parameters: PracticeParameters, place: int) -> StandingAppointment:
     """One of the `EVENINGS` appointments for cases taken over from a colleague."""
     hour, day = divmod(place, _WORKING_DAYS)
-    return Chair(_EVENING_CHAIR + place, _first_at(parameters, day, _EVENING_HOURS[hour]), WEEK)
+    return StandingAppointment(_FIRST_EVENING_NUMBER + place, _first_at(parameters, day, _EVENING_HOURS[hour]), WEEK)
 
 
 def _first_at(parameters: PracticeParameters, weekday: int, hour: int) -> int:

@@ -1,8 +1,8 @@
 """Seeded chance.
 
-In: a seed, a purpose and a number. Out: a generator of its own for each, so that changing one parameter of
-the practice does not reshuffle the rest; intercepts that make a logistic model hit a wanted share. Must
-never: use a random number that does not come from the seed.
+In: a seed, a purpose and a number. Out: a separate generator for each, so that changing one parameter of the practice
+does not change the rest; intercepts that make a logistic model produce a wanted share.
+Never: a random number that does not come from the seed.
 """
 
 import math
@@ -18,9 +18,9 @@ _CERTAIN = 40.0  # log-odds
 
 class Purpose(IntEnum):
     THERAPIST = 1
-    LIFE = 2
-    COURSE = 3
-    HAPPENINGS = 4
+    OUTLINE = 2
+    FORMS = 3
+    VISITS = 4
     DELIVERY = 5
 
 
@@ -41,7 +41,7 @@ def logistic(log_odds: float) -> float:
 
 
 def intercept_for(share: float, sd: float, shifts: Sequence[tuple[float, float]] = ((1.0, 0.0),)) -> float:
-    """Log-odds a: logistic(a + shift + normal(0, sd)) is `share` on average over pairs (weight, shift)."""
+    """EventWriter-odds a: logistic(a + shift + normal(0, sd)) is `share` on average over pairs (weight, shift)."""
     if share <= 0 or share >= 1:
         return math.copysign(_CERTAIN, share - 0.5)
 

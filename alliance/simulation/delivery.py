@@ -1,7 +1,8 @@
 """In which order the events arrive.
 
-In: when each event happened, and the shares of late and duplicated ones. Out: indices into the events, in
-order of arrival, a duplicated one twice. Must never: lose an event.
+In: when each event happened, and the shares of late and duplicated ones. Out: indices into the events, in order of
+arrival, a duplicated event twice.
+Never: a lost event.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from alliance.simulation.parameters import PracticeParameters
 
 
 def arrivals(parameters: PracticeParameters, moments: Sequence[int]) -> list[int]:
-    """`moments` in rising order, in seconds. Without faults the answer is 0, 1, 2, …"""
+    """`moments` in ascending order, in seconds. Without late or duplicated events the result is 0, 1, 2, …"""
     count = len(moments)
     if not (parameters.late_share or parameters.duplicated_share):
         return list(range(count))

@@ -1,10 +1,10 @@
-"""What may be chosen about the simulated practice.
+"""What can be chosen about the simulated practice.
 
-In: numbers, each with its unit and where it comes from. Out: `PracticeParameters`, checked, and what
-follows from them. Must never: hold a real client's data, or draw a random number.
+In: numbers, each with its unit and its source. Out: `PracticeParameters`, checked, and what follows from them.
+Never: a real client's data; a random number.
 
-"Working value" means a plausible number without a published source behind it; "assumption" one made up here
-because the literature only gives a direction. Neither is evidence about therapy.
+"Working value" means a plausible number without a published source. "Assumption" means a number chosen here because the
+literature gives only a direction. Neither is evidence about therapy.
 """
 
 import math
@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import Literal
 
 INSTRUMENT = "checkin-4/1"
-INGREDIENTS = ("trust", "empathy", "goals", "communication")
 MOST_THERAPISTS = 16_000
 MOST_WEEKS = 1_500
 MOST_SESSIONS_PER_WEEK = 33
@@ -110,7 +109,7 @@ class PracticeParameters:
     therapist_missing_share: float = 0.2  # of sessions held; assumption
     unnoticed_share: float = 0.4  # ruptures the therapist does not notice; assumption
 
-    # Faults of the world, for robustness tests: shares of client check-ins, or of all events.
+    # Faults of senders, for robustness tests: shares of client check-ins, or of all events.
     corrected_share: float = 0.0
     voided_share: float = 0.0
     duplicated_share: float = 0.0
@@ -129,7 +128,7 @@ class PracticeParameters:
         if not self.rupture_depths or self.rupture_first_session < 2:
             raise ValueError("a rupture has a depth and begins at session 2 or later")
         if self.planned_median < 1 or self.planned_log_sd <= 0 or abs(self.autocorrelation) >= 1:
-            raise ValueError("episodes have a spread, and an autocorrelation lies between -1 and 1")
+            raise ValueError("episodes have a spread, and an autocorrelation is between -1 and 1")
         if not 0 < self.sessions_per_week <= MOST_SESSIONS_PER_WEEK:
             raise ValueError(f"sessions_per_week is above 0 and at most {MOST_SESSIONS_PER_WEEK}")
         self._check_shares()

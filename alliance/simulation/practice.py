@@ -1,13 +1,13 @@
 """A seeded practice with planted ruptures.
 
-In: `PracticeParameters`. Out: a `Simulation`: the practice's events as CloudEvents, sorted by time, the
-truth about every planted rupture, and the order in which the events arrive. Must never: read a clock, write
-a file, or contain anything of a real person.
+In: `PracticeParameters`. Out: a `Simulation`: the practice's events as CloudEvents, sorted by time, the truth about
+every planted rupture, and the order in which the events arrive.
+Never: a clock, a file, anything about a real person.
 
-Every therapist has standing appointments that one case after another takes. A case that was under way when
-the log begins shows only its sessions from then on; session numbers in the truth count from its first
-session in the log, and `sessions_before` says how many came earlier. A rupture is planted
-only where the log shows the sessions that come before `rupture_first_session`.
+Every therapist has standing appointments that one case after another uses. If a case began before the simulated weeks,
+only its sessions inside them become events; session numbers in the truth count from the first of these, and
+`sessions_before` says how many came earlier. A rupture is planted only where events show the sessions that come before
+`rupture_first_session`.
 """
 
 import heapq
@@ -16,28 +16,28 @@ from typing import Any
 
 import numpy as np
 
+from alliance.simulation.case_outline import CaseOutline, CaseOutlines
+from alliance.simulation.case_sessions import SessionModel, Visits
 from alliance.simulation.caseload import (
     EVENINGS,
     WEEK,
-    Chair,
+    StandingAppointment,
     Therapist,
-    chairs,
+    draw_therapist,
     end_of,
-    evening_chair,
+    evening_appointment,
+    standing_appointments,
     start_of,
-    therapist,
 )
 from alliance.simulation.chance import Purpose, generator, scramble
-from alliance.simulation.course import Courses, Visits
+from alliance.simulation.cloud_events import Event
 from alliance.simulation.delivery import arrivals
-from alliance.simulation.life import Life, Lives
-from alliance.simulation.log import Case, Log, closing
-from alliance.simulation.messages import Event
+from alliance.simulation.events import EventWriter, ScheduledCase, closing
 from alliance.simulation.parameters import PracticeParameters
 
 __all__ = ["PracticeParameters", "Simulation", "simulate"]
 
-_TICKS_BEFORE_THE_LOG = 40  # appointments for which the practice has been running when the log begins
+_TICKS_BEFORE_THE_START = 40  # how long the practice has been running when the simulated weeks begin
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,76 +52,76 @@ class Simulation:
 
 def simulate(parameters: PracticeParameters) -> Simulation:
     """The same parameters give the same simulation, to the byte."""
-    log = _Practice(parameters).run()
-    order = np.argsort(np.asarray(log.moments, dtype=np.int64), kind="stable").tolist()
-    truth = sorted(log.truth, key=lambda row: (row["onset_at"], row["case_id"]))
-    moments = [log.moments[index] for index in order]
-    return Simulation(parameters, [log.events[index] for index in order], truth, arrivals(parameters, moments))
+    written = _Practice(parameters).run()
+    order = np.argsort(np.asarray(written.moments, dtype=np.int64), kind="stable").tolist()
+    truth = sorted(written.truth, key=lambda row: (row["onset_at"], row["case_id"]))
+    moments = [written.moments[index] for index in order]
+    return Simulation(parameters, [written.events[index] for index in order], truth, arrivals(parameters, moments))
 
 
 class _Practice:
     def __init__(self, parameters: PracticeParameters) -> None:
         self._parameters = parameters
-        self._lives = Lives(parameters)
-        self._courses = Courses(parameters)
-        self._log = Log(parameters, start_of(parameters), end_of(parameters))
+        self._outlines = CaseOutlines(parameters)
+        self._sessions = SessionModel(parameters)
+        self._writer = EventWriter(parameters, start_of(parameters), end_of(parameters))
         self._salt = scramble(parameters.seed & 0xFFFFFFFF)
         self._transfers: list[tuple[int, int]] = []
 
-    def run(self) -> Log:
-        owners = [therapist(self._parameters, number) for number in range(self._parameters.therapists)]
-        for owner in owners if self._parameters.weeks else ():
-            for chair in chairs(self._parameters, owner):
-                self._fill(owner, chair)
-        self._take_over(owners)
-        return self._log
+    def run(self) -> EventWriter:
+        therapists = [draw_therapist(self._parameters, number) for number in range(self._parameters.therapists)]
+        for therapist in therapists if self._parameters.weeks else ():
+            for appointment in standing_appointments(self._parameters, therapist):
+                self._fill(therapist, appointment)
+        self._take_over(therapists)
+        return self._writer
 
-    def _fill(self, owner: Therapist, chair: Chair) -> None:
+    def _fill(self, therapist: Therapist, appointment: StandingAppointment) -> None:
         """One case after another, each after the last one's end and a gap."""
-        tick, end = 0, chair.tick_from(self._log.end)
+        tick, end = 0, appointment.tick_from(self._writer.end)
         if self._parameters.cases_under_way:
-            tick = -_TICKS_BEFORE_THE_LOG
+            tick = -_TICKS_BEFORE_THE_START
         number = 0
         while tick < end:
-            tick = self._case(owner, chair, number, tick)
+            tick = self._case(therapist, appointment, number, tick)
             number += 1
 
-    def _take_over(self, owners: list[Therapist]) -> None:
-        """Cases transferred go on as new cases of a colleague, and may be transferred again."""
-        evenings = [[(0, 0, place) for place in range(EVENINGS)] for _ in owners]
+    def _take_over(self, therapists: list[Therapist]) -> None:
+        """A transferred case continues as a new case of a colleague, and may be transferred again."""
+        evenings = [[(0, 0, place) for place in range(EVENINGS)] for _ in therapists]
         for successor, closed_at in self._transfers:
             free_at, number, place = heapq.heappop(evenings[successor])
-            chair = evening_chair(self._parameters, place)
-            start = chair.tick_from(max(closed_at + WEEK, free_at))
-            free_at = chair.at(self._case(owners[successor], chair, number, start))
+            appointment = evening_appointment(self._parameters, place)
+            start = appointment.tick_from(max(closed_at + WEEK, free_at))
+            free_at = appointment.at(self._case(therapists[successor], appointment, number, start))
             heapq.heappush(evenings[successor], (free_at, number + 1, place))
 
-    def _case(self, owner: Therapist, chair: Chair, number: int, start_tick: int) -> int:
-        """Writes the case if any of it is in the log; returns the tick at which the next one begins."""
-        key = owner.number << 18 | chair.number << 11 | number
-        life = self._lives.draw(owner, self._generator(Purpose.LIFE, key))
-        visits = self._courses.visits(life, self._generator(Purpose.HAPPENINGS, key))
-        case = Case(f"{scramble(key ^ self._salt):08x}", owner, chair, start_tick)
-        self._write(case, life, visits, key)
-        last, wait = closing(life, visits.ticks[-1])
-        self._pass_on(owner, life, case.at(last) + wait)
-        return start_tick + last + 1 + int(life.gap * WEEK / chair.interval)
+    def _case(self, therapist: Therapist, appointment: StandingAppointment, number: int, start_tick: int) -> int:
+        """Write the case if any of it is inside the simulated weeks; return the tick at which the next case begins."""
+        key = therapist.number << 18 | appointment.number << 11 | number
+        outline = self._outlines.draw(therapist, self._generator(Purpose.OUTLINE, key))
+        visits = self._sessions.visits(outline, self._generator(Purpose.VISITS, key))
+        case = ScheduledCase(f"{scramble(key ^ self._salt):08x}", therapist, appointment, start_tick)
+        self._write(case, outline, visits, key)
+        last, wait = closing(outline, visits.ticks[-1])
+        self._transfer(therapist, outline, case.at(last) + wait)
+        return start_tick + last + 1 + int(outline.gap * WEEK / appointment.interval)
 
-    def _write(self, case: Case, life: Life, visits: Visits, key: int) -> None:
-        first = self._log.first_seen(case, visits)
+    def _write(self, case: ScheduledCase, outline: CaseOutline, visits: Visits, key: int) -> None:
+        first = self._writer.first_seen(case, visits)
         if first is None:
             return
         earliest = first + self._parameters.rupture_first_session
-        rupture = life.rupture if life.rupture and life.rupture.onset >= earliest else None
-        course = self._courses.forms(case.owner, life, rupture, visits, self._generator(Purpose.COURSE, key))
-        self._log.write(case, life, visits, course)
+        rupture = outline.rupture if outline.rupture and outline.rupture.onset >= earliest else None
+        forms = self._sessions.forms(case.therapist, outline, rupture, visits, self._generator(Purpose.FORMS, key))
+        self._writer.write(case, outline, visits, forms)
         if rupture:
-            self._log.write_truth(case, rupture, visits, course, first)
+            self._writer.write_truth(case, rupture, visits, forms, first)
 
-    def _pass_on(self, owner: Therapist, life: Life, closed_at: int) -> None:
-        if life.ending == "transfer" and self._log.start <= closed_at < self._log.end:
+    def _transfer(self, therapist: Therapist, outline: CaseOutline, closed_at: int) -> None:
+        if outline.ending == "transfer" and self._writer.start <= closed_at < self._writer.end:
             others = self._parameters.therapists - 1
-            successor = (owner.number + 1 + int(life.successor * others)) % (others + 1)
+            successor = (therapist.number + 1 + int(outline.successor * others)) % (others + 1)
             self._transfers.append((successor, closed_at))
 
     def _generator(self, purpose: Purpose, key: int) -> np.random.Generator:

@@ -1,7 +1,7 @@
 """A simulation as files of JSON lines.
 
-In: a `Simulation`. Out: one CloudEvent a line in order of arrival; one row of truth a line. Must never:
-change them.
+In: a `Simulation`. Out: one CloudEvent a line in order of arrival; one row of truth a line.
+Never: a changed event.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,7 @@
 """The outline of one case: how long, how it ends, whether and where a rupture is planted.
 
-In: the parameters, the therapist and the case's own stream. Out: a `Life`. Must never: look at the
-calendar.
+In: the parameters, the therapist and the case's own random numbers. Out: a `CaseOutline`.
+Never: a date.
 """
 
 import math
@@ -12,7 +12,8 @@ import numpy as np
 
 from alliance.simulation.caseload import Therapist
 from alliance.simulation.chance import intercept_for, logistic
-from alliance.simulation.parameters import INGREDIENTS, PracticeParameters
+from alliance.simulation.parameters import PracticeParameters
+from schemas.instruments.definition import INGREDIENTS
 
 Ending = Literal["planned", "dropout", "transfer"]
 
@@ -42,7 +43,9 @@ class Rupture:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class CaseOutline:
+    """Sessions are counted; `gap` is in weeks; `client`, `therapist_view` and `items` are effects in SDs."""
+
     sessions: int
     ending: Ending
     no_shows: int
@@ -54,24 +57,24 @@ class Life:
     rupture: Rupture | None
 
 
-class Lives:
-    """Draws lives; holds the intercept that makes the practice's dropout what the parameters say."""
+class CaseOutlines:
+    """Draws outlines; its intercept makes the practice's dropout what the parameters say."""
 
     def __init__(self, parameters: PracticeParameters) -> None:
         self._parameters = parameters
         self._slope = math.log(parameters.dropout_odds_ratio)
         self._intercept = intercept_for(parameters.dropout_share, self._slope, self._dropout_shifts())
 
-    def draw(self, owner: Therapist, chance: np.random.Generator) -> Life:
+    def draw(self, therapist: Therapist, chance: np.random.Generator) -> CaseOutline:
         length, client, view, *items = chance.standard_normal(3 + len(INGREDIENTS)).tolist()
         drops, when, after, no_shows, transfer, successor, gap, *planted = chance.random(16).tolist()
         planned = self._planned_sessions(length)
         rupture = self._plant(planned, planted)
-        dropping = drops < logistic(self._dropout_log_odds(owner, client, rupture))
+        dropping = drops < logistic(self._dropout_log_odds(therapist, client, rupture))
         sessions = planned
         if dropping:
             sessions = self._sessions_until_dropout(planned, rupture, when, after)
-        return Life(
+        return CaseOutline(
             sessions=sessions,
             ending="dropout" if dropping else "transfer" if transfer < self._transfer_share else "planned",
             no_shows=int(no_shows * 3),
@@ -119,9 +122,9 @@ class Lives:
             ingredient=int(ingredient * len(INGREDIENTS)),
         )
 
-    def _dropout_log_odds(self, owner: Therapist, client: float, rupture: Rupture | None) -> float:
+    def _dropout_log_odds(self, therapist: Therapist, client: float, rupture: Rupture | None) -> float:
         p = self._parameters
-        points = p.therapist_sd * owner.client_rated + p.regime.client_sd * client
+        points = p.therapist_sd * therapist.client_rated + p.regime.client_sd * client
         log_odds = self._intercept - self._slope * points / p.between_sd
         if rupture and not rupture.is_repaired:
             log_odds += self._slope * rupture.depth * p.regime.within_sd / p.between_sd
@@ -137,7 +140,7 @@ class Lives:
         return [(1 - unrepaired, 0.0), *deeper]
 
     def _sessions_until_dropout(self, planned: int, rupture: Rupture | None, when: float, after: float) -> int:
-        """Early as a rule; in the first three sessions of an unrepaired rupture; never before a repair."""
+        """Mostly early; in an unrepaired rupture within its first three sessions; never before a repair."""
         early = min(planned, 1 + int(-math.log(1 - when) * self._parameters.dropout_mean))
         if rupture is None:
             return early

@@ -1,11 +1,14 @@
 """What happens in one case, session by session: appointments kept and missed, the latent alliance, the forms.
 
-In: parameters, therapist, life and the case's own streams. Out: a `Course` of plain lists, one entry per
-session held, answers in tenths of a point. The latent alliance of session s is
+In: parameters, therapist, outline and the case's own random numbers. Out: `Visits` and `CaseForms`: plain lists with
+one entry for each session held, answers in tenths of a point.
+Never: an id, a name or a date.
+
+The latent alliance of session s is
 
     level + therapist + client + growth * min(s, growth_sessions) + AR(1) residual - strain * depth,
 
-observed as four items whose sum is that number clipped to 0–40. Must never: know an id, a name or a date.
+observed as four items whose sum is that number clipped to 0–40.
 """
 
 import math
@@ -14,10 +17,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from alliance.simulation.case_outline import CaseOutline, Rupture
 from alliance.simulation.caseload import Therapist
 from alliance.simulation.chance import intercept_for
-from alliance.simulation.life import Life, Rupture
-from alliance.simulation.parameters import INGREDIENTS, PracticeParameters
+from alliance.simulation.parameters import PracticeParameters
+from schemas.instruments.definition import INGREDIENTS
 
 MOST_MISSED_IN_A_ROW = 3
 _ITEMS = len(INGREDIENTS)
@@ -39,7 +43,7 @@ class Visits:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class CaseForms:
     """One entry per session held; a form not filled in is None."""
 
     answers: list[Answers | None]
@@ -53,8 +57,8 @@ class Course:
     therapist_delay: list[float]
 
 
-class Courses:
-    """Draws courses; holds the intercept that makes the practice's completion what the parameters say."""
+class SessionModel:
+    """Draws visits and forms; its intercept makes the practice's completion what the parameters say."""
 
     def __init__(self, parameters: PracticeParameters) -> None:
         self._parameters = parameters
@@ -64,35 +68,35 @@ class Courses:
             self._spread = parameters.missing_therapist_log_odds_sd
         self._intercept = intercept_for(parameters.missing_share, math.hypot(self._slope, self._spread))
 
-    def visits(self, life: Life, chance: np.random.Generator) -> Visits:
-        """When the client came; nobody misses the first appointment."""
-        draws = chance.random((life.sessions, _UNIFORMS)).T
-        missed = _times_in_a_row(draws[0], self._missed_share(life))
+    def visits(self, outline: CaseOutline, chance: np.random.Generator) -> Visits:
+        """When the client came; no client misses the first appointment."""
+        draws = chance.random((outline.sessions, _UNIFORMS)).T
+        missed = _times_in_a_row(draws[0], self._missed_share(outline))
         missed[0] = 0
-        ticks = np.arange(life.sessions) + np.cumsum(missed)
+        ticks = np.arange(outline.sessions) + np.cumsum(missed)
         return Visits(ticks.tolist(), missed.tolist(), draws)
 
     def forms(
         self,
-        owner: Therapist,
-        life: Life,
+        therapist: Therapist,
+        outline: CaseOutline,
         rupture: Rupture | None,
         visits: Visits,
         chance: np.random.Generator,
-    ) -> Course:
-        """All forms, also those before the log; `rupture` is None where it is not to be planted."""
+    ) -> CaseForms:
+        """All forms, also those before the simulated weeks; `rupture` is None where it is not to be planted."""
         p = self._parameters
-        normal, uniform = chance.standard_normal((life.sessions, _NORMALS)).T, visits.draws
-        strain = rupture.strain(life.sessions) if rupture else np.zeros(life.sessions)
+        normal, uniform = chance.standard_normal((outline.sessions, _NORMALS)).T, visits.draws
+        strain = rupture.strain(outline.sessions) if rupture else np.zeros(outline.sessions)
         residual = p.regime.within_sd * _autoregressive(normal[0], p.autocorrelation)
-        standing = self._usual_level(owner, life) + residual - self._depth(rupture) * strain
-        present = uniform[2] >= self._missing_probability(owner, standing, strain, rupture)
-        answers = self._client_answers(standing, strain, life, rupture, normal, uniform)
-        return Course(
+        standing = self._usual_level(therapist, outline) + residual - self._depth(rupture) * strain
+        present = uniform[2] >= self._missing_probability(therapist, standing, strain, rupture)
+        answers = self._client_answers(standing, strain, outline, rupture, normal, uniform)
+        return CaseForms(
             answers=_where(present, answers),
             corrections=self._corrections(present, answers, uniform),
             voided=(present & (uniform[8] < p.voided_share)).tolist(),
-            therapist_answers=self._therapist_answers(owner, life, residual, strain, rupture, normal, uniform),
+            therapist_answers=self._therapist_answers(therapist, outline, residual, strain, rupture, normal, uniform),
             missed_by=uniform[1].tolist(),
             overrun=uniform[9].tolist(),
             later=uniform[10].tolist(),
@@ -100,10 +104,10 @@ class Courses:
             therapist_delay=normal[3].tolist(),
         )
 
-    def _usual_level(self, owner: Therapist, life: Life) -> float:
+    def _usual_level(self, therapist: Therapist, outline: CaseOutline) -> float:
         """The case's distance from the practice's level, in points."""
         p = self._parameters
-        return p.therapist_sd * owner.client_rated + p.regime.client_sd * life.client
+        return p.therapist_sd * therapist.client_rated + p.regime.client_sd * outline.client
 
     def _depth(self, rupture: Rupture | None) -> float:
         return rupture.depth * self._parameters.regime.within_sd if rupture else 0.0
@@ -112,17 +116,17 @@ class Courses:
         p = self._parameters
         return p.regime.level + p.growth * np.minimum(np.arange(1, sessions + 1), p.growth_sessions)
 
-    def _missed_share(self, life: Life) -> np.ndarray | float:
+    def _missed_share(self, outline: CaseOutline) -> np.ndarray | float:
         share = self._parameters.missed_share
-        if life.rupture is None or life.rupture.kind != "withdrawal":
+        if outline.rupture is None or outline.rupture.kind != "withdrawal":
             return share
         odds = self._parameters.withdrawal_odds_ratio * share
-        return np.where(life.rupture.strain(life.sessions) > 0, odds / (1 - share + odds), share)
+        return np.where(outline.rupture.strain(outline.sessions) > 0, odds / (1 - share + odds), share)
 
     def _missing_probability(
-        self, owner: Therapist, standing: np.ndarray, strain: np.ndarray, rupture: Rupture | None
+        self, therapist: Therapist, standing: np.ndarray, strain: np.ndarray, rupture: Rupture | None
     ) -> np.ndarray:
-        usual = self._intercept + self._spread * owner.missing
+        usual = self._intercept + self._spread * therapist.missing
         log_odds = usual - self._slope * standing / self._parameters.total_sd
         if rupture and rupture.kind == "withdrawal":
             log_odds += math.log(self._parameters.withdrawal_odds_ratio) * (strain > 0)
@@ -132,7 +136,7 @@ class Courses:
         self,
         standing: np.ndarray,
         strain: np.ndarray,
-        life: Life,
+        outline: CaseOutline,
         rupture: Rupture | None,
         normal: np.ndarray,
         uniform: np.ndarray,
@@ -140,8 +144,8 @@ class Courses:
         p = self._parameters
         withdraws = rupture is not None and rupture.kind == "withdrawal"
         hidden = self._depth(rupture) * (1 - p.withdrawal_visible) * strain if withdraws else 0.0
-        total = _tenths(self._expected(life.sessions) + standing + hidden)
-        answers = _spread_over_items(total, self._log_shares(life, rupture, strain, normal[4:]))
+        total = _tenths(self._expected(outline.sessions) + standing + hidden)
+        answers = _spread_over_items(total, self._log_shares(outline, rupture, strain, normal[4:]))
         if withdraws:
             flat = (strain > 0) & (uniform[4] < p.withdrawal_flat_share)
             level = np.where(uniform[5] < p.withdrawal_perfect_share, 100, 10 * np.rint(total / 40))
@@ -149,9 +153,11 @@ class Courses:
         inverted = uniform[3] < p.inverted_share
         return np.where(inverted[:, None], 100 - answers, answers)
 
-    def _log_shares(self, life: Life, rupture: Rupture | None, strain: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    def _log_shares(
+        self, outline: CaseOutline, rupture: Rupture | None, strain: np.ndarray, normal: np.ndarray
+    ) -> np.ndarray:
         """How unevenly the items share the shortfall: half of it the client's way, half of it the day's."""
-        usual = np.asarray(life.items)
+        usual = np.asarray(outline.items)
         shares = (usual + normal.T) * (self._parameters.item_unevenness / math.sqrt(2))
         if rupture:
             shares[:, rupture.ingredient] += math.log(self._parameters.rupture_focus) * (strain > 0)
@@ -171,8 +177,8 @@ class Courses:
 
     def _therapist_answers(
         self,
-        owner: Therapist,
-        life: Life,
+        therapist: Therapist,
+        outline: CaseOutline,
         residual: np.ndarray,
         strain: np.ndarray,
         rupture: Rupture | None,
@@ -181,19 +187,19 @@ class Courses:
     ) -> list[Answers | None]:
         p = self._parameters
         if not p.therapist_checkins:
-            return [None] * life.sessions
+            return [None] * outline.sessions
         own = p.regime.within_sd * _autoregressive(normal[1], p.autocorrelation)
         noticed = self._depth(rupture) * strain if rupture and rupture.noticed else 0.0
         seen = _mixed(residual, own, p.therapist_congruence) - noticed
-        level = p.therapist_rated_sd * owner.therapist_rated - p.therapist_gap_sd * p.total_sd
-        level += p.therapist_case_sd * _mixed(life.client, life.therapist_view, p.therapist_level_correlation)
-        total = _tenths(self._expected(life.sessions) + level + seen)
+        level = p.therapist_rated_sd * therapist.therapist_rated - p.therapist_gap_sd * p.total_sd
+        level += p.therapist_case_sd * _mixed(outline.client, outline.therapist_view, p.therapist_level_correlation)
+        total = _tenths(self._expected(outline.sessions) + level + seen)
         answers = _spread_over_items(total, normal[4:].T[:, ::-1] * p.item_unevenness)
         return _where(uniform[6] >= p.therapist_missing_share, answers)
 
 
 def _times_in_a_row(uniform: np.ndarray, share: np.ndarray | float) -> np.ndarray:
-    """How often something of this probability happened before it failed to, at most MOST_MISSED_IN_A_ROW."""
+    """How many times in a row something of this probability happened, at most MOST_MISSED_IN_A_ROW."""
     times = np.zeros(len(uniform), dtype=np.int64)
     for power in range(1, MOST_MISSED_IN_A_ROW + 1):
         times += uniform < share**power

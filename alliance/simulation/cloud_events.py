@@ -1,14 +1,14 @@
 """CloudEvents of the simulated practice.
 
-In: who, when, what. Out: dicts in CloudEvents 1.0 structured mode, with deterministic ids. Must never: put
-anything about a person into an id.
+In: who, when, what. Out: dicts in CloudEvents 1.0 structured mode, with deterministic ids.
+Never: anything about a person in an id.
 """
 
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from alliance.simulation.parameters import INGREDIENTS
+from schemas.instruments.definition import INGREDIENTS
 
 SOURCE = "urn:alliance:simulation"
 _POINTS = tuple(tenths / 10 for tenths in range(101))
