@@ -75,7 +75,7 @@ dashboards: venv ## Grafana's dashboards anew from deploy/grafana/dashboards/*.p
 	$(PYTHON) -m deploy.grafana.dashboards.write
 
 pictures: venv ## docs/images anew: the dashboards drawn without Grafana, from a simulated practice in a real Prometheus
-	$(PYTHON) -m tests.observability.pictures
+	$(PYTHON) -m deploy.grafana.pictures
 
 # An existing lock keeps its versions; LOCK_ARGS=--upgrade takes the newest ones.
 lock: ## requirements.lock anew from pyproject.toml: exact versions, their hashes, no addresses

@@ -1,17 +1,15 @@
 """One Prometheus with half a year of a simulated practice, for all tests of the dashboards.
 
-In: the history. Out: a running server. Never: a second one.
+In: the history. Out: a running server.
+Never: a second one.
 """
 
 from collections.abc import Iterator
 
 import pytest
 
+from deploy.testbed.history import LOOKBACK, write_history
 from deploy.testbed.prometheus import Prometheus
-from tests.observability.history import write_history
-
-#: Samples of the practice lie six hours apart, not thirty seconds.
-LOOKBACK = "6h1m"
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from deploy.grafana.dashboards.write import FOLDER
+from deploy.grafana.panel_queries import Answer, Look, everything, values_of, variables_of
+from deploy.testbed.history import BEGINNER, EXPORTER, FIRST_DAY, LEFT_OUT, NOW
 from deploy.testbed.prometheus import Prometheus
 from schemas.instruments.definition import INGREDIENTS
-from tests.observability.history import BEGINNER, EXPORTER, FIRST_DAY, LEFT_OUT, NOW
-from tests.observability.resolving import Answer, Look, everything, values_of, variables_of
 
 Json = dict[str, Any]
 DASHBOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}

@@ -19,10 +19,10 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from alliance.simulation.practice import PracticeParameters, simulate
+from deploy.grafana import lint
 from deploy.grafana.dashboards.config import CONFIG
 from deploy.grafana.dashboards.write import FOLDER, files
 from deploy.local.places import ROOT
-from tests.observability import lint
 
 Json = dict[str, Any]
 DASHBOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from deploy.grafana.dashboards.write import FOLDER
+from deploy.grafana.drawing.fields import NotUnderstood, formatted
+from deploy.grafana.drawing.page import Page, page_of
+from deploy.grafana.drawing.photo import photograph, size_of
+from deploy.grafana.panel_queries import Look, everything
 from deploy.local.places import ROOT
+from deploy.testbed.history import BEGINNER, NOW
 from deploy.testbed.prometheus import Prometheus
-from tests.observability.drawing.fields import NotUnderstood, formatted
-from tests.observability.drawing.page import Page, page_of
-from tests.observability.drawing.photo import photograph, size_of
-from tests.observability.history import BEGINNER, NOW
-from tests.observability.resolving import Look, everything
 
 Json = dict[str, Any]
 DASHBOARDS: dict[str, Json] = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}

@@ -31,18 +31,20 @@ FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 WEEKS = 26
 #: The moment at which everything is looked at: a Thursday afternoon.
 NOW = FIRST_DAY + timedelta(weeks=WEEKS - 1, days=3, hours=15, minutes=20)
-#: How long the figures reach back, and how often they were taken.
+#: The practice's figures: how many days of them, and the time between two scrapes.
 DAYS, EVERY = 120, timedelta(hours=6)
-#: The last hours of what the processes say of themselves, and how often that was taken.
+#: How far Prometheus looks back for a sample of the practice: they are six hours apart, not thirty seconds.
+LOOKBACK = "6h1m"
+#: The processes' own metrics: how many hours of them, and the time between two scrapes.
 HOURS, OFTEN = 7, timedelta(seconds=30)
-#: This therapist has begun only now: three cases, too few for a score to be shown.
+#: This therapist has just begun: three cases, too few for a score to be published.
 BEGINNER, BEGINNERS_CASES = "t-16", 3
-#: This share of the cases never answers this question: a scored case need not have every ingredient.
+#: This share of the cases never answers this question, since a scored case does not need every ingredient.
 LEFT_OUT, LEFT_OUT_SHARE = "goals", 0.3
-#: The supervisor of this team has been away for so long.
+#: The supervisor of this team has been away for this long.
 AWAY, AWAY_FOR = "north", timedelta(days=14)
 EXPORTER = {"job": "exporter", "instance": "exporter:9108"}
-#: A second exporter says the same since then: figures must not double.
+#: A second exporter has exposed the same figures for this long: they must not be counted twice.
 SECOND_EXPORTER, SECOND_FOR = {"job": "exporter", "instance": "exporter-2:9108"}, timedelta(days=20)
 JOBS = {"worker": 9109, "store": 9110, "exporter": 9108, "gateway": 8080}
 
@@ -66,13 +68,13 @@ def _as_answered(event: Json) -> Json:
 
 @dataclass
 class Supervision:
-    """Supervisors who acknowledge flags sooner or later, as the digest of a flag's id has it; one is away."""
+    """Supervisors acknowledge flags sooner or later, depending on the digest of the flag's id; one of them is away."""
 
     due: list[tuple[str, str, str]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
     def notice(self, flag: Flag) -> None:
-        """Decide once what will be done about a flag."""
+        """Decide once when a flag will be acknowledged."""
         if flag.flag_id in self.seen or flag.status not in LIVE_STATUSES:
             return
         self.seen.add(flag.flag_id)
@@ -117,7 +119,7 @@ class Exporter:
         self._read = {THERAPISTS: 0, FLAGS: 0}
 
     def follow(self, straight: Straight) -> list[Flag]:
-        """Take what is new on the log; returns the flags among it."""
+        """Read the records that are new; return the flags among them."""
         for record in self._new(straight, THERAPISTS):
             assert record.key is not None
             assert record.value is not None
@@ -132,7 +134,7 @@ class Exporter:
         return flags
 
     def samples(self) -> Iterator[Sample]:
-        """What a scrape would bring now."""
+        """The samples of a scrape at this moment."""
         for family in self.registry.collect():
             yield from family.samples
 
@@ -173,7 +175,7 @@ def _write_practice(file: TextIO) -> None:
 
 
 def _write_processes(file: TextIO) -> None:
-    """What processes and Prometheus itself say: made up here, with the real meters."""
+    """The metrics of the processes and of Prometheus itself: made up here, with the real meters."""
     meters = {job: Meters("0.1.0") for job in JOBS}
     moment, step = NOW - timedelta(hours=HOURS), 0
     while moment <= NOW:
@@ -199,7 +201,7 @@ def _write_processes(file: TextIO) -> None:
 
 
 def busy(step: int) -> float:
-    """Sessions end on the hour."""
+    """Events a second, in units: more at the end of each hour, when sessions end."""
     return 0.3 + math.exp(-((step % 120 - 20) ** 2) / 400)
 
 

@@ -17,10 +17,10 @@ from prometheus_client import CollectorRegistry
 from consumers.exporter.series import FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState
 from deploy.grafana.dashboards.config import CONFIG
+from deploy.grafana.panel_queries import LABEL_VALUES, Json, Look, everything, variables_of
 from deploy.local.parts import program
+from deploy.testbed.history import NOW
 from pipeline.runtime.metrics import Meters
-from tests.observability.history import NOW
-from tests.observability.resolving import LABEL_VALUES, Json, Look, everything, variables_of
 
 Dashboards = Mapping[str, Json]
 COLUMNS = 24

@@ -1,6 +1,6 @@
-"""A page -> a PNG, by Chromium without a screen.
+"""Turns a page into a PNG with Chromium, without a screen.
 
-In: a page. Out: a picture of exactly its size.
+In: a page. Out: a picture of exactly the page's size.
 Never: the network.
 """
 
@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from deploy.grafana.drawing.page import Page
 from deploy.local.packages import ByHand, install
-from tests.observability.drawing.page import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -38,7 +38,7 @@ def photograph(page: Page, picture: Path, scratch: Path) -> None:
 
 
 def browser() -> str:
-    """A browser of the Chromium family; Debian's package is installed where we may."""
+    """A browser of the Chromium family; as root on Debian its package is installed if it is missing."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         install("Chromium", ("chromium",), by_hand=ByHand("chromium", "chromium"))
@@ -48,7 +48,7 @@ def browser() -> str:
 
 
 def size_of(picture: Path) -> tuple[int, int]:
-    """Width and height, as the PNG's head says."""
+    """Width and height, from the PNG's header."""
     head = picture.read_bytes()[:24]
     assert head[1:4] == b"PNG"
     return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")

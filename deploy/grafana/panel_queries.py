@@ -1,7 +1,7 @@
-"""A dashboard's JSON and a Prometheus -> what each panel would show, the way Grafana asks.
+"""What each panel of a dashboard would show: its queries, sent to a Prometheus in the way Grafana sends them.
 
-In: the JSON, a choice for each variable, the moment it is looked at. Out: results per panel and query.
-Never: a query that the JSON does not hold; a variable left unresolved.
+In: the dashboard's JSON, a choice for each variable, a moment. Out: results per panel and query.
+Never: a query that the JSON does not hold; a variable that is not replaced.
 """
 
 import re
@@ -25,7 +25,7 @@ LEGEND_LABEL = re.compile(r"{{\s*(\w+)\s*}}")
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one query of a panel."""
+    """The result of one query of a panel."""
 
     ref_id: str
     expression: str
@@ -34,7 +34,7 @@ class Answer:
     result: list[Json]
 
     def values(self) -> Iterator[float]:
-        """Every number of it."""
+        """Every number in the result."""
         for series in self.result:
             yield from (float(value) for _, value in series.get("values", [series.get("value")]))
 
@@ -50,7 +50,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Look:
-    """Somebody looks at a dashboard: when, from when, with what chosen."""
+    """A view of a dashboard: at which moment, with which choices."""
 
     dashboard: Json
     now: datetime
@@ -68,7 +68,7 @@ class Look:
         return max(SCRAPE_SECONDS, round(raw / SCRAPE_SECONDS) * SCRAPE_SECONDS)
 
     def expression(self, text: str) -> str:
-        """The expression with Grafana's variables and ours filled in."""
+        """The expression with Grafana's variables and the dashboard's filled in."""
         seconds = int((self.now - self.start).total_seconds())
         # Grafana: max(4 * scrape interval, step + scrape interval).
         rate = max(4 * SCRAPE_SECONDS, self.step + SCRAPE_SECONDS)
@@ -81,7 +81,7 @@ class Look:
         return text
 
     def answers(self, prometheus: Prometheus, panel: Json) -> list[Answer]:
-        """Every query of the panel, asked."""
+        """The result of every query of the panel."""
         return [self._answer(prometheus, target) for target in panel.get("targets", ())]
 
     def _answer(self, prometheus: Prometheus, target: Json) -> Answer:
@@ -102,16 +102,16 @@ def seconds_of(text: str) -> int:
 
 def variables_of(dashboard: Json) -> list[Json]:
     """The variables that hold values of labels, in order."""
-    return [one for one in dashboard["templating"]["list"] if one["type"] == "query"]
+    return [variable for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
 
 
 def everything(dashboard: Json) -> dict[str, str]:
     """“All” for each variable."""
-    return {one["name"]: one["allValue"] for one in variables_of(dashboard)}
+    return {variable["name"]: variable["allValue"] for variable in variables_of(dashboard)}
 
 
 def values_of(prometheus: Prometheus, look: Look, variable: Json) -> list[str]:
-    """What the variable offers, what has been chosen before it taken into account."""
+    """The values that the variable offers, given the choices before it."""
     match = LABEL_VALUES.fullmatch(variable["query"]["query"])
-    assert match is not None, f"{variable['query']} is no label_values(…)"
+    assert match is not None, f"{variable['query']} is not a label_values(…)"
     return prometheus.label_values(match["label"], look.expression(match["selector"]), look.start, look.now)

@@ -17,7 +17,7 @@ INK, FAINT, GRID = "#444", "#777", "#E3E3E3"
 
 @dataclass(frozen=True)
 class Line:
-    """One series: its points (time or x, value), how it looks, on which side its axis stands."""
+    """One series: its points (time or x, value), how it looks, on which side its axis is."""
 
     name: str
     points: Sequence[Point]
@@ -39,7 +39,7 @@ class Axis:
     label: str = ""
 
     def ticks(self, count: int = 5) -> list[float]:
-        """Round numbers within."""
+        """Round numbers inside the axis."""
         step = round_step((self.most - self.least) / count)
         first = math.ceil(self.least / step - 1e-9)
         last = math.floor(self.most / step + 1e-9)
@@ -53,7 +53,7 @@ def round_step(raw: float) -> float:
 
 
 def axis_over(values: Sequence[float], least: float | None, most: float | None, write: Callable[[float], str]) -> Axis:
-    """An axis that holds all values; ends that are given stay."""
+    """An axis that holds all values; an end that is given stays."""
     shown = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
     low = min(shown) if least is None else least
     high = max(shown) * 1.05 if most is None else most
@@ -62,19 +62,19 @@ def axis_over(values: Sequence[float], least: float | None, most: float | None, 
 
 def plot(width: int, height: int, lines: Sequence[Line], x: Axis, left: Axis, right: Axis | None, times: bool) -> str:
     """Lines and points over an x axis."""
-    room = Room(width, height, bool(right))
-    parts = [room.grid(left), room.x_axis(x, times), room.axis_texts(left, side="left")]
+    area = PlotArea(width, height, bool(right))
+    parts = [area.grid(left), area.x_axis(x, times), area.axis_texts(left, side="left")]
     if right is not None:
-        parts.append(room.axis_texts(right, side="right"))
-    for line in sorted(lines, key=lambda one: (not one.is_filled, one.is_points)):
+        parts.append(area.axis_texts(right, side="right"))
+    for line in sorted(lines, key=lambda line: (not line.is_filled, line.is_points)):
         axis = right if line.on_the_right and right is not None else left
-        places = [(room.x(x, at), room.y(axis, value)) for at, value in line.points]
-        parts.append(dots(places, line) if line.is_points else stroke(places, line, room.floor))
+        places = [(area.x(x, at), area.y(axis, value)) for at, value in line.points]
+        parts.append(dots(places, line) if line.is_points else stroke(places, line, area.floor))
     return svg(width, height, parts)
 
 
 @dataclass(frozen=True)
-class Room:
+class PlotArea:
     """The rectangle between the axes."""
 
     width: int
@@ -92,11 +92,11 @@ class Room:
         return self.height - BOTTOM
 
     def x(self, axis: Axis, value: float) -> float:
-        """Where a value lies across."""
+        """The horizontal position of a value."""
         return LEFT + (value - axis.least) / (axis.most - axis.least) * (self.end - LEFT)
 
     def y(self, axis: Axis, value: float) -> float:
-        """Where a value lies upwards."""
+        """The vertical position of a value."""
         return self.floor - (value - axis.least) / (axis.most - axis.least) * (self.floor - TOP)
 
     def grid(self, axis: Axis) -> str:
@@ -107,7 +107,7 @@ class Room:
         )
 
     def axis_texts(self, axis: Axis, side: str) -> str:
-        """The ticks' numbers, and the axis' name standing upright."""
+        """The ticks' numbers, and the axis' name, turned upright."""
         is_left = side == "left"
         x, anchor = (LEFT - 6, "end") if is_left else (self.end + 6, "start")
         texts = [text(x, self.y(axis, tick) + 4, axis.write(tick), anchor) for tick in axis.ticks()]
@@ -128,7 +128,7 @@ def time_ticks(axis: Axis, count: int) -> list[tuple[float, str]]:
     """Whole hours or midnights (UTC), evenly spaced."""
     span = axis.most - axis.least
     step = next(
-        (one for one in (1800, 3600, 7200, 86400, 2 * 86400, 7 * 86400, 14 * 86400) if span / one <= count),
+        (step for step in (1800, 3600, 7200, 86400, 2 * 86400, 7 * 86400, 14 * 86400) if span / step <= count),
         28 * 86400,
     )
     written = "%d %b" if step >= 86400 else "%H:%M"
@@ -148,14 +148,14 @@ def stroke(places: Sequence[Point], line: Line, floor: float) -> str:
         elif pieces[-1]:
             pieces.append([])
     dash = ' stroke-dasharray="7 5"' if line.is_dashed else ""
-    area = "".join(
+    filled = "".join(
         f'<polygon fill="{line.colour}" fill-opacity="0.12" points="'
         + " ".join(f"{x:.1f},{y:.1f}" for x, y in [(piece[0][0], floor), *piece, (piece[-1][0], floor)])
         + '"/>'
         for piece in pieces
         if piece and line.is_filled
     )
-    return area + "".join(
+    return filled + "".join(
         f'<polyline fill="none" stroke="{line.colour}" stroke-width="{line.width}"{dash} points="'
         + " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)
         + '"/>'
@@ -188,14 +188,14 @@ def states(
     width: int, height: int, rows: Sequence[tuple[str, Sequence[tuple[float, float, str, str]]]], x: Axis
 ) -> str:
     """Rows of stretches: from, to, word, colour. The word is written where it fits."""
-    room = Room(width, height, has_right=False)
-    tall = (room.floor - TOP) / max(1, len(rows))
-    parts = [room.x_axis(x, times=True)]
+    area = PlotArea(width, height, has_right=False)
+    tall = (area.floor - TOP) / max(1, len(rows))
+    parts = [area.x_axis(x, times=True)]
     for number, (name, stretches) in enumerate(rows):
         y = TOP + number * tall
         parts.append(text(LEFT - 6, y + tall / 2 + 4, name, "end"))
         for start, end, word, colour in stretches:
-            left, right = room.x(x, start), min(room.x(x, end), room.end)
+            left, right = area.x(x, start), min(area.x(x, end), area.end)
             parts.append(
                 f'<rect x="{left:.1f}" y="{y + 1:.1f}" width="{max(0.5, right - left):.1f}" '
                 f'height="{tall - 2:.1f}" fill="{colour}"/>'
@@ -216,27 +216,27 @@ def heat(
     width: int, height: int, columns: Sequence[float], rows: Sequence[tuple[str, Sequence[float]]], x: Axis
 ) -> str:
     """Cells of a grid, darker the more; rows from the lowest."""
-    room = Room(width, height, has_right=False)
+    area = PlotArea(width, height, has_right=False)
     most = max((value for _, values in rows for value in values if math.isfinite(value)), default=0) or 1
-    tall, wide = (room.floor - TOP) / max(1, len(rows)), (room.end - LEFT) / max(1, len(columns))
-    parts = [room.x_axis(x, times=True)]
+    tall, wide = (area.floor - TOP) / max(1, len(rows)), (area.end - LEFT) / max(1, len(columns))
+    parts = [area.x_axis(x, times=True)]
     for number, (name, values) in enumerate(rows):
-        y = room.floor - (number + 1) * tall
+        y = area.floor - (number + 1) * tall
         parts.append(text(LEFT - 6, y + tall / 2 + 4, name, "end"))
         for at, value in zip(columns, values, strict=True):
             if value > 0:
                 parts.append(
-                    f'<rect x="{room.x(x, at):.1f}" y="{y:.1f}" width="{wide:.2f}" height="{tall - 1:.1f}" '
+                    f'<rect x="{area.x(x, at):.1f}" y="{y:.1f}" width="{wide:.2f}" height="{tall - 1:.1f}" '
                     f'fill="#0B3D91" fill-opacity="{(value / most) ** 0.5:.2f}"/>'
                 )
     return svg(width, height, parts)
 
 
 def text(x: float, y: float, words: str, anchor: str, more: str = "", ink: str = INK) -> str:
-    """Small print."""
+    """A text at a position."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{ink}" {more}>{escape(words)}</text>'
 
 
 def svg(width: int, height: int, parts: Sequence[str]) -> str:
-    """The whole."""
+    """The parts as one SVG."""
     return f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'

@@ -1,7 +1,7 @@
 """What a field of a panel is called, in which unit, colour and words it is shown.
 
 In: a panel's `fieldConfig`. Out: texts and colours.
-Never: a unit or a property that is not understood passed over in silence.
+Never: a unit or a property ignored because it is unknown; it raises `NotUnderstood`.
 """
 
 import math
@@ -43,12 +43,12 @@ class Field:
     properties: Json
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A property, where it is set."""
+        """A property, if it is set."""
         return self.properties.get(name, default)
 
     @property
     def colour(self) -> str:
-        """A fixed colour, or none."""
+        """A fixed colour, or an empty text."""
         colour = self.get("color") or {}
         return shade(colour.get("fixedColor", "")) if colour.get("mode") == "fixed" else ""
 
@@ -58,7 +58,7 @@ class Field:
         return word["text"] if word else formatted(value, self.get("unit", "none"), self.get("decimals"))
 
     def word(self, value: float) -> Json | None:
-        """The mapping of the value, where there is one."""
+        """The mapping of the value, if there is one."""
         for mapping in self.get("mappings") or ():
             if mapping["type"] != "value":
                 raise NotUnderstood(f"a mapping by {mapping['type']}")
@@ -77,10 +77,10 @@ def field_of(panel: Json, name: str) -> Field:
         if override["matcher"]["id"] != "byName":
             raise NotUnderstood(f"an override {override['matcher']['id']}")
         if override["matcher"]["options"] == name:
-            for one in override["properties"]:
-                if one["id"] not in UNDERSTOOD:
-                    raise NotUnderstood(f"the property {one['id']}")
-                properties[one["id"]] = one.get("value")
+            for item in override["properties"]:
+                if item["id"] not in UNDERSTOOD:
+                    raise NotUnderstood(f"the property {item['id']}")
+                properties[item["id"]] = item.get("value")
     return Field(name, properties)
 
 

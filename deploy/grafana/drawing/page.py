@@ -7,9 +7,9 @@ Never: a script, a font or a picture from elsewhere.
 from dataclasses import dataclass
 from html import escape
 
+from deploy.grafana.drawing.panels import Box, draw
+from deploy.grafana.panel_queries import ALL, Look, variables_of
 from deploy.testbed.prometheus import Prometheus
-from tests.observability.drawing.panels import Box, draw
-from tests.observability.resolving import ALL, Look, variables_of
 
 COLUMN, ROW, GAP, HEAD, MARGIN = 54, 34, 8, 30, 12
 TOP = 92
@@ -73,7 +73,7 @@ def _header(look: Look) -> str:
     return (
         f'<header><span class="preview">Preview drawn without Grafana; simulated data</span>'
         f"<h1>{escape(look.dashboard['title'])}</h1><p>{escape(look.dashboard['description'])}</p>"
-        f'<div class="chosen">{"".join(f"<span>{one}</span>" for one in chosen)}</div></header>'
+        f'<div class="chosen">{"".join(f"<span>{text}</span>" for text in chosen)}</div></header>'
     )
 
 

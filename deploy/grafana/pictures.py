@@ -1,7 +1,7 @@
-"""`docs/images/` anew: `make pictures`.
+"""Writes the pictures in `docs/images/`: `make pictures`.
 
 In: the dashboards' JSON, the simulated practice, a real Prometheus, Chromium. Out: one PNG per dashboard.
-Never: a picture of real data.
+Never: real data in a picture.
 """
 
 import json
@@ -9,20 +9,19 @@ import tempfile
 from pathlib import Path
 
 from deploy.grafana.dashboards.write import FOLDER
+from deploy.grafana.drawing.page import page_of
+from deploy.grafana.drawing.photo import photograph
+from deploy.grafana.panel_queries import Look, everything
 from deploy.local.console import announced, run_for_person
 from deploy.local.places import ROOT
+from deploy.testbed.history import LOOKBACK, NOW, write_history
 from deploy.testbed.prometheus import Prometheus
-from tests.observability.conftest import LOOKBACK
-from tests.observability.drawing.page import page_of
-from tests.observability.drawing.photo import photograph
-from tests.observability.history import NOW, write_history
-from tests.observability.resolving import Look, everything
 
 IMAGES = ROOT / "docs" / "images"
 
 
 def main() -> None:
-    """Every dashboard, with everything chosen."""
+    """Every dashboard, with "All" chosen in each variable."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -1,7 +1,7 @@
-"""One panel: its JSON and its answers -> HTML of the size that it has on the page.
+"""One panel as HTML, in the size that it has on the page.
 
-In: a panel, its answers, the look. Out: HTML.
-Never: a panel type or a transformation passed over in silence.
+In: the panel's JSON, the results of its queries, the view. Out: HTML.
+Never: a panel type or a transformation ignored because it is unknown; it raises `NotUnderstood`.
 """
 
 import math
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from html import escape
 
 from deploy.grafana.dashboards.config import GREY
-from tests.observability.drawing import charts
-from tests.observability.drawing.fields import PALETTE, Field, Json, NotUnderstood, duration, field_of, shade
-from tests.observability.resolving import Answer, Look
+from deploy.grafana.drawing import charts
+from deploy.grafana.drawing.fields import PALETTE, Field, Json, NotUnderstood, duration, field_of, shade
+from deploy.grafana.panel_queries import Answer, Look
 
 LEGEND_HEIGHT = 24
 Row = dict[str, float | str]
@@ -21,7 +21,7 @@ Row = dict[str, float | str]
 
 @dataclass(frozen=True)
 class Box:
-    """A panel with what came back, and the room inside its frame."""
+    """A panel with the results of its queries, and the size inside its frame."""
 
     panel: Json
     answers: Sequence[Answer]
@@ -31,7 +31,7 @@ class Box:
 
     @property
     def nothing(self) -> str:
-        """What stands there when there is nothing."""
+        """What the panel shows when there is no data."""
         word = self.panel["fieldConfig"]["defaults"].get("noValue", "no data")
         return f'<div class="nothing">{escape(word)}</div>'
 
@@ -42,7 +42,7 @@ class Box:
 
 
 def draw(box: Box) -> str:
-    """The panel's inside."""
+    """The contents of the panel."""
     kind = box.panel["type"]
     if kind not in KINDS:
         raise NotUnderstood(f"a panel of the type {kind} ({box.panel['title']})")
@@ -50,7 +50,7 @@ def draw(box: Box) -> str:
 
 
 def stat(box: Box) -> str:
-    """Big numbers; the first is the one that the title speaks of."""
+    """Large numbers; the first is the one that the title names."""
     shown = []
     for answer in box.answers:
         if not answer.result:
@@ -132,12 +132,12 @@ class SecondsAxis(charts.Axis):
     def ticks(self, count: int = 5) -> list[float]:
         """Hours or days."""
         raw = (self.most - self.least) / count
-        step = next((one for one in (3600, 21600, 43200, 86400, 172800, 604800, 1209600) if one >= raw), 2419200)
+        step = next((step for step in (3600, 21600, 43200, 86400, 172800, 604800, 1209600) if step >= raw), 2419200)
         return [float(tick) for tick in range(0, int(self.most) + 1, step)]
 
 
 def legend(named: Sequence[tuple[charts.Line, str]]) -> str:
-    """Names beside a piece of each line, and its latest value."""
+    """The name and the latest value of each line, beside a sample of it."""
     items = [
         f"<span>{_sample(line)} {escape(line.name)}{' (right axis)' if line.on_the_right else ''}"
         f"{f': <b>{escape(last)}</b>' if last else ''}</span>"
@@ -155,18 +155,20 @@ def _sample(line: charts.Line) -> str:
 
 
 def legend_height(named: Sequence[tuple[charts.Line, str]], width: int) -> int:
-    """One row, or as many as the words need."""
+    """One row, or as many as the names need."""
     letters = sum(len(line.name) + len(last) + (13 if line.on_the_right else 0) + 7 for line, last in named)
     return LEGEND_HEIGHT * max(1, math.ceil(letters * 8 / width))
 
 
 def rows_of(panel: Json, answers: Sequence[Answer]) -> tuple[list[str], list[Row]]:
-    """Merge, organize, sort by: the transformations that our tables use."""
+    """Merge, organize, sort by: the transformations that the dashboards' tables use."""
     steps = panel["transformations"]
-    if [one["id"] for one in steps] != ["merge", "organize", "sortBy"]:
+    if [step["id"] for step in steps] != ["merge", "organize", "sortBy"]:
         raise NotUnderstood(f"the transformations of {panel['title']}")
     order: dict[str, int] = steps[1]["options"]["indexByName"]
-    titles: dict[str, str] = dict(sorted(steps[1]["options"]["renameByName"].items(), key=lambda one: order[one[0]]))
+    titles: dict[str, str] = dict(
+        sorted(steps[1]["options"]["renameByName"].items(), key=lambda title: order[title[0]])
+    )
     labels = [name for name in titles if not name.startswith("Value")]
     rows: dict[tuple[str, ...], Row] = {}
     for answer in answers:
@@ -210,7 +212,8 @@ def scatter(box: Box) -> str:
     _, rows = rows_of(box.panel, box.answers)
     if not rows:
         return box.nothing
-    names = [(one["x"]["matcher"]["options"], one["y"]["matcher"]["options"]) for one in box.panel["options"]["series"]]
+    series = box.panel["options"]["series"]
+    names = [(each["x"]["matcher"]["options"], each["y"]["matcher"]["options"]) for each in series]
     drawn = []
     for x, y in names:
         field = field_of(box.panel, y)
@@ -240,14 +243,14 @@ def bars(box: Box) -> str:
 def timeline(box: Box) -> str:
     """A row of words for each series, and a legend of the words."""
     field = field_of(box.panel, "")
-    rows = [(one.name, _stretches(field, series["values"], box.look.step)) for one, series in _series(box)]
+    rows = [(shown.name, _stretches(field, series["values"], box.look.step)) for shown, series in _series(box)]
     if not rows:
         return box.nothing
-    words = [one for mapping in field.get("mappings") for one in mapping["options"].values()]
+    words = [word for mapping in field.get("mappings") for word in mapping["options"].values()]
     named = "".join(
-        f'<span><svg width="14" height="12"><rect width="14" height="12" fill="{shade(one["color"])}"/></svg> '
-        f"{escape(one['text'])}</span>"
-        for one in words
+        f'<span><svg width="14" height="12"><rect width="14" height="12" fill="{shade(word["color"])}"/></svg> '
+        f"{escape(word['text'])}</span>"
+        for word in words
     )
     drawn = charts.states(box.width, box.height - LEGEND_HEIGHT, rows, box.times)
     return f'{drawn}<div class="legend">{named}</div>'
@@ -287,7 +290,7 @@ def heat(box: Box) -> str:
 
 
 def words(box: Box) -> str:
-    """The little Markdown that our texts use: bold, and blank lines between paragraphs."""
+    """The Markdown that the dashboards' texts use: bold, and blank lines between paragraphs."""
     options = box.panel["options"]
     if options["mode"] != "markdown":
         raise NotUnderstood(f"a text in {options['mode']}")

@@ -1,1 +1,0 @@
-"""Dashboards drawn without Grafana, from their JSON and the results of their queries: previews, not Grafana."""
