@@ -93,7 +93,7 @@ def test_a_snapshot_has_no_field_for_a_case() -> None:
 
 def test_a_flag_is_shown_with_its_kind_severity_therapist_and_explanation() -> None:
     text = drawn(a_snapshot())
-    assert "opened       urgent  drop       t-07 (north), session 5" in text
+    assert "opened       urgent  drop        t-07 (north), session 5" in text
     assert "(0.41, expected 0.93)" in text
     assert "repaired     urgent  drop" in text
 
