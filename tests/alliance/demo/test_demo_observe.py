@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from alliance.demo import observe
 from consumers.exporter.series import TherapistCollector
-from consumers.exporter.state import Book
+from consumers.exporter.state import ExporterState
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
 from pipeline.runtime.metrics import Meters
@@ -36,10 +36,10 @@ def a_summary(name: str, published: Publication | None) -> TherapistSummary:
 
 def exported(*summaries: TherapistSummary) -> observe.Samples:
     """The samples of a real exporter with these therapists."""
-    book, registry = Book(), CollectorRegistry()
+    state, registry = ExporterState(), CollectorRegistry()
     for summary in summaries:
-        book.take_therapist(summary.therapist_id, summary)
-    registry.register(TherapistCollector(book, lambda: AT))
+        state.update_therapist(summary.therapist_id, summary)
+    registry.register(TherapistCollector(state, lambda: AT))
     server = serve("127.0.0.1", 0, Health("exporter"), registry)
     try:
         return observe.samples(f"http://127.0.0.1:{server.server_port}")
