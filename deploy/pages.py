@@ -23,7 +23,7 @@ def _default(text: str) -> str:
 
 
 def page(text: str) -> str:
-    """The page with its table made anew."""
+    """The page with a new table."""
     before, start, rest = text.partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:

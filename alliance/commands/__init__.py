@@ -1,5 +1,5 @@
-"""The commands for people, one file each; the processes are in `alliance.cli`.
+"""Every command of `alliance`, in a file of its own name: the processes, and the commands that answer and end.
 
-In: arguments. Out: an answer on the terminal and an exit code.
-Never: logic; a traceback for what a person can mend.
+In: arguments and the environment. Out: a running process, or an answer on the terminal; an exit code.
+Never: a traceback for a mistake that an operator can fix.
 """

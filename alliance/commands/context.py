@@ -1,11 +1,12 @@
-"""What every command begins with: settings, instruments, logging, and one sentence when something is wrong.
+"""What every command begins with: settings, instruments, logging, the database, the broker.
 
-In: the environment. Out: settings and instruments in force.
-Never: a traceback for what a person can mend.
+In: the environment. Out: current settings and instruments; `OperatorError` if an operator must fix something first.
+Never: make anything in the database or the broker.
 """
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
@@ -31,7 +32,7 @@ Answer = TypeVar("Answer")
 
 
 class OperatorError(click.ClickException):
-    """Something a person can mend: one sentence, no traceback."""
+    """A mistake that an operator can fix: the message says what is wrong and what to do; there is no traceback."""
 
     exit_code = 2
 
@@ -45,7 +46,7 @@ def version() -> str:
 
 
 def effective_settings() -> Settings:
-    """Settings from the environment, or one sentence."""
+    """Settings from the environment; raises `OperatorError`. Sets up logging too."""
     try:
         settings = from_environment(os.environ)
     except SettingsError as error:
@@ -54,101 +55,100 @@ def effective_settings() -> Settings:
     return settings
 
 
-class NoForeignDebug(logging.Filter):
-    """Libraries log whole requests when they debug, and a request holds records: below INFO only our own pass."""
+class OwnDebugOnly(logging.Filter):
+    """Below INFO only this project's messages are written: a library's debug messages hold whole records."""
 
-    OURS = ("alliance", "pipeline", "consumers", "schemas")
+    OWN_PACKAGES = ("alliance", "pipeline", "consumers", "schemas")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record may be written."""
-        return record.levelno >= logging.INFO or record.name.partition(".")[0] in self.OURS
+        return record.levelno >= logging.INFO or record.name.partition(".")[0] in self.OWN_PACKAGES
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Everything at the chosen level to standard error, libraries at INFO or above."""
+    """Messages of the chosen level go to standard error, those of libraries from INFO on."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for handler in logging.getLogger().handlers:
-        handler.addFilter(NoForeignDebug())
+        handler.addFilter(OwnDebugOnly())
 
 
 @contextmanager
 def listening(settings: Settings, process: str) -> Iterator[tuple[str, int]]:
-    """The address of a process; when it cannot listen there, one sentence names the setting that is wrong.
+    """The address of a process; if it cannot listen there, `OperatorError` names the setting to change.
 
-    One that has no port among the settings takes a free one.
+    A process without a port of its own in the settings gets a free port.
     """
     port_setting = f"{process}_port"
     host, port = settings.host, getattr(settings, port_setting, 0)
     try:
         yield host, port
     except CannotListen as error:
-        setting, value, way_out = (
-            (port_setting, port, "End the process that listens there, or set it to another port.")
+        next_step = (
+            f"End the process that listens there, or change {PREFIX}{port_setting.upper()}={port}."
             if error.is_of_port
-            else ("host", host, "Set it to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all.")
+            else f"Change {PREFIX}HOST={host} to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all."
         )
-        name = f"{PREFIX}{setting.upper()}={value}"
-        raise OperatorError(f"The {process} cannot listen at {host}:{port}, {name} ({error}). {way_out}") from None
+        raise OperatorError(f"The {process} cannot listen at {host}:{port} ({error}). {next_step}") from None
 
 
 def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
-    """Shipped and own instruments, or one sentence."""
+    """The shipped instruments and the practice's own; raises `OperatorError`."""
     try:
         instruments = load_instruments(settings.instruments_folder)
         for name in passed_over(settings.instruments_folder):
-            log.warning("In ALLIANCE_INSTRUMENTS, %s is not read: its name does not end in .toml.", name)
+            log.warning("In ALLIANCE_INSTRUMENTS, %s is not read, because its name does not end in .toml.", name)
     except InstrumentError as error:
         raise OperatorError(str(error)) from None
     return instruments
 
 
 def known_prior(settings: Settings) -> Prior:
-    """The practice's own prior where ALLIANCE_PRIOR names one, else the shipped one; or one sentence."""
+    """The practice's own prior if ALLIANCE_PRIOR names one, else the shipped one; raises `OperatorError`."""
     if not settings.prior:
         return DEFAULT_PRIOR
-    way_out = "Make it anew with `alliance calibrate`, or unset ALLIANCE_PRIOR."
+    next_step = "Make it again with `alliance calibrate`, or unset ALLIANCE_PRIOR."
     try:
         return decode_prior(Path(settings.prior).read_bytes())
     except OSError as error:
-        raise OperatorError(f"The prior {settings.prior} cannot be read ({error.strerror}). {way_out}") from None
+        raise OperatorError(f"The prior {settings.prior} cannot be read ({error.strerror}). {next_step}") from None
     except ValueError as error:
-        raise OperatorError(f"The prior {settings.prior} is none. {error} {way_out}") from None
+        raise OperatorError(f"{settings.prior} is not a valid prior. {error} {next_step}") from None
 
 
 def engine_of(name: str, url: str) -> "Engine":
-    """The engine of the database that this setting or option names; nothing is asked or made yet."""
+    """The engine of the database that this setting or option names; it is not connected yet."""
     from sqlalchemy.exc import ArgumentError
 
     from consumers.store.database import open_engine
 
-    no_database = OperatorError(f"{name} must be {DATABASE.words}; it is not. Set it so.")
+    not_a_database = OperatorError(f"{name} must be {DATABASE.words}; it is not. Change it.")
     if not DATABASE.holds(url):
-        raise no_database
+        raise not_a_database
     try:
         return open_engine(url)
     except (ArgumentError, ValueError):
-        raise no_database from None
+        raise not_a_database from None
     except ImportError as error:
-        way_out = "Install it with `pip install 'alliance-monitor[postgres]'`"
-        raise OperatorError(f"{name} needs {error.name}. {way_out}.") from None
+        next_step = "Install it with `pip install 'alliance-monitor[postgres]'`."
+        raise OperatorError(f"{name} needs {error.name}. {next_step}") from None
 
 
 def store_of(name: str, url: str) -> "Engine":
-    """The engine of a store that is there; nothing is made."""
+    """The engine of a store that exists; raises `OperatorError` if there is none."""
     from sqlalchemy import inspect
 
     from consumers.store.database import is_missing_file
 
     engine = engine_of(name, url)
     if is_missing_file(engine):
-        raise OperatorError(f"{name} names a file that is not there. Name a store; `alliance store` makes one.")
-    if not answered(name, lambda: inspect(engine).has_table("events")):
-        raise OperatorError(f"{name} names a database without an archive. Name a store; `alliance store` makes one.")
+        raise OperatorError(f"{name} names a file that does not exist. Name a store; `alliance store` creates one.")
+    if not ask_database(name, lambda: inspect(engine).has_table("events")):
+        raise OperatorError(f"{name} names a database without an archive. Name a store; `alliance store` creates one.")
     return engine
 
 
-def answered(name: str, ask: Callable[[], Answer]) -> Answer:
-    """What a database answers, or one sentence that says which one does not; its own words may hold a password."""
+def ask_database(name: str, ask: Callable[[], Answer]) -> Answer:
+    """The answer of a database; raises `OperatorError` without the database's own words, which may hold a password."""
     from sqlalchemy.exc import SQLAlchemyError
 
     from consumers.store.database import UnusableDatabase, foreign_files_reported
@@ -165,17 +165,25 @@ def answered(name: str, ask: Callable[[], Answer]) -> Answer:
 
 
 def with_broker(settings: Settings, act: Callable[[], Answer]) -> Answer:
-    """Act on the broker, or say in one sentence that it is away."""
+    """Act on the broker; raises `OperatorError` if it does not answer."""
     from kafka.errors import KafkaError
 
-    way_out = "Start one (`make kafka`) or set ALLIANCE_KAFKA."
+    next_step = "Start one (`make kafka`), or set ALLIANCE_KAFKA."
     if not is_reachable(settings.kafka):
-        raise OperatorError(f"No broker answers at {settings.kafka}. {way_out}")
-    # Of what is none, kafka-python complains for half a minute.
+        raise OperatorError(f"No broker answers at {settings.kafka}. {next_step}")
+    # With an address that is not a broker's, kafka-python complains for half a minute.
     if not is_kafka(settings.kafka):
-        raise OperatorError(f"What answers at {settings.kafka} is no broker. {way_out}")
+        raise OperatorError(f"The program at {settings.kafka} is not a Kafka broker. {next_step}")
     try:
         return act()
     except KafkaError as error:
-        asked = f"The broker at {settings.kafka} did not do what it was asked ({type(error).__name__})"
-        raise OperatorError(f"{asked}. See whether it is well, or set ALLIANCE_KAFKA.") from None
+        raise OperatorError(
+            f"The broker at {settings.kafka} answered with an error ({type(error).__name__}). See whether it is "
+            "healthy, or set ALLIANCE_KAFKA to another one."
+        ) from None
+
+
+def stop_on_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` when the process is asked to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())

@@ -1,8 +1,8 @@
 """`alliance doctor`.
 
 In: the environment. Out: effective settings (secrets masked), what answers and what does not, versions; exit code 1
-when something is missing that every process needs.
-Never: make anything, not even the file of a database.
+if something is missing that every process needs.
+Never: create anything, not even the file of a database.
 """
 
 import platform
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from alliance.commands.context import (
     OperatorError,
-    answered,
+    ask_database,
     effective_settings,
     engine_of,
     known_instruments,
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 Finding = tuple[str, bool | None, str]
 
-#: What a finding is: well, in need of mending, or nothing that everybody needs.
-_WORDS = {True: "ok", False: "[bold red]not ok[/bold red]", None: "not there"}
+#: A finding is well, must be fixed, or is missing but not needed by every process.
+_WORDS = {True: "ok", False: "[bold red]not ok[/bold red]", None: "missing"}
 LIBRARIES = ("faust-streaming", "aiokafka", "kafka-python", "sqlalchemy", "msgspec", "pandas", "prometheus-client")
 
 
 def settings_help() -> str:
-    """Every setting with its default and its meaning; a blank line parts them, or click would join them."""
+    """Every setting with its default and its meaning; without the blank line click would join them."""
     return "\n\n".join(
         f"{name} (default: {default or 'empty'}): {meaning}." for name, default, meaning in documentation()
     )
@@ -51,7 +51,7 @@ def settings_help() -> str:
 
 @click.command(epilog=settings_help())
 def doctor() -> None:
-    """Effective settings, what answers, what is missing."""
+    """Show the effective settings, what answers, and what is missing."""
     settings = effective_settings()
     console = Console()
     table = Table("setting", "value", title="Settings (environment variables)")
@@ -60,13 +60,13 @@ def doctor() -> None:
     console.print(table)
     findings: list[Finding] = [
         ("versions", True, f"alliance {version()}, Python {platform.python_version()}"),
-        ("libraries", True, ", ".join(f"{one} {version_of(one)}" for one in LIBRARIES)),
-        _found("address", lambda: _address(settings)),
-        _found("instruments", lambda: _instruments(settings)),
-        _found("prior", lambda: _prior(settings)),
+        ("libraries", True, ", ".join(f"{library} {version_of(library)}" for library in LIBRARIES)),
+        _check("address", lambda: _address(settings)),
+        _check("instruments", lambda: _instruments(settings)),
+        _check("prior", lambda: _prior(settings)),
         _keys(settings),
-        _found("broker", lambda: _broker(settings)),
-        _found("database", lambda: _database(settings)),
+        _check("broker", lambda: _broker(settings)),
+        _check("database", lambda: _database(settings)),
         *(_alertmanager(address) for address in settings.alertmanagers),
     ]
     table = Table("part", "", "finding")
@@ -76,10 +76,10 @@ def doctor() -> None:
     sys.exit(1 if any(is_well is False for _, is_well, _ in findings) else 0)
 
 
-def _found(part: str, look: Callable[[], str]) -> Finding:
-    """What a look finds; what must be mended ends no other look."""
+def _check(part: str, check: Callable[[], str]) -> Finding:
+    """The result of one check; a part that must be fixed does not stop the other checks."""
     try:
-        return part, True, look()
+        return part, True, check()
     except OperatorError as error:
         return part, False, error.message
 
@@ -95,7 +95,7 @@ def _instruments(settings: Settings) -> str:
     not_read = passed_over(settings.instruments_folder)
     return (
         f"{', '.join(sorted(instruments))}; fingerprint {fingerprint(instruments)}"
-        f"{'; not read, as their names do not end in .toml: ' if not_read else ''}{', '.join(not_read)}"
+        f"{'; not read, because their names do not end in .toml: ' if not_read else ''}{', '.join(not_read)}"
     )
 
 
@@ -108,7 +108,7 @@ def _keys(settings: Settings) -> Finding:
     from pipeline.ingest.gateway.api_keys import Keys, KeysError
 
     if not settings.api_keys:
-        return "API keys", None, "none; only `alliance gateway` needs them: ALLIANCE_API_KEYS says where"
+        return "API keys", None, "none; only `alliance gateway` needs them (ALLIANCE_API_KEYS)"
     try:
         Keys.read(Path(settings.api_keys))
     except KeysError as error:
@@ -121,7 +121,9 @@ def _broker(settings: Settings) -> str:
 
     missing = with_broker(settings, lambda: missing_topics(settings))
     if missing:
-        raise OperatorError(f"answers; missing topics: {', '.join(missing)}; create them with `alliance topics`")
+        raise OperatorError(
+            f"answers, but these topics do not exist: {', '.join(missing)}. Create them with `alliance topics`."
+        )
     return "answers; all topics exist"
 
 
@@ -132,11 +134,11 @@ def _database(settings: Settings) -> str:
     obstacle = why_not_writable(engine)
     if obstacle is not None:
         raise OperatorError(
-            f"{engine.dialect.name}; {obstacle}. Mend its folder, or set ALLIANCE_DATABASE to another file."
+            f"{engine.dialect.name}; {obstacle}. Fix its folder, or set ALLIANCE_DATABASE to another file."
         )
     if is_missing_file(engine):
-        return "sqlite; no file yet, `alliance store` will make it"
-    return f"{engine.dialect.name}; {answered('ALLIANCE_DATABASE', lambda: _schema(engine))}"
+        return "sqlite; no file yet, `alliance store` will create it"
+    return f"{engine.dialect.name}; {ask_database('ALLIANCE_DATABASE', lambda: _schema(engine))}"
 
 
 def _schema(engine: "Engine") -> str:
@@ -148,11 +150,13 @@ def _schema(engine: "Engine") -> str:
         revision = revision_of(connection)
         tables = inspect(connection).get_table_names()
     if revision is None and "positions" in tables:
-        raise OperatorError("The tables of ALLIANCE_DATABASE are not those of `alliance store`. Name another database.")
+        raise OperatorError(
+            "The tables of ALLIANCE_DATABASE are not those of `alliance store`. Set it to another database."
+        )
     if revision is None:
-        return "empty, `alliance store` will make its tables"
+        return "empty, `alliance store` will create its tables"
     if revision != newest_revision():
-        return f"revision {revision}, `alliance store` will bring it to {newest_revision()}"
+        return f"revision {revision}, `alliance store` will upgrade it to {newest_revision()}"
     return f"revision {revision}, the newest; {len(tables)} tables"
 
 
@@ -164,5 +168,5 @@ def _alertmanager(address: str) -> Finding:
     try:
         active = alertmanager.active()
     except AlertmanagerUnavailable as error:
-        return part, None, f"{error}; only `alliance notifier` needs it: ALLIANCE_ALERTMANAGER says where"
+        return part, None, f"{error}; only `alliance notifier` needs it (ALLIANCE_ALERTMANAGER)"
     return part, True, f"answers; holds {len(active)} open flags"

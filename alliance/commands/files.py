@@ -1,7 +1,8 @@
-"""Files that commands read and write: asked for before the work, whole or not at all.
+"""Files that commands read and write: checked before the work, and written completely or not at all.
 
-In: paths from the command line. Out: whole files and nothing half-written beside them; one sentence for a wrong path.
-Never: an output that takes the place of an input; half a file where a whole one was.
+In: paths from the command line. Out: complete files and nothing half-written beside them; `OperatorError` for a wrong
+path.
+Never: replace an input with an output; leave half a file where a complete one was.
 """
 
 import os
@@ -20,33 +21,33 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def check_output(option: str, target: Path, *inputs: Path) -> None:
-    """Before anything is read: the target is none of the inputs and can be written; or one sentence."""
+    """Before anything is read, make sure that the target is not an input and can be written; raises `OperatorError`."""
     try:
-        for one in inputs:
-            if target.exists() and one.exists() and target.samefile(one):
+        for source in inputs:
+            if target.exists() and source.exists() and target.samefile(source):
                 raise OperatorError(
-                    f"{option} {target} is the same file as the input {one}. Name another file to write."
+                    f"{option} {target} is the same file as the input {source}. Name another file to write."
                 )
         place = _place(target)
         if place.exists() and not os.access(place, os.W_OK):
             raise PermissionError(0, "it is write-protected")
         if _is_replaced(place):
-            _try(_part(place))
+            _touch(_part(place))
     except OSError as error:
         raise unwritable(option, target, error) from None
 
 
 def check_folder(option: str, folder: Path) -> None:
-    """Before anything is read: files can be written into this folder; or one sentence."""
+    """Before anything is read, make sure that files can be written into this folder; raises `OperatorError`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _try(_part(folder / "any"))
+        _touch(_part(folder / "any"))
     except OSError as error:
         raise unwritable(option, folder, error) from None
 
 
 def write_output(option: str, target: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a whole file or leave what was there, and then say why in one sentence."""
+    """Write a complete file, or leave the old one as it was and raise `OperatorError`."""
     try:
         with _replacing(_place(target)) as file:
             write(file)
@@ -56,7 +57,7 @@ def write_output(option: str, target: Path, write: Callable[[BinaryIO], object])
 
 @contextmanager
 def _replacing(place: Path) -> Iterator[BinaryIO]:
-    """A file beside the place, which it takes at the end; a device or a pipe is written to as it is."""
+    """A file beside the place, which replaces it at the end; a device or a pipe is written to directly."""
     if not _is_replaced(place):
         with place.open("wb") as file:
             yield file
@@ -75,7 +76,7 @@ def _replacing(place: Path) -> Iterator[BinaryIO]:
 
 
 def _place(target: Path) -> Path:
-    """Where the bytes will be: a link stays a link."""
+    """Where the bytes will be: a symbolic link stays a link."""
     return target if target.parts[:2] == ("/", "dev") else target.resolve()
 
 
@@ -87,13 +88,13 @@ def _part(place: Path) -> Path:
     return place.parent / f".alliance-{os.getpid()}.part"
 
 
-def _try(part: Path) -> None:
+def _touch(part: Path) -> None:
     part.touch()
     part.unlink()
 
 
 def unwritable(option: str, target: Path, error: OSError) -> OperatorError:
-    """The sentence for an output that cannot be written."""
+    """The error for an output that cannot be written."""
     return OperatorError(
-        f"{option} {target} cannot be written ({error.strerror}). Name a place that is there and may be written to."
+        f"{option} {target} cannot be written ({error.strerror}). Name a folder that exists and that you may write to."
     )

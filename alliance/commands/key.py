@@ -1,7 +1,7 @@
 """`alliance key NAME`.
 
-In: the name of a sender. Out: a new API key (shown once) and the line to put into the file of keys.
-Never: a key whose line could not be written.
+In: the name of a sender. Out: a new API key, shown once, and its line for the file of keys.
+Never: show a key whose line could not be written.
 """
 
 import sys
@@ -27,6 +27,6 @@ def key(name: str) -> None:
     except OSError as error:
         discard_output(sys.stdout)
         raise OperatorError(
-            f"The line cannot be written ({error.strerror}); no key is shown. Make another one."
+            f"The line cannot be written ({error.strerror}), so the key is not shown. Make another one."
         ) from None
     click.echo(f"key (give it to the sender, it is not shown again): {secret}", err=True)

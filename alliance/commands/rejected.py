@@ -1,7 +1,7 @@
 """`alliance rejected list` and `alliance rejected replay`.
 
-In: the store's refused records. Out: a table without content, or lines in a pipe; records sent again once they would be
-accepted.
+In: the store's refused records. Out: a table without their content, or lines in a pipe; the records that would now be
+accepted, sent again.
 """
 
 import sys
@@ -14,37 +14,37 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from alliance.commands.context import answered, effective_settings, known_instruments, store_of, with_broker
+from alliance.commands.context import ask_database, effective_settings, known_instruments, store_of, with_broker
 from schemas.refusals import SENTENCES, Reason
 
 if TYPE_CHECKING:
     from alliance.replay.rejected import RejectedRow
 
 COLUMNS = ("received", "partition", "offset", "reason", "detail", "sent again")
-#: Narrower than this nothing of the table can be read.
+#: In a narrower terminal the table cannot be read.
 LEAST_WIDTH = 80
 REASON = click.Choice([reason.value for reason in Reason])
 
 
 @click.group()
 def rejected() -> None:
-    """Look at refused records, send them again once mended."""
+    """List refused records, and send them again once the cause is fixed."""
 
 
 @rejected.command("list")
-@click.option("--reason", type=REASON, help="Only these.")
+@click.option("--reason", type=REASON, help="Only records refused for this reason.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-def list_them(reason: str | None, limit: int) -> None:
-    """The latest refused records: when, where from, why; never their content."""
+def list_records(reason: str | None, limit: int) -> None:
+    """Show the latest refused records: when, where from, why; never their content."""
     from alliance.replay.rejected import list_rejected
 
     engine = store_of("ALLIANCE_DATABASE", effective_settings().database)
-    found = answered("ALLIANCE_DATABASE", lambda: list_rejected(engine, Reason(reason) if reason else None, limit))
+    found = ask_database("ALLIANCE_DATABASE", lambda: list_rejected(engine, Reason(reason) if reason else None, limit))
     show(found, Console())
 
 
 def show(found: "Sequence[RejectedRow]", console: Console) -> None:
-    """A table and the sentences on a terminal with room for it; elsewhere one line a record, its fields after tabs."""
+    """A table and sentences on a terminal that is wide enough; else a line for each record, tabs between its fields."""
     if not console.is_terminal or console.width < LEAST_WIDTH:
         for row in found:
             click.echo("\t".join(_fields(row)), file=console.file)
@@ -57,8 +57,8 @@ def show(found: "Sequence[RejectedRow]", console: Console) -> None:
     for row in found:
         table.add_row(*map(escape, _fields(row)))
     console.print(table)
-    for one in sorted({row.reason for row in found}):
-        console.print(f"{one.value}: {SENTENCES[one]}", highlight=False)
+    for reason in sorted({row.reason for row in found}):
+        console.print(f"{reason.value}: {SENTENCES[reason]}", highlight=False)
 
 
 def _fields(row: "RejectedRow") -> list[str]:
@@ -68,10 +68,10 @@ def _fields(row: "RejectedRow") -> list[str]:
 
 
 @rejected.command()
-@click.option("--reason", type=REASON, help="Only these.")
-@click.option("--force", is_flag=True, help="Send also what would be refused again.")
+@click.option("--reason", type=REASON, help="Only records refused for this reason.")
+@click.option("--force", is_flag=True, help="Also send records that would be refused again.")
 def replay(reason: str | None, force: bool) -> None:
-    """Send again, byte for byte, what would be accepted now; nothing of an erased case."""
+    """Send again, byte for byte, the records that would now be accepted; never one of an erased case."""
     from alliance.replay.rejected import replay_rejected
     from pipeline.runtime.kafka_clients import close_producer, make_producer
 
@@ -88,4 +88,4 @@ def replay(reason: str | None, force: bool) -> None:
     )
     close_producer(producer, 5.0)
     click.echo(outcome.closing_line)
-    sys.exit(2 if outcome.is_broker_away else 0)
+    sys.exit(2 if outcome.is_broker_unavailable else 0)

@@ -1,7 +1,7 @@
 """`alliance send FILE`.
 
-In: a file of CloudEvents (JSON lines), or CSV with a mapping. Out: records on the log; a line that tells what became of
-the file; exit code 0 all sent, 1 some refused, 2 not finished.
+In: a file of CloudEvents (JSON lines), or CSV with a mapping. Out: records in Kafka; a line that says how many were
+sent and refused; exit code 0 all sent, 1 some refused, 2 not finished.
 """
 
 import sys
@@ -19,9 +19,9 @@ from alliance.commands.context import OperatorError, effective_settings, known_i
     "--mapping", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="For CSV: a TOML mapping."
 )
 @click.option("--bad", type=click.Path(dir_okay=False, path_type=Path), help="Write refused lines to this new file.")
-@click.option("--from-line", type=click.IntRange(min=1), default=1, help="Go on from this line.")
+@click.option("--from-line", type=click.IntRange(min=1), default=1, help="Continue from this line.")
 def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> None:
-    """Put a file of events on the log, `-` for what is piped in; see docs/integrators.md."""
+    """Send a file of events, or `-` for standard input; see docs/integrators.md."""
     from pipeline.ingest.files.csv_mapping import MappingError, load_mapping
     from pipeline.ingest.files.report import ConsoleReport, bad_lines_file
     from pipeline.ingest.files.sender import BadLinesError, send_file
@@ -50,15 +50,15 @@ def send(file: Path, mapping: Path | None, bad: Path | None, from_line: int) -> 
     except BadLinesError as error:
         raise OperatorError(f"{error}.") from None
     except OSError as error:
-        raise OperatorError(f"The file cannot be read ({error.strerror}). Check its name and rights.") from None
+        raise OperatorError(f"The file cannot be read ({error.strerror}). Check its name and permissions.") from None
     if from_line > 1 and outcome.exit_code == 0 and not outcome.sent:
-        raise OperatorError(f"The file has nothing at line {from_line} or after it. Look --from-line up once more.")
-    _close_with(outcome.closing_line)
+        raise OperatorError(f"The file has nothing at line {from_line} or after it. Check --from-line.")
+    _print_last(outcome.closing_line)
     sys.exit(outcome.exit_code)
 
 
-def _close_with(line: str) -> None:
-    """On stdout, or on stderr; if nobody takes it, the exit code still tells what became of the file."""
+def _print_last(line: str) -> None:
+    """On stdout, or else on stderr. If both are gone, the exit code still says how it ended."""
     from pipeline.ingest.files.report import discard_output
 
     for stream in (sys.stdout, sys.stderr):

@@ -1,7 +1,7 @@
 """`alliance simulate`.
 
-In: the size of a practice and a seed. Out: a file of events and a file with the truth about every planted rupture; one
-line, which also says how many events no door would take today.
+In: the size of a practice and a seed. Out: a file of events, and a file with the truth about every planted rupture; a
+line that also says how many events are in the future and would be refused today.
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ import click
 from alliance.commands.context import OperatorError
 from alliance.commands.files import check_output, write_output
 
-#: The calendar of events, less than ten years before its end: a longer history is not made.
+#: Years that events may have; the last ten of the calendar are left for the weeks that follow the first day.
 FIRST_YEARS = range(1900, 9990)
 
 
@@ -35,15 +35,13 @@ FIRST_YEARS = range(1900, 9990)
 def simulate(
     events: Path, truth: Path, therapists: int, weeks: int, seed: int, first_day: datetime, therapist_checkins: bool
 ) -> None:
-    """Make a practice with planted ruptures: events and a truth file."""
+    """Simulate a practice with planted ruptures: a file of events and a truth file."""
     from alliance.simulation.practice import PracticeParameters
     from alliance.simulation.practice import simulate as run
     from alliance.simulation.stream import write_events, write_truth
 
     if first_day.year not in FIRST_YEARS:
-        raise OperatorError(
-            f"--first-day lies outside of {FIRST_YEARS[0]} to {FIRST_YEARS[-1]}. Name a day in these years."
-        )
+        raise OperatorError(f"--first-day is outside {FIRST_YEARS[0]} to {FIRST_YEARS[-1]}. Give a day in these years.")
     if events.resolve() == truth.resolve():
         raise OperatorError(f"--events and --truth are the same file, {truth}. Name two.")
     check_output("--events", events)
@@ -57,12 +55,12 @@ def simulate(
 
 
 def of_the_future(events: Sequence[dict[str, Any]], now: datetime) -> str:
-    """How many events, in the order of their times, lie after now, and until when."""
+    """How many events, ordered by time, are after now, and until when."""
     times = [event["time"] for event in events]
     ahead = len(times) - bisect_right(times, f"{now:%Y-%m-%dT%H:%M:%SZ}")
     if not ahead:
         return ""
     return (
-        f"\n{ahead} of {len(times)} events lie in the future and would be refused today, the last ones until "
+        f"\n{ahead} of {len(times)} events are in the future and would be refused today, the last one on "
         f"{times[-1][:10]}; an earlier --first-day makes a history that can be sent."
     )

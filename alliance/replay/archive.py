@@ -1,10 +1,10 @@
 """The store's archive -> an empty installation, so that a changed rule can be run over years.
 
 In: the archive of one store. Out: its records on `alliance.events.v1` of another installation, byte for byte, with
-their original Kafka timestamps; what the two archives hold, to compare.
-Never: hold more than a page in memory; change a byte; take acknowledged for processed.
+their original Kafka timestamps; the content of the two archives, to compare.
+Never: hold more than a page of rows in memory; change a byte; count an acknowledged record as processed.
 
-Nothing of an erased case is sent: the archive holds none of it, and the mark that stays is a digest.
+Nothing of an erased case is sent: the archive has no event of it, only a digest that marks it as erased.
 """
 
 from collections import Counter
@@ -27,44 +27,44 @@ PAGE = 1_000
 Flags = Counter[tuple[str, str]]
 
 
-class Tally(NamedTuple):
-    """What an archive holds, whatever the order: how many events, and the sum of the digests of key and content."""
+class ArchiveContent(NamedTuple):
+    """The content of an archive in any order: the number of events, and the sum of the digests of key and content."""
 
     events: int = 0
     checksum: int = 0
 
-    def plus(self, row: Row[Any]) -> "Tally":
-        """With one event more."""
+    def plus(self, row: Row[Any]) -> "ArchiveContent":
+        """With one more event."""
         digest = blake2b(f"{row.event_key}{row.digest}".encode(), digest_size=16).digest()
-        return Tally(self.events + 1, (self.checksum + int.from_bytes(digest, "big")) % 2**128)
+        return ArchiveContent(self.events + 1, (self.checksum + int.from_bytes(digest, "big")) % 2**128)
 
 
 @dataclass(slots=True)
-class Sending:
-    """What became of the archive on its way to the log."""
+class SendResult:
+    """How far the archive was sent."""
 
     sent: int = 0
     acknowledged: int = 0
-    #: Empty: all of it is in the log.
+    #: Empty if everything was sent.
     why_stopped: str = ""
 
 
-def archived(engine: Engine) -> int:
-    """How many events an archive holds."""
+def event_count(engine: Engine) -> int:
+    """The number of events in an archive."""
     with engine.connect() as connection:
         return connection.scalar(select(func.count()).select_from(events)) or 0
 
 
-def tally(engine: Engine) -> Tally:
-    """What an archive holds."""
-    found = Tally()
+def content_of(engine: Engine) -> ArchiveContent:
+    """The content of an archive."""
+    content = ArchiveContent()
     for row in _pages(engine, select(events.c.event_key, events.c.digest)):
-        found = found.plus(row)
-    return found
+        content = content.plus(row)
+    return content
 
 
 def flags_of(engine: Engine) -> Flags:
-    """How many flags of each kind and status a store holds."""
+    """The number of flags of each kind and status in a store."""
     query = select(flags.c.kind, flags.c.status, func.count()).group_by(flags.c.kind, flags.c.status)
     with engine.connect() as connection:
         return Counter({(kind, status): count for kind, status, count in connection.execute(query)})
@@ -72,32 +72,32 @@ def flags_of(engine: Engine) -> Flags:
 
 def send_archive(
     engine: Engine, producer: KafkaProducer, progress: Callable[[int], None], topic: str = EVENTS
-) -> Sending:
+) -> SendResult:
     """Send everything, oldest first; after each page `progress` gets the number of acknowledged records."""
-    sending = Sending()
+    result = SendResult()
 
     def records() -> Iterator[ProducerRecord]:
         for row in _archive(engine):
             yield ProducerRecord(topic, row.case_id.encode(), row.body, HEADERS, row.kafka_timestamp_ms)
-            sending.sent += 1
-            if sending.sent % PAGE == 0:
-                progress(sending.acknowledged)
+            result.sent += 1
+            if result.sent % PAGE == 0:
+                progress(result.acknowledged)
 
     def count(_: ProducerRecord) -> None:
-        sending.acknowledged += 1
+        result.acknowledged += 1
 
     try:
         send_all(producer, records(), count)
     except KafkaError as error:
-        sending.why_stopped = f"The broker does not confirm ({type(error).__name__})"
+        result.why_stopped = f"The broker does not confirm ({type(error).__name__})"
     except KeyboardInterrupt:
-        sending.why_stopped = "Stopped by hand"
-    progress(sending.acknowledged)
-    return sending
+        result.why_stopped = "Stopped with Ctrl-C"
+    progress(result.acknowledged)
+    return result
 
 
 def _archive(engine: Engine) -> Iterator[Row[Any]]:
-    """In the order in which the records were read, all cases together: by time, then by place in the log."""
+    """All cases together, in the order in which the records were read: by time, then by offset."""
     columns = events.c
     order = (columns.kafka_timestamp_ms, columns.kafka_partition, columns.kafka_offset, columns.event_key)
     query = select(columns.event_key, columns.digest, columns.case_id, columns.body, columns.kafka_timestamp_ms)
@@ -105,6 +105,6 @@ def _archive(engine: Engine) -> Iterator[Row[Any]]:
 
 
 def _pages(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
-    """One snapshot, read through a cursor of the server a page at a time."""
+    """A single snapshot, read a page at a time through a cursor of the server."""
     with engine.connect().execution_options(yield_per=PAGE) as connection:
         yield from connection.execute(query)

@@ -1,11 +1,11 @@
-"""Refused records: to look at, and to send again once mended.
+"""Refused records: listed, and sent again once the cause is fixed.
 
 In: the store's `rejected` table. Out: rows for people, without content; records on `alliance.events.v1` with their
-original bytes, key and headers (and a content type where none was).
+original bytes, key and headers (and a content type, if there was none).
 Never: show a value, a key or a case; send anything of an erased case; mark a record as sent before the broker has it.
 
-Mended means: the world was, not the record. An instrument has been added, a clock has been set, a release knows a new
-type. A record whose bytes are wrong has to be sent anew by its sender.
+The cause is outside the record: an instrument was missing, a clock was wrong, this release did not know a type. If the
+bytes of a record are wrong, its sender must send a corrected event.
 """
 
 import base64
@@ -27,12 +27,12 @@ from schemas.instruments.definition import Instrument
 from schemas.refusals import SENTENCES, Reason
 from schemas.topics import EVENTS
 
-#: So many records are sent, acknowledged and marked before the next ones are.
+#: How many records are sent, acknowledged and marked before the next ones are sent.
 BATCH = 200
 
 
 class RejectedId(NamedTuple):
-    """Where in the log a refused record stands; written `topic/partition/offset`."""
+    """Where a refused record was in Kafka; written `topic/partition/offset`."""
 
     topic: str
     partition: int
@@ -60,16 +60,16 @@ class RejectedRow(NamedTuple):
 
 
 @dataclass(slots=True)
-class Replay:
-    """What became of the records that were asked for."""
+class ReplayResult:
+    """What was sent again and what was not."""
 
     sent: int = 0
-    #: Records that would be refused again, by the reason of today; left alone.
+    #: Records that would be refused again, by today's reason; they were not sent.
     still_refused: Counter[Reason] = field(default_factory=Counter)
-    #: Of an erased case, or with nothing left in them: never sent again.
-    never: int = 0
-    #: The broker did not confirm; what is not marked can be sent again.
-    is_broker_away: bool = False
+    #: Records of an erased case, or without any content left: never sent again.
+    never_sent: int = 0
+    #: The broker did not confirm; records that are not marked can be sent again.
+    is_broker_unavailable: bool = False
 
     @property
     def closing_line(self) -> str:
@@ -77,8 +77,8 @@ class Replay:
         still = self.still_refused.total()
         reasons = ", ".join(f"{reason.value} {count}" for reason, count in self.still_refused.most_common())
         done = f"sent {self.sent}, still refused {still}" + (f" ({reasons})" if reasons else "")
-        done += f", never to be sent {self.never}" if self.never else ""
-        return done + (". The broker does not confirm: run it again later." if self.is_broker_away else "")
+        done += f", never to be sent {self.never_sent}" if self.never_sent else ""
+        return done + (". The broker does not confirm. Run this again later." if self.is_broker_unavailable else "")
 
 
 def list_rejected(engine: Engine, reason: Reason | None = None, limit: int = 50) -> list[RejectedRow]:
@@ -105,33 +105,33 @@ def replay_rejected(
     force: bool = False,
     clock_ms: Callable[[], int],
     topic: str = EVENTS,
-) -> Replay:
-    """Send again what would now be accepted and has not been sent again yet: of these ids, or of this reason, or all.
+) -> ReplayResult:
+    """Send again each record that would now be accepted and has not been sent again yet.
 
-    `force` sends what is still refused, and what has been sent again before, too.
+    `ids` and `reason` narrow the choice. `force` also sends records that would be refused, or that were sent before.
     """
-    replay = Replay()
+    result = ReplayResult()
     for rows in _batches(engine, _chosen(ids, reason, force)):
         erased = _erased(engine, rows)
         timestamp_ms = clock_ms()
         good = []
         for row in rows:
             if not _may_ever(row, erased):
-                replay.never += 1
+                result.never_sent += 1
                 continue
             verdict = accept(row.value, row.key, timestamp_ms, instruments)
             if isinstance(verdict, Refusal) and not force:
-                replay.still_refused[verdict.reason] += 1
+                result.still_refused[verdict.reason] += 1
             else:
                 good.append(row)
         try:
             _send(producer, topic, good, timestamp_ms)
         except KafkaError:
-            replay.is_broker_away = True
-            return replay
+            result.is_broker_unavailable = True
+            return result
         _mark(engine, good, datetime.fromtimestamp(timestamp_ms / 1000, UTC))
-        replay.sent += len(good)
-    return replay
+        result.sent += len(good)
+    return result
 
 
 def _row_for_people(row: Any) -> RejectedRow:
@@ -143,7 +143,7 @@ def _row_for_people(row: Any) -> RejectedRow:
 def _chosen(ids: Collection[RejectedId] | None, reason: Reason | None, force: bool) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if ids is not None:
-        conditions.append(or_(false(), *(_is(one) for one in ids)))
+        conditions.append(or_(false(), *(_is(record_id) for record_id in ids)))
     if reason is not None:
         conditions.append(rejected.c.reason == reason.value)
     if not force:
@@ -151,13 +151,17 @@ def _chosen(ids: Collection[RejectedId] | None, reason: Reason | None, force: bo
     return conditions
 
 
-def _is(one: RejectedId) -> ColumnElement[bool]:
+def _is(record_id: RejectedId) -> ColumnElement[bool]:
     columns = rejected.c
-    return and_(columns.topic == one.topic, columns.partition == one.partition, columns.offset == one.offset)
+    return and_(
+        columns.topic == record_id.topic,
+        columns.partition == record_id.partition,
+        columns.offset == record_id.offset,
+    )
 
 
 def _batches(engine: Engine, conditions: Sequence[ColumnElement[bool]]) -> Iterator[Sequence[Row[Any]]]:
-    """In the order of the log, by its key, so that marking rows meanwhile changes nothing."""
+    """In the order of topic, partition and offset, from key to key, so that marking rows meanwhile changes nothing."""
     columns = rejected.c
     key = (columns.topic, columns.partition, columns.offset)
     query: Select[Any] = select(rejected).where(*conditions).order_by(*key).limit(BATCH)
@@ -172,17 +176,17 @@ def _batches(engine: Engine, conditions: Sequence[ColumnElement[bool]]) -> Itera
         after = RejectedId(rows[-1].topic, rows[-1].partition, rows[-1].offset)
 
 
-def _is_after(one: RejectedId) -> ColumnElement[bool]:
+def _is_after(last: RejectedId) -> ColumnElement[bool]:
     columns = rejected.c
     return or_(
-        columns.topic > one.topic,
-        and_(columns.topic == one.topic, columns.partition > one.partition),
-        and_(columns.topic == one.topic, columns.partition == one.partition, columns.offset > one.offset),
+        columns.topic > last.topic,
+        and_(columns.topic == last.topic, columns.partition > last.partition),
+        and_(columns.topic == last.topic, columns.partition == last.partition, columns.offset > last.offset),
     )
 
 
 def _erased(engine: Engine, rows: Sequence[Row[Any]]) -> set[str]:
-    """Digests of those of the rows' cases that have been erased."""
+    """The digests of the erased cases among those of the rows."""
     digests = {digest for row in rows for digest in (row.key_digest, row.subject_digest) if digest}
     with engine.connect() as connection:
         query = select(erased_cases.c.case_digest).where(erased_cases.c.case_digest.in_(digests))
@@ -202,7 +206,7 @@ def _send(producer: KafkaProducer, topic: str, rows: Sequence[Row[Any]], timesta
 
 
 def _headers(row: Row[Any]) -> list[tuple[str, bytes]]:
-    """As received, and what kind of record it is if that was not said; kafka-python needs a value, if an empty one."""
+    """The received headers, and a content type if there was none. kafka-python needs a value, at least an empty one."""
     received = [(name, b"" if value is None else base64.b64decode(value)) for name, value in row.headers]
     return received if any(name.lower() == CONTENT_TYPE for name, _ in received) else [*received, *HEADERS]
 

@@ -1,6 +1,6 @@
-"""An installation as a replay sees it: whether it is empty, whether it keeps old records, how far it has come.
+"""The installation that a replay goes to: whether it is empty and keeps old records, and how much is left to process.
 
-In: settings, the engine of its store. Out: one sentence that says what stands in the way; how much is left to do.
+In: settings, the engine of its store. Out: a sentence if the replay must not begin; the number of unprocessed records.
 Never: write to a topic or to the store.
 """
 
@@ -18,65 +18,62 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.topic_admin import topic_table
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED, THERAPISTS
 
-_MAKE_ANEW = "delete its topics and its database, then `alliance topics --for-replay`"
+_NEXT_STEP = "Use another installation, or delete its topics and its database and run `alliance topics --for-replay`."
 Offsets = dict[TopicPartition, int]
 
 
-class Left(NamedTuple):
-    """What is still to be done. `done` only ever rises: records that have been gone through so far."""
+class Backlog(NamedTuple):
+    """Records that worker and store have yet to process; `done` counts the processed ones and only rises."""
 
     done: int
-    by_worker: int
-    by_store: int
+    of_worker: int
+    of_store: int
 
     @property
-    def is_nothing(self) -> bool:
-        """Whether worker and store have gone through everything."""
-        return not self.by_worker and not self.by_store
+    def is_empty(self) -> bool:
+        """Whether worker and store have processed everything."""
+        return not self.of_worker and not self.of_store
 
 
 def obstacle(settings: Settings, store: Engine) -> str | None:
-    """Why nothing may be replayed into this installation, with the way out; None if it is empty and ready."""
+    """Why the replay must not begin, with what to do; None if the installation is empty and ready."""
     with _admin(settings) as admin:
         absent = sorted(topic_table(settings).keys() - set(admin.list_topics()))
         if absent:
-            return f"These topics do not exist: {', '.join(absent)}. Make them with `alliance topics --for-replay`."
+            return f"These topics do not exist: {', '.join(absent)}. Create them with `alliance topics --for-replay`."
         if _retention_of(admin, EVENTS) != "-1":
-            return (
-                f"{EVENTS} would lose old records at once, by its retention. A replay needs topics that keep them: "
-                f"{_MAKE_ANEW}."
-            )
+            return f"The retention of {EVENTS} would delete old records at once. {_NEXT_STEP}"
     with _reader(settings) as reader:
-        full = sorted({place.topic for place, end in _ends(reader, topic_table(settings)).items() if end > 0})
+        full = sorted({tp.topic for tp, end in _ends(reader, topic_table(settings)).items() if end > 0})
     if full:
-        return f"The log is not empty ({', '.join(full)}). A replay needs an installation of its own: {_MAKE_ANEW}."
+        return f"The log is not empty ({', '.join(full)}). A replay needs an empty installation. {_NEXT_STEP}"
     rows = [name for name in _tables(store) if _holds_rows(store, name)]
     if rows:
-        return f"The store is not empty ({', '.join(rows)}). A replay needs an installation of its own: {_MAKE_ANEW}."
+        return f"The store is not empty ({', '.join(rows)}). A replay needs an empty installation. {_NEXT_STEP}"
     return None
 
 
-def left(settings: Settings, store: Engine) -> Left:
-    """How far worker and store are; in the order of the flow, so that `is_nothing` cannot come too early.
+def backlog(settings: Settings, store: Engine) -> Backlog:
+    """What worker and store have yet to process, asked in the order of the flow: `is_empty` is never true too early.
 
-    The worker's offsets are committed only after what follows from them is in the log
+    The worker commits an offset only after the outputs of its record are in Kafka
     (`pipeline.worker.faust.group_commit`).
     """
     with _reader(settings, group_id=settings.app_id) as reader:
         read, to_read = 0, 0
         for topic in (EVENTS, CASES):
             ends = _ends(reader, [topic])
-            committed = {place: reader.committed(place) or 0 for place in ends}
+            committed = {tp: reader.committed(tp) or 0 for tp in ends}
             read += sum(committed.values())
-            to_read += sum(max(0, end - committed[place]) for place, end in ends.items())
+            to_read += sum(max(0, end - committed[tp]) for tp, end in ends.items())
         ends = _ends(reader, (EVENTS, FLAGS, THERAPISTS, REJECTED))
     stored = _positions(store)
-    to_store = sum(max(0, end - stored.get(place, 0)) for place, end in ends.items())
-    return Left(read + sum(stored.values()), to_read, to_store)
+    to_store = sum(max(0, end - stored.get(tp, 0)) for tp, end in ends.items())
+    return Backlog(read + sum(stored.values()), to_read, to_store)
 
 
 def _positions(store: Engine) -> Offsets:
-    """How far the store has read; nothing while it has no tables."""
+    """How far the store has read; empty while it has no tables."""
     if positions.name not in _tables(store):
         return {}
     with store.connect() as connected:
@@ -86,8 +83,8 @@ def _positions(store: Engine) -> Offsets:
 
 
 def _tables(store: Engine) -> list[str]:
-    there = set(inspect(store).get_table_names())
-    return [name for name in metadata.tables if name in there]
+    existing = set(inspect(store).get_table_names())
+    return [name for name in metadata.tables if name in existing]
 
 
 def _holds_rows(store: Engine, name: str) -> bool:
@@ -103,8 +100,10 @@ def _retention_of(admin: KafkaAdminClient, topic: str) -> str | None:
 
 
 def _ends(reader: KafkaConsumer, topics: Iterable[str]) -> Offsets:
-    places = [TopicPartition(topic, one) for topic in topics for one in reader.partitions_for_topic(topic) or ()]
-    return dict(reader.end_offsets(places))
+    partitions = [
+        TopicPartition(topic, number) for topic in topics for number in reader.partitions_for_topic(topic) or ()
+    ]
+    return dict(reader.end_offsets(partitions))
 
 
 @contextmanager
@@ -118,7 +117,7 @@ def _admin(settings: Settings) -> Iterator[KafkaAdminClient]:
 
 @contextmanager
 def _reader(settings: Settings, **options: Any) -> Iterator[KafkaConsumer]:
-    """A consumer that only asks; it joins no group."""
+    """A consumer that only asks for offsets; it joins no group."""
     reader = KafkaConsumer(**client_options(settings), enable_auto_commit=False, **options)
     try:
         yield reader

@@ -1,5 +1,5 @@
-"""What every process needs: settings, health, metrics, Kafka clients.
+"""What every process needs: settings, health, HTTP, metrics, Kafka clients and topics.
 
-In: the environment. Out: settings, endpoints and clients.
+In: an environment. Out: settings, endpoints and clients.
 Never: import Faust, or decide anything about an event.
 """

@@ -1,12 +1,12 @@
 """The technical metrics of the processes: a closed list of names and labels.
 
 In: counts and seconds. Out: series in a registry.
-Never: a label that holds a client, a case, a session or any other unbounded value.
+Never: a label with a client, a case, a session or any other unbounded value.
 """
 
 import time
 from bisect import bisect_left
-from collections import Counter as TallyOf
+from collections import Counter as CountOf
 from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -15,17 +15,18 @@ from schemas.events import EVENT_TYPES
 from schemas.refusals import Reason
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
-#: Where an event's latency is taken: from the record's Kafka timestamp to this stage.
+#: The stages of an event's latency: from the record's Kafka timestamp to the end of each of them.
 STAGES = ("cases", "therapists", "store", "exporter", "notifier")
 
 
 class ManyAtOnce(Histogram):
-    """A histogram that a whole batch goes into at the price of a few observations."""
+    """A histogram to which a whole batch is added at the cost of a few observations."""
 
     def observe_all(self, amounts: Sequence[float]) -> None:
-        """As `observe` for each; a test holds it against that."""
+        """The same as `observe` for each amount; a test compares the two."""
+        # Private attributes of prometheus_client: its public `observe` takes a lock for each amount and bucket.
         bounds = self._upper_bounds
-        for place, count in TallyOf(bisect_left(bounds, amount) for amount in amounts).items():
+        for place, count in CountOf(bisect_left(bounds, amount) for amount in amounts).items():
             self._buckets[place].inc(count)
         self._sum.inc(sum(amounts))
 
@@ -41,12 +42,12 @@ class Meters:
         self.rejected = Counter("alliance_rejected_total", "Records refused here.", ["reason"], registry=self.registry)
         self.stopped = Gauge(
             "alliance_stopped_partitions",
-            "Partitions that bring bad records and are not taken until somebody lets them pass.",
+            "Partitions paused until an operator resumes them, because too many of their records were refused.",
             registry=self.registry,
         )
         self.standstill = Gauge(
             "alliance_partition_standstill_seconds",
-            "For how long a partition of the worker has not moved although records lie ahead of it; 0: all move.",
+            "For how long a partition of the worker has not moved although it has unread records; 0: all move.",
             registry=self.registry,
         )
         self.latency = ManyAtOnce(
@@ -67,7 +68,7 @@ class Meters:
             self.latency.labels(stage)
 
     def count(self, accepted: Mapping[str, int], refused: Mapping[str, int]) -> None:
-        """So many events of each type accepted and records refused for each reason."""
+        """Add accepted events by type, and refused records by reason."""
         for name, count in accepted.items():
             self.events.labels(name).inc(count)
         for reason, count in refused.items():

@@ -13,9 +13,9 @@ from deploy.testbed.system import System
 
 
 def test_the_list_of_commands_cuts_no_description_off() -> None:
-    told = CliRunner().invoke(main, ["--help"]).output
-    assert "..." not in told.partition("Commands:")[2]
-    assert all(f"\n  {name} " in told for name in main.commands)
+    text = CliRunner().invoke(main, ["--help"]).output
+    assert "..." not in text.partition("Commands:")[2]
+    assert all(f"\n  {name} " in text for name in main.commands)
 
 
 @pytest.mark.kafka

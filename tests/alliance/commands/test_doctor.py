@@ -11,7 +11,7 @@ from consumers.store.database import migrate, newest_revision, open_engine
 from deploy.local.places import ROOT
 from deploy.testbed.alertmanager import Alertmanager
 
-#: Nobody listens there.
+#: No process listens there.
 NOWHERE = "127.0.0.1:1"
 
 
@@ -26,16 +26,16 @@ def ask(monkeypatch: pytest.MonkeyPatch, **settings: str) -> Result:
 
 def test_it_makes_no_database_and_says_who_will(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    told = ask(monkeypatch, alertmanager=NOWHERE)
-    assert told.exit_code == 1
-    assert f"No broker answers at {NOWHERE}" in told.output
-    assert "no file yet, `alliance store` will make it" in told.output
+    result = ask(monkeypatch, alertmanager=NOWHERE)
+    assert result.exit_code == 1
+    assert f"No broker answers at {NOWHERE}" in result.output
+    assert "no file yet, `alliance store` will create it" in result.output
     assert list(tmp_path.iterdir()) == []
 
 
-def finding(told: Result, part: str) -> str:
+def finding(result: Result, part: str) -> str:
     """The row of a part: a word, a colon and a sentence."""
-    (row,) = (line for line in told.output.splitlines() if line.startswith(f"│ {part} "))
+    (row,) = (line for line in result.output.splitlines() if line.startswith(f"│ {part} "))
     return ": ".join(cell.strip() for cell in row.split("│")[2:4])
 
 
@@ -76,7 +76,7 @@ def test_a_schema_that_is_older_is_well_and_will_be_brought_up_to_date(
 ) -> None:
     monkeypatch.setattr("consumers.store.database.newest_revision", lambda: "9999")
     row = finding(ask(monkeypatch, database=a_database(tmp_path)), "database")
-    assert row.startswith("ok: ") and "`alliance store` will bring it to 9999" in row
+    assert row.startswith("ok: ") and "`alliance store` will upgrade it to 9999" in row
 
 
 def test_a_file_that_is_no_database_or_cannot_be_made_is_not_well(
@@ -86,18 +86,18 @@ def test_a_file_that_is_no_database_or_cannot_be_made_is_not_well(
     for path, sentence in {
         tmp_path / "note.txt": "names a file that is not an SQLite database",
         tmp_path / "none" / "store.sqlite": "cannot be written (No such file or directory)",
-        # Nobody, not even root, makes a file there.
+        # Not even root can create a file there.
         Path("/proc/store.sqlite"): "/proc/store.sqlite cannot be written",
         tmp_path: "cannot be written (Is a directory)",
     }.items():
         row = finding(ask(monkeypatch, database=f"sqlite:///{path}"), "database")
         assert row.startswith("not ok: ") and sentence in row
-    assert [one.name for one in tmp_path.iterdir()] == ["note.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
 #: By the part that shows it: a setting, and what the doctor says.
 STOPS: dict[str, tuple[str, str, str]] = {
-    "address": ("host", "192.0.2.1", "ALLIANCE_HOST=192.0.2.1 (Cannot assign requested address). Set it to an address"),
+    "address": ("host", "192.0.2.1", "(Cannot assign requested address). Change ALLIANCE_HOST=192.0.2.1 to an address"),
     "prior": ("prior", "/nosuch", "The prior /nosuch cannot be read (No such file or directory)"),
     "API keys": ("api_keys", "/nosuch", "The file of API keys cannot be read (No such file or directory): /nosuch"),
     "instruments": ("instruments", "/nosuch", "/nosuch: there is no such folder; make it"),
@@ -111,11 +111,11 @@ def test_what_stops_a_process_is_not_well_and_ends_no_other_look(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     setting, value, sentence = STOPS[part]
-    told = ask(monkeypatch, **{setting: value})
-    assert told.exit_code == 1
-    assert finding(told, part).startswith("not ok: ") and sentence in finding(told, part)
-    assert [finding(told, other) for other in STOPS if other != part and "not ok" in finding(told, other)] == []
-    assert "not ok" in finding(told, "broker")
+    result = ask(monkeypatch, **{setting: value})
+    assert result.exit_code == 1
+    assert finding(result, part).startswith("not ok: ") and sentence in finding(result, part)
+    assert [finding(result, other) for other in STOPS if other != part and "not ok" in finding(result, other)] == []
+    assert "not ok" in finding(result, "broker")
 
 
 def test_a_place_in_an_instrument_is_shown_as_it_is_and_what_is_not_read_is_named(
@@ -123,7 +123,8 @@ def test_a_place_in_an_instrument_is_shown_as_it_is_and_what_is_not_read_is_name
 ) -> None:
     (tmp_path / "mood.tml").touch()
     assert (
-        "not read, as their names do not end in .toml: mood.tml" in ask(monkeypatch, instruments=str(tmp_path)).output
+        "not read, because their names do not end in .toml: mood.tml"
+        in ask(monkeypatch, instruments=str(tmp_path)).output
     )
     shipped = (ROOT / "schemas" / "instruments" / "srs-3.toml").read_text()
     (tmp_path / "mood.toml").write_text(
@@ -136,15 +137,15 @@ def test_an_alertmanager_that_does_not_answer_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = ask(monkeypatch, alertmanager=f"http://me:hunter2@{NOWHERE}")
-    (line,) = (line for line in told.output.splitlines() if f"Alertmanager {NOWHERE}" in line)
-    assert "not there" in line and "only `alliance notifier` needs it" in line
-    assert "hunter2" not in told.output
+    result = ask(monkeypatch, alertmanager=f"http://me:hunter2@{NOWHERE}")
+    (line,) = (line for line in result.output.splitlines() if f"Alertmanager {NOWHERE}" in line)
+    assert "missing" in line and "only `alliance notifier` needs it" in line
+    assert "hunter2" not in result.output
 
 
 def test_an_alertmanager_that_answers_is_well(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alertmanager: Alertmanager
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = ask(monkeypatch, alertmanager=alertmanager.address)
-    assert "answers; holds 0 open flags" in told.output
+    result = ask(monkeypatch, alertmanager=alertmanager.address)
+    assert "answers; holds 0 open flags" in result.output

@@ -21,7 +21,7 @@ COMMANDS: dict[str, str] = {"backtest": "--flags", "calibrate": "--out"}
 
 def a_history(path: Path, events: Iterable[Json | bytes] = ()) -> Path:
     lines = list(events) or [*(a_checkin(session, 9.0) for session in range(1, 5)), a_checkin(5, 4.0)]
-    path.write_bytes(b"".join((one if isinstance(one, bytes) else value_of(one)) + b"\n" for one in lines))
+    path.write_bytes(b"".join((line if isinstance(line, bytes) else value_of(line)) + b"\n" for line in lines))
     return path
 
 
@@ -44,11 +44,11 @@ def a_long_history(path: Path, instrument: str = "checkin-4/1", cases: int = 90)
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def told(result: Result) -> str:
-    """The one sentence of something that a person can mend."""
+def sentence_of(result: Result) -> str:
+    """The message of a mistake that an operator can fix."""
     assert (result.exit_code, result.exception.__class__) == (2, SystemExit), result.output
     assert result.output.startswith("Error: ") and result.output.count("\n") == 1, result.output
     return result.output
@@ -60,7 +60,7 @@ def never(*_: object) -> None:
 
 @pytest.fixture
 def unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever reads the history fails."""
+    """Reading the history fails."""
     monkeypatch.setattr(alliance.evaluation.backtest, "backtest", never)
     monkeypatch.setattr(alliance.evaluation.backtest, "histories_of", never)
 
@@ -93,7 +93,7 @@ def test_an_output_that_is_the_history_is_refused_before_anything_is_read(
 ) -> None:
     history = a_history(tmp_path / "events.jsonl")
     before = history.read_bytes()
-    sentence = told(run(command, history, COMMANDS[command], way(history)))
+    sentence = sentence_of(run(command, history, COMMANDS[command], way(history)))
     assert "is the same file as the input" in sentence and "Name another file" in sentence
     assert history.read_bytes() == before
 
@@ -104,7 +104,7 @@ def test_flags_that_would_take_the_place_of_the_prior_are_refused(
     prior = tmp_path / "prior.json"
     prior.write_bytes(encode_prior(DEFAULT_PRIOR))
     monkeypatch.setenv("ALLIANCE_PRIOR", str(prior))
-    assert "is the same file" in told(run("backtest", a_history(tmp_path / "e.jsonl"), "--flags", prior))
+    assert "is the same file" in sentence_of(run("backtest", a_history(tmp_path / "e.jsonl"), "--flags", prior))
     assert decode_prior(prior.read_bytes()) == DEFAULT_PRIOR
 
 
@@ -114,7 +114,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(
     command: str, target: str, tmp_path: Path, unread: None
 ) -> None:
     history = a_history(tmp_path / "events.jsonl")
-    sentence = told(run(command, history, COMMANDS[command], tmp_path / target))
+    sentence = sentence_of(run(command, history, COMMANDS[command], tmp_path / target))
     assert f"{COMMANDS[command]} {tmp_path / target} cannot be written (" in sentence
 
 
@@ -126,7 +126,7 @@ def test_a_write_protected_output_is_refused(
     out.write_bytes(b"old")
     # Nothing is protected from root, who may be running this.
     monkeypatch.setattr(os, "access", lambda path, mode, **_: Path(path) != out or mode != os.W_OK)
-    assert "it is write-protected" in told(run(command, history, COMMANDS[command], out))
+    assert "it is write-protected" in sentence_of(run(command, history, COMMANDS[command], out))
 
 
 @pytest.mark.parametrize("folder", ["/proc/x", "/proc/self/fd"])
@@ -134,7 +134,7 @@ def test_a_folder_that_pictures_cannot_be_written_to_is_refused_before_anything_
     folder: str, tmp_path: Path, unread: None
 ) -> None:
     history, flags = a_history(tmp_path / "events.jsonl"), tmp_path / "flags.jsonl"
-    assert f"--plots {folder} cannot be written (" in told(
+    assert f"--plots {folder} cannot be written (" in sentence_of(
         run("backtest", history, "--flags", flags, "--plots", folder)
     )
     assert not flags.exists()
@@ -148,7 +148,7 @@ def test_pictures_without_matplotlib_are_refused_before_anything_is_read(
 
     monkeypatch.setattr(alliance.evaluation.plots, "pyplot", missing)
     history = a_history(tmp_path / "events.jsonl")
-    sentence = told(run("backtest", history, "--flags", tmp_path / "f", "--plots", tmp_path / "p"))
+    sentence = sentence_of(run("backtest", history, "--flags", tmp_path / "f", "--plots", tmp_path / "p"))
     assert "Plots need matplotlib" in sentence
 
 
@@ -164,9 +164,9 @@ def test_a_picture_that_fails_is_told_after_flags_and_summary(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_history_that_cannot_be_read_is_told(command: str, tmp_path: Path) -> None:
+def test_a_history_that_cannot_be_read_is_reported(command: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    sentence = told(run(command, "/proc/self/mem", COMMANDS[command], out))
+    sentence = sentence_of(run(command, "/proc/self/mem", COMMANDS[command], out))
     assert "The history /proc/self/mem cannot be read (" in sentence
     assert list(tmp_path.iterdir()) == []
 
@@ -181,14 +181,14 @@ def test_a_folder_in_place_of_a_file_is_told_without_a_traceback(command: str, t
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_history_of_which_nothing_is_accepted_is_told_and_nothing_written(command: str, tmp_path: Path) -> None:
+def test_a_history_of_which_nothing_is_accepted_is_reported_and_nothing_written(command: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_bytes(b"old")
     history = a_history(tmp_path / "events.jsonl", [b"", b"no", b"neither", b"{}"])
-    sentence = told(run(command, history, COMMANDS[command], out))
+    sentence = sentence_of(run(command, history, COMMANDS[command], out))
     assert "3 lines, all refused (not-json 2, first in line 2, not-a-cloudevent 1, first in line 4)" in sentence
     assert "docs/integrators.md" in sentence
-    assert "holds no event" in told(run(command, a_history(history, [b""]), COMMANDS[command], out))
+    assert "has no events" in sentence_of(run(command, a_history(history, [b""]), COMMANDS[command], out))
     assert out.read_bytes() == b"old"
 
 
@@ -202,7 +202,7 @@ def test_a_run_that_fails_leaves_the_old_file_and_nothing_beside_it(
     history, flags = a_history(tmp_path / "events.jsonl"), tmp_path / "flags.jsonl"
     flags.write_bytes(b"old")
     monkeypatch.setattr(alliance.evaluation.backtest, "write_flags", half)
-    assert "cannot be written (No space left on device)" in told(run("backtest", history, "--flags", flags))
+    assert "cannot be written (No space left on device)" in sentence_of(run("backtest", history, "--flags", flags))
     assert flags.read_bytes() == b"old"
     assert {*tmp_path.iterdir()} == {history, flags}
 
@@ -217,7 +217,7 @@ def test_a_new_file_takes_the_place_of_the_old_one_with_its_rights_and_through_a
     assert run("backtest", history, "--flags", link).exit_code == 0
     assert link.is_symlink() and flags.read_bytes().startswith(b'{"flag_id"')
     assert flags.stat().st_mode & 0o777 == 0o600
-    # Taken, not written over: whoever had the old file open goes on with a whole one.
+    # The file is replaced, not overwritten: a reader of the old file keeps a complete one.
     assert kept.read_bytes() == b"old"
     assert {*tmp_path.iterdir()} == {history, flags, link, kept}
 
@@ -231,12 +231,12 @@ def test_what_is_no_file_is_written_to_as_it_is(tmp_path: Path) -> None:
     os.close(reader)
     assert run("backtest", tmp_path / "events.jsonl", "--flags", "/dev/null").exit_code == 0
     assert not Path("/dev/null").is_file()
-    assert "No space left" in told(run("backtest", tmp_path / "events.jsonl", "--flags", "/dev/full"))
+    assert "No space left" in sentence_of(run("backtest", tmp_path / "events.jsonl", "--flags", "/dev/full"))
 
 
 def test_a_sensitivity_that_is_no_number_is_refused(tmp_path: Path) -> None:
     history = a_history(tmp_path / "events.jsonl")
-    assert "--sensitivity is not a number" in told(
+    assert "--sensitivity is not a number" in sentence_of(
         run("backtest", history, "--flags", tmp_path / "f", "--sensitivity", "nan")
     )
 
@@ -262,7 +262,7 @@ def test_a_prior_is_estimated_from_the_only_instrument_and_says_so(tmp_path: Pat
     result = run("calibrate", a_long_history(tmp_path / "events.jsonl"), "--out", out)
     assert result.exit_code == 0, result.output
     assert "estimated from 540 scored check-ins of checkin-4/1 alone\n" in result.output
-    assert "one prior serves every instrument" in result.output
+    assert "This prior applies to every instrument" in result.output
     assert decode_prior(out.read_bytes()).first_mean == pytest.approx(0.84, abs=0.05)
 
 
@@ -279,10 +279,10 @@ def two_instruments(folder: Path) -> Path:
 
 def test_several_instruments_are_refused_until_one_is_named(tmp_path: Path) -> None:
     history, out = two_instruments(tmp_path), tmp_path / "prior.json"
-    sentence = told(run("calibrate", history, "--out", out))
+    sentence = sentence_of(run("calibrate", history, "--out", out))
     assert "checkin-4/1 (540 scored check-ins), srs/3 (20 scored check-ins)" in sentence
     assert "--instrument NAME" in sentence
-    assert "holds no scored check-in of wai-sr/1; it holds checkin-4/1" in told(
+    assert "has no scored check-in of wai-sr/1; it has checkin-4/1" in sentence_of(
         run("calibrate", history, "--out", out, "--instrument", "wai-sr/1")
     )
     assert not out.exists()

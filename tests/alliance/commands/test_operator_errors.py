@@ -1,4 +1,4 @@
-"""What a person can mend ends in one sentence with a next step and code 2, never in a traceback, and makes nothing."""
+"""A mistake that an operator can fix ends in a sentence with a next step and code 2, without a traceback."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
 from pipeline.runtime.processes import LOOPBACK, free_port
 
-#: Nobody listens there.
+#: No process listens there.
 NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/alliance"
 
 MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
@@ -24,7 +24,7 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
         {"DATABASE": "nonsense"},
         "ALLIANCE_DATABASE must be sqlite:///FILE or",
     ),
-    "no database of ours": (
+    "no database that is supported": (
         ["rejected", "list"],
         {"DATABASE": "mysql://h/d"},
         "ALLIANCE_DATABASE must be sqlite:///FILE",
@@ -34,8 +34,8 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
         {"DATABASE": "postgresql://h:x/d"},
         "ALLIANCE_DATABASE must be sqlite:///FILE or postgresql://",
     ),
-    "no store yet": (["rejected", "list"], {}, "ALLIANCE_DATABASE names a file that is not there"),
-    "no store yet (replay)": (["rejected", "replay"], {}, "ALLIANCE_DATABASE names a file that is not there"),
+    "no store yet": (["rejected", "list"], {}, "ALLIANCE_DATABASE names a file that does not exist"),
+    "no store yet (replay)": (["rejected", "replay"], {}, "ALLIANCE_DATABASE names a file that does not exist"),
     "no tables": (["rejected", "list"], {"DATABASE": "sqlite:///empty.sqlite"}, "a database without an archive"),
     "database away": (["rejected", "list"], {"DATABASE": NOWHERE}, "ALLIANCE_DATABASE does not answer"),
     "no SQLite file": (
@@ -63,12 +63,16 @@ MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
         {},
         "--from must be sqlite:///FILE or postgresql://",
     ),
-    "replay from nothing": (["replay", "--from", "sqlite:///gone.sqlite"], {}, "--from names a file that is not there"),
+    "replay from nothing": (
+        ["replay", "--from", "sqlite:///gone.sqlite"],
+        {},
+        "--from names a file that does not exist",
+    ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_in_one_sentence(mistake: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_mistake_is_reported_with_a_next_step(mistake: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     command, settings, sentence = MISTAKES[mistake]
     monkeypatch.chdir(tmp_path)
     create_engine("sqlite:///empty.sqlite").connect().close()
@@ -79,23 +83,23 @@ def test_a_mistake_is_told_in_one_sentence(mistake: str, monkeypatch: pytest.Mon
     before = {*tmp_path.glob("*.sqlite")}
     for name, value in {"STORE_PORT": str(free_port()), **settings}.items():
         monkeypatch.setenv(f"ALLIANCE_{name}", value)
-    told = CliRunner().invoke(main, command)
-    assert (told.exit_code, told.exception.__class__) == (2, SystemExit), told.output
-    assert told.output.startswith("Error: ") and sentence in told.output
-    assert "hunter2" not in told.output
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.exception.__class__) == (2, SystemExit), result.output
+    assert result.output.startswith("Error: ") and sentence in result.output
+    assert "hunter2" not in result.output
     assert {*tmp_path.glob("*.sqlite")} == before
 
 
-def test_a_port_that_is_no_broker_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_not_a_brokers_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     http = serve(LOOPBACK, 0, Health("test"), CollectorRegistry())
     monkeypatch.setenv("ALLIANCE_KAFKA", f"{LOOPBACK}:{http.server_port}")
     try:
-        told = CliRunner().invoke(main, ["topics"])
+        result = CliRunner().invoke(main, ["topics"])
     finally:
         http.shutdown()
         http.server_close()
-    assert (told.exit_code, told.output) == (
+    assert (result.exit_code, result.output) == (
         2,
-        f"Error: What answers at {LOOPBACK}:{http.server_port} is no broker. Start one (`make kafka`) or set "
+        f"Error: The program at {LOOPBACK}:{http.server_port} is not a Kafka broker. Start one (`make kafka`), or set "
         "ALLIANCE_KAFKA.\n",
     )

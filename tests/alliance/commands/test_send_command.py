@@ -1,4 +1,4 @@
-"""`alliance send` and `alliance key` as a person starts them: whoever listens, no event and no key is lost."""
+"""`alliance send` and `alliance key` as a person starts them: without a reader too, no event and no key is lost."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def ids(bootstrap: str) -> set[bytes]:
 
 
 @pytest.mark.kafka
-def test_every_good_line_is_sent_though_nobody_reads_the_refusals(broker: Kafka, tmp_path: Path) -> None:
+def test_every_good_line_is_sent_although_no_process_reads_the_refusals(broker: Kafka, tmp_path: Path) -> None:
     good = [held(number) for number in range(10_000, 16_000)]
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"{\n" * 6000 + b"".join(line + b"\n" for line in good))
@@ -76,14 +76,14 @@ def test_a_spreadsheet_can_be_piped_in_and_its_bad_rows_are_kept_under_the_heade
 
 
 @pytest.mark.kafka
-def test_a_line_to_go_on_from_that_is_not_there_is_told(broker: Kafka, tmp_path: Path) -> None:
+def test_a_line_to_continue_from_that_does_not_exist_is_reported(broker: Kafka, tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_bytes(held(1))
     ended = alliance("send", tmp_path / "events.jsonl", "--from-line", 99, bootstrap=broker.bootstrap)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "Error: The file has nothing at line 99 or after it. Look --from-line up once more.\n"
+    assert ended.stderr == "Error: The file has nothing at line 99 or after it. Check --from-line.\n"
 
 
-def test_the_file_for_bad_lines_is_asked_for_before_anything_is_sent(tmp_path: Path) -> None:
+def test_the_file_for_bad_lines_is_checked_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_bytes(held(1))
     ended = alliance("send", tmp_path / "events.jsonl", "--bad", tmp_path / "events.jsonl")
     assert ended.returncode == 2
@@ -95,5 +95,5 @@ def test_a_key_whose_line_cannot_be_written_is_not_shown() -> None:
         ended = alliance("key", "practice", stdout=full)
     assert ended.returncode == 2
     assert ended.stderr == (
-        "Error: The line cannot be written (No space left on device); no key is shown. Make another one.\n"
+        "Error: The line cannot be written (No space left on device), so the key is not shown. Make another one.\n"
     )

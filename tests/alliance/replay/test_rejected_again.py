@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 from sqlalchemy import Engine, select
 
-from alliance.replay import rejected as door
+from alliance.replay import rejected as replaying
 from alliance.replay.rejected import RejectedId, list_rejected, replay_rejected
 from consumers.store.database import migrate, open_engine
 from consumers.store.sink import StoreSink
@@ -59,20 +59,20 @@ class Rejections:
     def refuse(
         self, key: bytes | None, value: bytes | None, headers: Headers | None = None, **why: Reason
     ) -> RejectedId:
-        """Put a record through the judge and its refusal into the store."""
+        """Have a record refused and put its refusal into the store."""
         verdict = accept(value, key, RECEIVED_MS, self.instruments)
         if "reason" in why:
             verdict = Refusal(why["reason"], "the case")
         assert isinstance(verdict, Refusal)
         self._offset += 1
         out = refusal(verdict, key, value, headers or [], 3, self._offset, RECEIVED_MS + self._offset)
-        self._take(Arrived(out.topic, 0, self._offset, now_ms(), out.key, out.value, list(out.headers or [])))
+        self._write(Arrived(out.topic, 0, self._offset, now_ms(), out.key, out.value, list(out.headers or [])))
         return RejectedId(EVENTS, 3, self._offset)
 
     def event(self, event: Json) -> None:
         """An accepted event reaches the store."""
         self._offset += 1
-        self._take(Arrived(EVENTS, 3, self._offset, now_ms(), key_of(event), value_of(event), []))
+        self._write(Arrived(EVENTS, 3, self._offset, now_ms(), key_of(event), value_of(event), []))
 
     def sent_again(self) -> dict[RejectedId, datetime | None]:
         """What is marked."""
@@ -81,7 +81,7 @@ class Rejections:
         with self.engine.connect() as connection:
             return {RejectedId(*row[:3]): row[3] for row in connection.execute(query)}
 
-    def _take(self, record: Arrived) -> None:
+    def _write(self, record: Arrived) -> None:
         assert record.topic in (EVENTS, REJECTED)
         StoreSink(self.engine, self.instruments).write([record])
 
@@ -120,7 +120,7 @@ def own_form(**overrides: Any) -> Json:
     return a_checkin(instrument="practice-form/1", answers={"bond": 5, "work": 4}, **overrides)
 
 
-def test_the_list_tells_reason_time_and_place_newest_first_and_no_content(rejections: Rejections) -> None:
+def test_the_list_shows_reason_time_and_place_newest_first_and_no_content(rejections: Rejections) -> None:
     first = rejections.refuse(CANARY.encode(), f'{{"{CANARY}'.encode(), [(CANARY, CANARY.encode())])
     second = rejections.refuse(b"c-1", value_of(own_form(session_id=CANARY)))
     rows = list_rejected(rejections.engine)
@@ -247,7 +247,7 @@ def test_many_are_sent_in_batches(
     with_own_form: Mapping[str, Instrument],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door, "BATCH", 7)
+    monkeypatch.setattr(replaying, "BATCH", 7)
     for number in range(30):
         rejections.refuse(b"c-1", value_of(own_form(id=f"e-{number}")) if number % 3 else b"{")
     replay = replay_rejected(rejections.engine, producer, with_own_form, clock_ms=now_ms, topic=topic)
@@ -262,5 +262,5 @@ def test_what_the_broker_does_not_confirm_is_not_marked(
     producer = an_impatient_producer(kafka.bootstrap)
     replay = replay_rejected(rejections.engine, producer, with_own_form, clock_ms=now_ms, topic=unique_name("missing"))
     assert close_producer(producer, 10)
-    assert (replay.sent, replay.is_broker_away) == (0, True)
+    assert (replay.sent, replay.is_broker_unavailable) == (0, True)
     assert set(rejections.sent_again().values()) == {None}

@@ -9,8 +9,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import Engine, select, update
 
-from alliance.replay.archive import PAGE, send_archive, tally
-from alliance.replay.target import left
+from alliance.replay.archive import PAGE, content_of, send_archive
+from alliance.replay.target import backlog
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
 from deploy.testbed.builders import Json, a_checkin, an_erasure, key_of, value_of
@@ -78,11 +78,13 @@ def an_archive(file: Path, events: list[Json]) -> str:
     return url
 
 
-def long_ago(number: int) -> list[Json]:
+def long_ago(count: int) -> list[Json]:
     """Check-ins of a few cases, all before `LONG_AGO_MS`."""
     return [
-        a_checkin(1, 9.0, subject=f"c-{one % 7}", id=f"e-{one}", session_id=f"s-{one}", time="2020-09-01T10:00:00Z")
-        for one in range(number)
+        a_checkin(
+            1, 9.0, subject=f"c-{number % 7}", id=f"e-{number}", session_id=f"s-{number}", time="2020-09-01T10:00:00Z"
+        )
+        for number in range(count)
     ]
 
 
@@ -94,7 +96,7 @@ def test_an_archive_goes_through_an_empty_installation_and_both_stores_are_equal
     events = practice(weeks=3, seed=17)[:4000]
     erased = str(events[0]["subject"])
     send_as_it_happened(source, [*events, an_erasure(subject=erased, time=events[-1]["time"])])
-    archive, wanted = source.engine(), distinct_of([one for one in events if one["subject"] != erased])
+    archive, wanted = source.engine(), distinct_of([event for event in events if event["subject"] != erased])
     wait_until(lambda: is_through(source), 120, lambda: f"the source to be through; {source.logs()}")
     assert len(archive_rows(archive)) == wanted > PAGE
 
@@ -108,26 +110,26 @@ def test_an_archive_goes_through_an_empty_installation_and_both_stores_are_equal
     # Marks of erased cases are digests and cannot be replayed; what was refused is not in the archive; and the version
     # of the erased case's therapist has counted that case's events.
     after |= {name: before[name] for name in ("erased_cases", "rejected")}
-    versions = {f"therapists therapist_id='{one}', version" for one in therapists_of(events, erased)}
-    assert {one.partition(":")[0] for one in differences(before, after)} <= versions
-    for one in (archive, engine):
-        one.dispose()
+    versions = {f"therapists therapist_id='{name}', version" for name in therapists_of(events, erased)}
+    assert {line.partition(":")[0] for line in differences(before, after)} <= versions
+    for opened in (archive, engine):
+        opened.dispose()
 
 
 def therapists_of(events: list[Json], case: str) -> set[str]:
-    data = [one.get("data", {}) for one in events if one["subject"] == case]
-    return {one["therapist_id"] for one in data if "therapist_id" in one}
+    data = [event.get("data", {}) for event in events if event["subject"] == case]
+    return {fields["therapist_id"] for fields in data if "therapist_id" in fields}
 
 
 def send_as_it_happened(system: System, events: list[Json]) -> None:
     """With the Kafka timestamp of an hour after each event's time."""
     records = [
         Record(
-            key_of(one),
-            value_of(one),
-            timestamp=int(datetime.fromisoformat(str(one["time"])).timestamp() * 1000) + 3_600_000,
+            key_of(event),
+            value_of(event),
+            timestamp=int(datetime.fromisoformat(str(event["time"])).timestamp() * 1000) + 3_600_000,
         )
-        for one in events
+        for event in events
     ]
     produce(system.bootstrap, EVENTS, records, timeout=60)
 
@@ -135,7 +137,7 @@ def send_as_it_happened(system: System, events: list[Json]) -> None:
 def is_through(system: System) -> bool:
     engine = system.engine()
     try:
-        return left(settings_of(system), engine).is_nothing
+        return backlog(settings_of(system), engine).is_empty
     finally:
         engine.dispose()
 
@@ -147,7 +149,7 @@ def archive_rows(engine: Engine) -> set[tuple[str, str, int, bytes]]:
         return {tuple(row) for row in connection.execute(query)}
 
 
-def test_topics_for_replay_keep_old_records_until_all_is_read_and_they_are_told_otherwise(
+def test_topics_for_replay_keep_old_records_until_all_is_read_and_the_replay_is_ended(
     eager_broker: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     system = installation(processes, eager_broker, f"sqlite:///{tmp_path}/target.sqlite")
@@ -160,7 +162,7 @@ def test_topics_for_replay_keep_old_records_until_all_is_read_and_they_are_told_
     wait_until(lambda: is_gone(eager_broker, usual), 60, "the usual retention to take an old record")
     assert not is_gone(eager_broker, EVENTS)
     refusal = run(processes, system, "topics", "--after-replay", expecting=2)
-    assert "1 records are left for the worker and 1 for the store" in refusal
+    assert "The worker still has 1 records to process and the store 1." in refusal
     system.start("worker", "store")
     wait_until(lambda: is_through(system), 60, lambda: system.logs())
     run(processes, system, "topics", "--after-replay")
@@ -169,14 +171,14 @@ def test_topics_for_replay_keep_old_records_until_all_is_read_and_they_are_told_
 
 def is_gone(broker: Kafka, topic: str) -> bool:
     consumer = KafkaConsumer(bootstrap_servers=broker.bootstrap)
-    places = [TopicPartition(topic, one) for one in consumer.partitions_for_topic(topic)]
+    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
     begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
     consumer.close()
     assert sum(end.values()) == 1
     return bool(begin == end)
 
 
-def test_what_is_not_empty_or_would_lose_old_records_is_refused_with_a_way_out(
+def test_what_is_not_empty_or_would_lose_old_records_is_refused_with_a_next_step(
     broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     source = an_archive(tmp_path / "archive.sqlite", long_ago(5))
@@ -187,7 +189,7 @@ def test_what_is_not_empty_or_would_lose_old_records_is_refused_with_a_way_out(
 
     assert "These topics do not exist" in refusal()
     target.create_topics()
-    assert "would lose old records at once" in refusal()
+    assert "would delete old records at once" in refusal()
     delete_topics(broker_of_my_own.bootstrap, topic_names(broker_of_my_own.bootstrap))
     run(processes, target, "topics", "--for-replay")
     full = System(processes, broker_of_my_own.bootstrap, source)
@@ -197,18 +199,18 @@ def test_what_is_not_empty_or_would_lose_old_records_is_refused_with_a_way_out(
     assert "Traceback" not in refusal()
     assert "sqlite:///FILE or postgresql://" in run(processes, target, "replay", "--from", "nowhere", expecting=2)
     absent = f"sqlite:///{tmp_path}/absent.sqlite"
-    assert "a file that is not there" in run(processes, target, "replay", "--from", absent, expecting=2)
+    assert "a file that does not exist" in run(processes, target, "replay", "--from", absent, expecting=2)
     assert not (tmp_path / "absent.sqlite").exists()
 
 
-def test_a_replay_that_ends_half_way_says_so_and_how_to_begin_anew(
+def test_a_replay_that_ends_half_way_says_so_and_how_to_begin_again(
     broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     source = an_archive(tmp_path / "archive.sqlite", long_ago(5))
     target = installation(processes, broker_of_my_own, f"sqlite:///{tmp_path}/target.sqlite")
     said = run(processes, target, "replay", "--from", source, "--patience", "1", expecting=2)
     assert "Nothing has moved for 1 s, with 5 records left for the worker and 5 for the store" in said
-    assert "delete the topics and the database of the target" in said
+    assert "Delete the topics and the database of the target" in said
     assert "The log is not empty" in run(processes, target, "replay", "--from", source, expecting=2)
 
     delete_topics(broker_of_my_own.bootstrap, topic_names(broker_of_my_own.bootstrap))
@@ -217,25 +219,25 @@ def test_a_replay_that_ends_half_way_says_so_and_how_to_begin_anew(
     wait_until(lambda: sum(end_offsets(target.bootstrap, EVENTS).values()) == 5, 60, "the archive to be in the log")
     waiting.send(signal.SIGINT)
     assert waiting.wait(30) == 2
-    assert "Stopped by hand" in waiting.output()
-    assert "begin anew" in waiting.output()
+    assert "Stopped with Ctrl-C" in waiting.output()
+    assert "begin again" in waiting.output()
 
 
-def test_sending_that_is_stopped_tells_how_much_is_in_the_log(
+def test_sending_that_is_stopped_says_how_much_is_in_the_log(
     broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     system = installation(processes, broker_of_my_own, "sqlite://")
     engine = open_engine(an_archive(tmp_path / "archive.sqlite", long_ago(PAGE + 10)))
     producer = make_producer(settings_of(system))
-    told: list[int] = []
+    counts: list[int] = []
 
     def stop(acknowledged: int) -> None:
-        told.append(acknowledged)
-        if len(told) == 1:
+        counts.append(acknowledged)
+        if len(counts) == 1:
             raise KeyboardInterrupt
 
     sending = send_archive(engine, producer, stop)
-    assert sending.why_stopped == "Stopped by hand"
+    assert sending.why_stopped == "Stopped with Ctrl-C"
     assert sending.sent == PAGE
     assert close_producer(producer, 30)
     assert len(records_of(system.bootstrap, EVENTS)) == PAGE
@@ -255,14 +257,14 @@ def test_each_case_keeps_the_order_in_which_it_was_read_and_its_timestamps(
     assert send_archive(engine, producer, lambda _: None).acknowledged == len(events)
     close_producer(producer, 5)
     found = records_of(system.bootstrap, EVENTS)
-    assert {(one.timestamp, one.headers) for one in found} == {(LONG_AGO_MS, tuple(HEADERS))}
-    for case in {key_of(one) for one in events}:
-        read = [value_of(one) for one in reversed(events) if key_of(one) == case]
-        assert [one.value for one in found if one.key == case] == read
+    assert {(record.timestamp, record.headers) for record in found} == {(LONG_AGO_MS, tuple(HEADERS))}
+    for case in {key_of(event) for event in events}:
+        read = [value_of(event) for event in reversed(events) if key_of(event) == case]
+        assert [record.value for record in found if record.key == case] == read
     engine.dispose()
 
 
-def test_archives_that_differ_are_told_apart_and_the_command_fails(
+def test_archives_that_differ_are_reported_and_the_command_fails(
     broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     source = an_archive(tmp_path / "archive.sqlite", long_ago(5))
@@ -274,9 +276,9 @@ def test_archives_that_differ_are_told_apart_and_the_command_fails(
     said = run(processes, target, "replay", "--from", source, expecting=1)
     assert "events sent 5, in the new archive 4" in said
     assert "The archives differ" in said
-    whole = tally(engine)
+    whole = content_of(engine)
     with engine.begin() as connection:
         connection.execute(update(tables.events).where(tables.events.c.id == "e-3").values(digest="another"))
-    assert tally(engine).events == whole.events
-    assert tally(engine) != whole
+    assert content_of(engine).events == whole.events
+    assert content_of(engine) != whole
     engine.dispose()

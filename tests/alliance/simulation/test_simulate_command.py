@@ -13,8 +13,8 @@ MISTAKES = {
     "no such folder (truth)": (["--truth", "none/truth.jsonl"], "--truth none/truth.jsonl cannot be written"),
     "a full disk": (["--events", "/dev/full"], "--events /dev/full cannot be written (No space left on device)"),
     "one file for both": (["--events", "one", "--truth", "./one"], "--events and --truth are the same file, one."),
-    "beyond the calendar": (["--first-day", "9995-01-01"], "--first-day lies outside of 1900 to 9989."),
-    "before the calendar": (["--first-day", "1899-12-31"], "--first-day lies outside of 1900 to 9989."),
+    "beyond the calendar": (["--first-day", "9995-01-01"], "--first-day is outside 1900 to 9989."),
+    "before the calendar": (["--first-day", "1899-12-31"], "--first-day is outside 1900 to 9989."),
 }
 
 
@@ -44,12 +44,12 @@ def test_ten_years_fit_at_both_ends_of_the_calendar(first_day: str) -> None:
 def test_of_a_history_that_is_over_nothing_is_said_and_of_one_to_come_until_when_it_cannot_be_sent() -> None:
     assert simulated("--weeks", "4", "--first-day", "2024-01-01").output.count("\n") == 1
     told = simulated("--weeks", "4", "--first-day", "9000-01-01").output
-    assert "lie in the future and would be refused today, the last ones until 9000-01-" in told
+    assert "are in the future and would be refused today, the last one on 9000-01-" in told
 
 
-def test_what_lies_in_the_future_is_counted_to_the_second() -> None:
+def test_what_is_in_the_future_is_counted_to_the_second() -> None:
     now = datetime(2026, 3, 2, 16, 5, tzinfo=UTC)
     events = [{"time": f"{now + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"} for seconds in (-1, 0, 1, 86_400)]
-    assert of_the_future(events, now).startswith("\n2 of 4 events lie in the future")
-    assert "until 2026-03-03;" in of_the_future(events, now)
+    assert of_the_future(events, now).startswith("\n2 of 4 events are in the future")
+    assert "the last one on 2026-03-03;" in of_the_future(events, now)
     assert of_the_future(events[:2], now) == of_the_future([], now) == ""

@@ -23,7 +23,7 @@ each_process = pytest.mark.parametrize("process", PROCESSES)
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """A port on which another process listens."""
     with listen(LOOPBACK, 0) as listener:
         yield listener.getsockname()[1]
 
@@ -34,32 +34,33 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @each_process
-def test_a_port_that_is_taken_is_told_of(process: str, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_taken_is_reported(process: str, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"ALLIANCE_{process.upper()}_PORT", str(taken))
-    told = CliRunner().invoke(main, [process])
-    assert (told.exit_code, told.output) == (
+    result = CliRunner().invoke(main, [process])
+    assert (result.exit_code, result.output) == (
         2,
-        f"Error: The {process} cannot listen at {LOOPBACK}:{taken}, ALLIANCE_{process.upper()}_PORT={taken} (Address "
-        "already in use). End the process that listens there, or set it to another port.\n",
+        f"Error: The {process} cannot listen at {LOOPBACK}:{taken} (Address already in use). End the process that "
+        f"listens there, or change ALLIANCE_{process.upper()}_PORT={taken}.\n",
     )
 
 
-#: An address of documentation, which no machine has; a name that is none.
+#: An address for documentation, which no machine has; a name that cannot exist.
 @each_process
 @pytest.mark.parametrize("host", ["192.0.2.1", "::g"])
-def test_a_host_that_is_none_of_this_machine_is_told_of(
+def test_a_host_that_is_not_of_this_machine_is_reported(
     process: str, host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALLIANCE_HOST", host)
-    told = CliRunner().invoke(main, [process])
-    assert told.exit_code == 2, told.output
-    assert told.output.startswith(f"Error: The {process} cannot listen at {host}:")
-    assert f"ALLIANCE_HOST={host} (" in told.output
-    assert told.output.endswith("Set it to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all.\n")
+    result = CliRunner().invoke(main, [process])
+    assert result.exit_code == 2, result.output
+    assert result.output.startswith(f"Error: The {process} cannot listen at {host}:")
+    assert result.output.endswith(
+        f"Change ALLIANCE_HOST={host} to an address of this machine, such as 127.0.0.1, or to 0.0.0.0 for all.\n"
+    )
 
 
 @pytest.mark.kafka
-def test_an_open_port_is_no_broker(kafka: Kafka) -> None:
+def test_an_open_port_is_not_a_broker(kafka: Kafka) -> None:
     http = serve(LOOPBACK, 0, Health("test"), CollectorRegistry())
     try:
         assert not is_kafka(f"{LOOPBACK}:{http.server_port}")
@@ -74,7 +75,7 @@ def answer_in_two_pieces(listener: socket.socket) -> None:
     with connection:
         request = connection.recv(len(API_VERSIONS))
         connection.sendall(bytes(4))
-        # For as long as whoever asked might hang up, content with the first piece.
+        # Long enough for a client that is content with the first piece to close the connection.
         connection.settimeout(0.3)
         try:
             connection.recv(1)
@@ -93,6 +94,6 @@ def test_an_answer_in_two_pieces_is_a_brokers() -> None:
 
 
 @pytest.mark.parametrize("name", ["kafka..local", "x" * 64])
-def test_what_can_be_no_name_is_no_broker(name: str) -> None:
+def test_an_impossible_host_name_is_not_a_broker(name: str) -> None:
     assert not is_kafka(f"{name}:9092")
     assert not is_reachable(f"{name}:9092")

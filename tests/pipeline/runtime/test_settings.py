@@ -62,7 +62,7 @@ def test_a_setting_takes_what_has_its_form_and_nothing_else(name: str) -> None:
     for text in taken:
         from_environment({f"ALLIANCE_{name}": text})
     for text in refused:
-        with pytest.raises(SettingsError, match=rf"^ALLIANCE_{name} must be .+; it is.+\. Set it so"):
+        with pytest.raises(SettingsError, match=rf"^ALLIANCE_{name} must be .+; it is.+\. Change it"):
             from_environment({f"ALLIANCE_{name}": text})
 
 
@@ -71,12 +71,12 @@ def test_a_setting_that_is_set_but_empty_has_its_default() -> None:
 
 
 def test_a_wrong_value_is_shown_shortened_but_never_a_secret_one() -> None:
-    with pytest.raises(SettingsError) as told:
+    with pytest.raises(SettingsError) as caught:
         from_environment({"ALLIANCE_PARTITIONS": "9" * 5000})
-    assert "it is '99" in str(told.value) and len(str(told.value)) < 250
-    with pytest.raises(SettingsError) as told:
+    assert "it is '99" in str(caught.value) and len(str(caught.value)) < 250
+    with pytest.raises(SettingsError) as caught:
         from_environment({"ALLIANCE_DATABASE": "mysql://me:hunter2@h/d"})
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_default_has_its_form() -> None:
@@ -109,8 +109,8 @@ def test_a_value_without_a_secret_is_shown_as_it_is() -> None:
 def test_the_help_that_a_wrong_variable_leads_to_lists_every_setting() -> None:
     with pytest.raises(SettingsError, match="`alliance doctor --help`"):
         from_environment({"ALLIANCE_KAFFKA": "x"})
-    told = CliRunner().invoke(main, ["doctor", "--help"]).output
-    assert [name for name, _, _ in documentation() if name not in told] == []
+    result = CliRunner().invoke(main, ["doctor", "--help"]).output
+    assert [name for name, _, _ in documentation() if name not in result] == []
 
 
 def test_every_setting_says_what_it_is_for() -> None:

@@ -55,7 +55,7 @@ def test_a_key_with_any_characters_can_be_asked_for(tmp_path: Path) -> None:
         (f"a sha256:{'a' * 64}\nb sha256:{'a' * 64}\n", "line 2: this key is there twice"),
     ],
 )
-def test_a_file_that_is_not_right_is_told_by_line_without_repeating_it(
+def test_a_wrong_line_of_the_file_is_reported_by_number_and_not_repeated(
     tmp_path: Path, text: str, expected: str
 ) -> None:
     with pytest.raises(KeysError) as caught:
@@ -64,7 +64,7 @@ def test_a_file_that_is_not_right_is_told_by_line_without_repeating_it(
     assert "aaaa" not in str(caught.value)
 
 
-def test_a_file_that_is_not_there_or_not_text_is_told(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_or_is_not_text_is_reported(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match="cannot be read"):
         Keys.read(tmp_path / "none")
     (tmp_path / "keys").write_bytes(b"\xff\xfe")

@@ -32,7 +32,7 @@ from schemas.refusals import SENTENCES, Reason
 pytestmark = pytest.mark.kafka
 
 CANARY = "canary7f3a"
-#: The gateway's clock stands still; a broker takes no timestamp that is an hour ahead of its own clock.
+#: The time on the gateway's clock, always; a broker refuses a timestamp that is an hour ahead of its own clock.
 NOW_MS = now_ms()
 
 
@@ -92,7 +92,7 @@ def test_a_batch_is_in_the_log_element_by_element_in_its_order(kafka: Kafka, gat
     assert [record.value for record in kept(kafka, topic, "batched")] == events
 
 
-def test_an_empty_batch_is_taken(gateway: Gateway) -> None:
+def test_an_empty_batch_is_accepted(gateway: Gateway) -> None:
     assert gateway.post(b"[]", BATCHED).json() == {"accepted": 0}
 
 
@@ -106,17 +106,17 @@ def test_of_a_batch_with_one_bad_event_nothing_is_sent(kafka: Kafka, gateway: Ga
     answer = gateway.post(msgspec.json.encode(events), BATCHED)
     assert answer.status_code == 422
     assert answer.json()["reason"] == "refused-events"
-    assert [(one["index"], one["reason"], one["sentence"]) for one in answer.json()["events"]] == [
+    assert [(refused["index"], refused["reason"], refused["sentence"]) for refused in answer.json()["events"]] == [
         (1, "answer-out-of-range", SENTENCES[Reason.ANSWER_OUT_OF_RANGE]),
         (3, "not-a-cloudevent", SENTENCES[Reason.NOT_A_CLOUDEVENT]),
     ]
     assert kept(kafka, topic, "half") == []
 
 
-EXAMPLES = [one for one in examples() if one.value and one.reason is not Reason.KEY_MISMATCH]
+EXAMPLES = [example for example in examples() if example.value and example.reason is not Reason.KEY_MISMATCH]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_every_published_example_gets_its_verdict(gateway: Gateway, example: Example) -> None:
     answer = gateway.post(example.value or b"")
     if example.reason is None:
@@ -179,7 +179,7 @@ def test_a_compressed_body_is_a_415(gateway: Gateway) -> None:
         (b"[" + b"1," * 500 + b"1]", BATCHED, 413, "too-many-events"),
     ],
 )
-def test_a_bad_request_is_told_what_is_wrong(
+def test_the_answer_to_a_bad_request_says_what_is_wrong(
     gateway: Gateway, body: bytes, content_type: str, status: int, reason: str
 ) -> None:
     answer = gateway.post(body, content_type)
@@ -198,7 +198,7 @@ def chunks(body: bytes, size: int = 10_000) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_an_event_of_64_kib_is_taken_and_one_byte_more_is_a_413(
+def test_an_event_of_64_kib_is_accepted_and_one_byte_more_is_a_413(
     kafka: Kafka, gateway: Gateway, topic: str, is_chunked: bool
 ) -> None:
     case = f"large-{is_chunked}"
@@ -210,7 +210,7 @@ def test_an_event_of_64_kib_is_taken_and_one_byte_more_is_a_413(
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_a_batch_of_1_mib_is_taken_and_one_byte_more_is_a_413(gateway: Gateway, is_chunked: bool) -> None:
+def test_a_batch_of_1_mib_is_accepted_and_one_byte_more_is_a_413(gateway: Gateway, is_chunked: bool) -> None:
     fits = b"[" + b",".join([padded("mega", 65_500)] * 16)
     fits += b" " * (1024 * 1024 - 1 - len(fits)) + b"]"
     for body, status in ((fits, 202), (fits + b" ", 413)):

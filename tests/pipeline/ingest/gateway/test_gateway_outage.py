@@ -28,7 +28,7 @@ def event(number: int) -> bytes:
 
 def is_waiting_for(gateway: Gateway, part: str) -> bool:
     answer = gateway.get("/health")
-    return answer.status_code == 503 and any(one["part"] == part for one in answer.json()["waiting_for"])
+    return answer.status_code == 503 and any(waiting["part"] == part for waiting in answer.json()["waiting_for"])
 
 
 def assert_unavailable(answer: httpx.Response) -> None:
@@ -44,7 +44,7 @@ def test_it_starts_without_a_broker_says_so_and_ends_cleanly(tmp_path: Path) -> 
         assert gateway.get("/metrics").status_code == 200
 
 
-def test_an_open_port_that_does_not_answer_is_no_broker(tmp_path: Path) -> None:
+def test_an_open_port_that_does_not_answer_is_not_a_broker(tmp_path: Path) -> None:
     with (
         socket.create_server((LOOPBACK, 0)) as silent,
         a_gateway(tmp_path, f"{LOOPBACK}:{silent.getsockname()[1]}", "nowhere", limits=QUICK) as gateway,
@@ -53,7 +53,7 @@ def test_an_open_port_that_does_not_answer_is_no_broker(tmp_path: Path) -> None:
         assert is_waiting_for(gateway, "broker")
 
 
-def test_it_waits_for_the_topic_and_goes_on_by_itself(kafka: Kafka, tmp_path: Path) -> None:
+def test_it_waits_for_the_topic_and_continues_by_itself(kafka: Kafka, tmp_path: Path) -> None:
     topic = unique_name("gateway-later")
     options = {"limits": QUICK, "make_producer": lambda: an_impatient_producer(kafka.bootstrap)}
     with a_gateway(tmp_path, kafka.bootstrap, topic, **options) as gateway:
@@ -78,7 +78,7 @@ def test_a_killed_broker_means_503_never_202_and_then_it_recovers(broker_of_my_o
         assert_unavailable(gateway.post(event(100)))
         wait_until(lambda: is_waiting_for(gateway, "broker"), 20, lambda: gateway.get("/health").text)
         assert_unavailable(gateway.post(event(101)))
-        wait_until(no_old_producer, 20, "the records under way to expire")
+        wait_until(no_old_producer, 20, "the records in flight to expire")
         broker_of_my_own.start()
         gateway.wait_until_ready()
         for number in range(200, 220):

@@ -48,7 +48,7 @@ def refusal(mode: Mode, headers: list[tuple[bytes, bytes]], body: bytes) -> Http
         ("application/vnd.practice+json", Mode.BINARY),
     ],
 )
-def test_the_content_type_tells_the_mode(text: str, mode: Mode) -> None:
+def test_the_content_type_says_the_mode(text: str, mode: Mode) -> None:
     assert mode_of(content_type(text)) is mode
 
 
@@ -196,7 +196,7 @@ def test_a_binary_body_must_be_one_json_value_so_nothing_slips_into_the_envelope
     assert (error.status, error.reason) == (400, "not-json")
 
 
-def test_json_without_ce_headers_is_told_the_way_out() -> None:
+def test_json_without_ce_headers_is_answered_with_the_next_step() -> None:
     error = refusal(Mode.BINARY, [JSON], b'{"specversion":"1.0"}')
     assert (error.status, error.reason) == (400, "not-a-cloudevent")
     assert "application/cloudevents+json" in error.sentence

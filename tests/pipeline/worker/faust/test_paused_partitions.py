@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alliance.commands.context import OperatorError
-from alliance.commands.resume import asked
+from alliance.commands.resume import ask_worker
 from pipeline.core.rejection_limit import MOST_IN_A_ROW
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import Reply, serve
@@ -82,14 +82,14 @@ def desk() -> Iterator[tuple[ResumeEndpoint, str]]:
 
 def test_the_desk_answers_from_the_apps_own_loop(desk: tuple[ResumeEndpoint, str]) -> None:
     at, address = desk
-    assert asked(address, 3) == NOT_YET
+    assert ask_worker(address, 3) == NOT_YET
 
     async def resume(partition: int) -> Reply:
         return Reply(200 if partition == 3 else 409, f"{partition} in {threading.current_thread().name}")
 
     async def run() -> list[tuple[int, str]]:
         at.open(resume)
-        return [await asyncio.to_thread(asked, address, partition) for partition in (3, 4)]
+        return [await asyncio.to_thread(ask_worker, address, partition) for partition in (3, 4)]
 
     here = threading.current_thread().name
     assert asyncio.run(run()) == [(200, f"3 in {here}"), (409, f"4 in {here}")]
@@ -106,11 +106,11 @@ def test_any_other_post_is_answered_in_a_sentence(desk: tuple[ResumeEndpoint, st
 
 def test_a_process_that_takes_nothing_says_so() -> None:
     server = serve("127.0.0.1", 0, Health("store"), CollectorRegistry())
-    assert asked(f"127.0.0.1:{server.server_port}", 3) == (404, "This address accepts no POST.")
+    assert ask_worker(f"127.0.0.1:{server.server_port}", 3) == (404, "This address accepts no POST.")
     server.shutdown()
     server.server_close()
 
 
 def test_a_worker_that_does_not_answer_is_named_with_the_next_step() -> None:
     with pytest.raises(OperatorError, match=r"No worker answers at 127\.0\.0\.1:1\. .*--worker"):
-        asked("127.0.0.1:1", 3)
+        ask_worker("127.0.0.1:1", 3)
