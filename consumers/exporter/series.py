@@ -22,7 +22,7 @@ from schemas.instruments.definition import INGREDIENTS
 MINUTE, HOUR, DAY = 60, 3600, 86400
 ACKNOWLEDGE_SECONDS = (15 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR, DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY)
 
-#: The samples of one family for one therapist: pairs of the closed label's value ("" if there is none) and the figure.
+#: The samples of one family for one therapist: pairs of the closed label's value (or "") and the figure.
 Values = list[tuple[str, float]]
 
 
@@ -33,7 +33,7 @@ class Family:
     name: str
     help: str
     values: Callable[[Therapist, Window], Values]
-    #: The closed label beside team and therapist; empty if there is none.
+    #: The closed label beside team and therapist; empty if the family has no such label.
     label: str = ""
     #: Whether the figure can change at midnight UTC without an event.
     changes_with_the_day: bool = False

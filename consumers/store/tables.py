@@ -178,7 +178,7 @@ flag_changes = _row(
     Column("flag_id", Text, primary_key=True),
     Column("version", _BigInteger, primary_key=True),
     *_flag_columns(),
-    comment="every snapshot that was ever told, in the order of versions",
+    comment="every published snapshot of each flag, in the order of versions",
 )
 
 therapists = _row(

@@ -33,6 +33,6 @@ def test_a_name_that_is_not_utf8_is_read_as_far_as_it_can_be(lenient: None, comp
     ]
 
 
-def test_kafka_python_alone_ends_there() -> None:
+def test_kafka_python_alone_fails_there() -> None:
     with pytest.raises(CorruptRecordError, match="UnicodeDecodeError"):
         read(a_batch_with_a_name_that_is_no_utf8(first=7))

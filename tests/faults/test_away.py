@@ -1,4 +1,4 @@
-"""Broker or database away: the processes wait, say so in health, lose nothing and go on."""
+"""Broker or database away: the processes wait, say so in health, lose nothing and continue."""
 
 from pathlib import Path
 
@@ -19,18 +19,18 @@ def check_ins(cases: range) -> list[dict[str, object]]:
     return [a_checkin(1, subject=f"c-{case}", id=f"e-{case}") for case in cases]
 
 
-def is_waiting_for(system: System, room: str, part: str) -> bool:
-    waiting = system.health(room).get("waiting_for", [])
-    return any(one["part"] == part for one in waiting)
+def is_waiting_for(system: System, process: str, part: str) -> bool:
+    waiting = system.health(process).get("waiting_for", [])
+    return any(entry["part"] == part for entry in waiting)
 
 
-def wait_until_it_waits(system: System, room: str, part: str) -> None:
+def wait_until_it_waits(system: System, process: str, part: str) -> None:
     wait_until(
-        lambda: is_waiting_for(system, room, part),
+        lambda: is_waiting_for(system, process, part),
         30,
-        lambda: f"{room} to wait for the {part}; it says {system.health(room)}\n{system.log_of(room)}",
+        lambda: f"{process} to wait for the {part}; it says {system.health(process)}\n{system.log_of(process)}",
     )
-    assert system.running[room].running
+    assert system.running[process].running
 
 
 def test_the_broker_goes_and_comes_back(broker_of_my_own: Kafka, processes: Processes, tmp_path: Path) -> None:
@@ -38,8 +38,8 @@ def test_the_broker_goes_and_comes_back(broker_of_my_own: Kafka, processes: Proc
     system.create_topics().start("worker", "store", "exporter").wait_until_well("worker", "store", "exporter")
     system.send(check_ins(range(200)))
     broker_of_my_own.kill()
-    for room in ("worker", "store", "exporter"):
-        wait_until_it_waits(system, room, "broker")
+    for process in ("worker", "store", "exporter"):
+        wait_until_it_waits(system, process, "broker")
     broker_of_my_own.start()
     system.send(check_ins(range(200, 400)))
     wait_until(lambda: system.counts().get("events") == 400, 90, lambda: f"400 events; {system.counts()}")

@@ -1,4 +1,4 @@
-"""The database restarts, goes, refuses: the store waits, loses nothing, and calls no event bad because of it."""
+"""The database restarts, goes away or refuses: the store waits, loses nothing, and refuses no event because of it."""
 
 import random
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ EVENTS_A_SECOND = sized(200, 1_000)
 RESTARTS = sized(2, 10)
 AWAY_SECONDS = sized(3.0, 60.0)
 
-#: One of so many transactions fails as PostgreSQL fails them when it cannot put them into an order.
+#: One in twenty transactions fails as PostgreSQL fails them if it cannot serialize them.
 SERIALISATION = """
 CREATE FUNCTION fail_at_times() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -73,29 +73,29 @@ def test_the_store_equals_the_reference_though_the_database_restarts_goes_and_re
 
 
 def is_waiting(system: System) -> bool:
-    return any(one["part"] == "database" for one in system.health("store").get("waiting_for", []))
+    return any(entry["part"] == "database" for entry in system.health("store").get("waiting_for", []))
 
 
 @contextmanager
 def every_connection_taken(url: str) -> Iterator[None]:
-    """Every connection that the server allows is ours; the store's own is ended, and its place taken too."""
+    """Take every connection that the server allows. The store's own is closed, and its place taken too."""
     with ExitStack() as held:
 
-        def take() -> bool:
+        def connect_once_more() -> bool:
             try:
-                one = psycopg.connect(plain(url), autocommit=True, application_name="taker")
+                connection = psycopg.connect(plain(url), autocommit=True, application_name="taker")
             except psycopg.OperationalError as error:
                 assert "too many clients" in str(error)
                 return False
-            held.enter_context(one)
+            held.enter_context(connection)
             return True
 
         keeper = psycopg.connect(plain(url), autocommit=True, application_name="taker")
         held.enter_context(keeper)
-        while take():
+        while connect_once_more():
             pass
         others = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'taker'"
         while keeper.execute(f"SELECT count(pg_terminate_backend(pid)) {others}").fetchone() != (0,):
-            while take():
+            while connect_once_more():
                 pass
         yield

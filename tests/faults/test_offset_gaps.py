@@ -1,4 +1,4 @@
-"""The audit of the positions in SQL: it finds what was passed over, and reading again mends it."""
+"""The audit of the positions in SQL: it finds skipped records, and reading them again closes the gap."""
 
 import pytest
 from sqlalchemy import select, update
@@ -15,7 +15,7 @@ from tests.support.sizes import sized
 pytestmark = pytest.mark.kafka
 
 CASES = sized(300, 30_000)
-PASSED_OVER = 7
+SKIPPED = 7
 NOTICED_SECONDS = 60
 
 
@@ -34,7 +34,7 @@ def positions(system: System) -> dict[int, int]:
 
 
 def move(system: System, partition: int, next_offset: int) -> None:
-    """Put the store's position elsewhere, as a wrong restore would."""
+    """Move the store's position, as a wrong restore would."""
     engine = system.engine()
     with engine.begin() as connection:
         where = (tables.positions.c.topic == EVENTS) & (tables.positions.c.partition == partition)
@@ -42,7 +42,7 @@ def move(system: System, partition: int, next_offset: int) -> None:
     engine.dispose()
 
 
-def test_a_gap_between_the_positions_and_the_log_is_found_and_mended_by_reading_again(system: System) -> None:
+def test_a_gap_between_the_positions_and_the_log_is_found_and_closed_by_reading_again(system: System) -> None:
     system.start("worker", "store").send(check_ins(0))
     wait_until(lambda: system.counts().get("events") == CASES, 60, lambda: f"{system.counts()}\n{system.logs()}")
     audit = Audit(system)
@@ -50,10 +50,10 @@ def test_a_gap_between_the_positions_and_the_log_is_found_and_mended_by_reading_
     assert audit.audited_count >= CASES
     system.running["store"].stop()
     where = positions(system)
-    move(system, 2, where[2] + PASSED_OVER)
+    move(system, 2, where[2] + SKIPPED)
     system.send(check_ins(CASES))
     system.start("store")
-    expected = [(EVENTS, 2, where[2] + number) for number in range(PASSED_OVER)]
+    expected = [(EVENTS, 2, where[2] + number) for number in range(SKIPPED)]
     wait_until(lambda: audit.gaps() == expected, NOTICED_SECONDS, lambda: f"the gap; found {audit.gaps()}")
     system.running["store"].stop()
     move(system, 2, where[2])

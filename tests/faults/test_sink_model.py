@@ -1,9 +1,9 @@
-"""The protocol of the store's sink as a model, searched exhaustively: no interleaving loses, doubles or sticks.
+"""The protocol of the store's sink as a model, searched exhaustively: nothing is lost, doubled or blocked.
 
 Two writers read one partition and write to one database. After any step of a writer (seek, poll, begin, move the
-position, commit, tell the group) any step of the other may come, or a fault: a crash, a rebalance that the loser learns
-of too late, an outage of the database, a stop during an outage. What the model does is what `consumers/loop.py` and
-`consumers/store/sink.py` do.
+position, commit, commit the group's offset) any step of the other may follow, or a fault: a crash, a rebalance of which
+the loser learns too late, an outage of the database, a stop during an outage. The model does what `consumers/loop.py`,
+`consumers/start_positions.py` and `consumers/store/sink.py` do.
 """
 
 from collections import defaultdict
@@ -21,14 +21,14 @@ MOST_FAULTS = 2
 
 
 class Safeguard(Enum):
-    """What the protocol rests on."""
+    """What the protocol needs."""
 
     ONE_TRANSACTION = "rows and position are committed together"
     COMPARE_AND_SET = "the position moves only from where it was read"
     ONLY_WHAT_IS_NEW = "records before the position are left out"
     SEEK_TO_POSITION = "reading begins at the position, not at the group's offset"
-    SEEK_WHEN_OVERTAKEN = "who was overtaken reads on from the position"
-    INSERT_OR_IGNORE = "a row that is there is no error"
+    SEEK_AFTER_CONFLICT = "after a position conflict reading continues from the new position"
+    INSERT_OR_IGNORE = "a row that is there already is not an error"
     ONLY_UPWARDS = "a lower version never replaces a higher one"
     RETRY_WHEN_AWAY = "a batch that was not written is written again"
 
@@ -37,7 +37,7 @@ ALL = frozenset(Safeguard)
 
 
 class Record(NamedTuple):
-    """A snapshot of a row; version 0: its deletion."""
+    """A snapshot of a row; version 0 is its deletion."""
 
     key: str
     version: int
@@ -53,22 +53,22 @@ class Writer(NamedTuple):
 
     owns: bool = False
     at: str = "idle"
-    #: Where it polls next; None: it has to seek.
+    #: Where it polls next; None if it has to seek.
     next_offset: int | None = None
     batch: tuple[int, int] = (0, 0)
     #: The position as its transaction read it.
-    stood: int = 0
+    known: int = 0
 
 
 class World(NamedTuple):
-    """All there is; equal worlds are searched once."""
+    """The whole state. Equal worlds are searched once."""
 
     writers: tuple[Writer, Writer] = (Writer(owns=True), Writer())
     rows: Rows = frozenset()
     position: int = 0
     group_offset: int = 0
     faults: int = 0
-    #: A row that was there already, where that is an error.
+    #: Whether a row was there already although that is an error.
     clash: bool = False
 
     def put(self, number: int, writer: Writer) -> "World":
@@ -103,7 +103,7 @@ class Model:
         self._guards = guards
 
     def steps(self, world: World) -> Iterator[World]:
-        """What may come next when nothing goes wrong."""
+        """What may come next if nothing goes wrong."""
         if not world.clash:
             for number in (0, 1):
                 yield from self._step(world, number)
@@ -123,7 +123,7 @@ class Model:
         if writer.at == "idle" and writer.owns:
             yield from self._read(world, number, writer)
         elif writer.at == "polled":
-            yield world.put(number, writer._replace(at="begun", stood=world.position))
+            yield world.put(number, writer._replace(at="begun", known=world.position))
         elif writer.at == "begun" and world.writers[1 - number].at != "moved":
             yield self._move(world, number, writer)
         elif writer.at == "moved":
@@ -141,14 +141,14 @@ class Model:
 
     def _fresh(self, writer: Writer) -> tuple[int, int]:
         first, end = writer.batch
-        return (max(first, writer.stood) if self._has(Safeguard.ONLY_WHAT_IS_NEW) else first), end
+        return (max(first, writer.known) if self._has(Safeguard.ONLY_WHAT_IS_NEW) else first), end
 
     def _move(self, world: World, number: int, writer: Writer) -> World:
         first, end = self._fresh(writer)
         if first >= end:
             return world.put(number, writer._replace(at="written"))
-        if self._has(Safeguard.COMPARE_AND_SET) and world.position != writer.stood:
-            seeks = self._has(Safeguard.SEEK_WHEN_OVERTAKEN)
+        if self._has(Safeguard.COMPARE_AND_SET) and world.position != writer.known:
+            seeks = self._has(Safeguard.SEEK_AFTER_CONFLICT)
             return world.put(number, writer._replace(at="idle", next_offset=None if seeks else writer.next_offset))
         moved = world.put(number, writer._replace(at="moved"))
         return moved if self._has(Safeguard.ONE_TRANSACTION) else moved._replace(position=end)
@@ -166,27 +166,28 @@ class Model:
         new_process = Writer(owns=writer.owns)
         yield worse.put(number, new_process)
         if writer.owns:
-            # The other one is given the partition; this one goes on with what it has polled.
+            # The other one is assigned the partition; this one continues with what it has polled.
             other = worse.writers[1 - number]
             given = worse.put(1 - number, other._replace(owns=True, next_offset=None))
             yield given.put(number, writer._replace(owns=False))
         if writer.at in ("begun", "moved"):
-            # The database goes: all is rolled back. Told to stop meanwhile, the loop tells the group all the same.
+            # The database goes away and everything is rolled back. If the loop is stopped meanwhile, it might still
+            # commit the group's offset.
             retries = self._has(Safeguard.RETRY_WHEN_AWAY)
             yield worse.put(number, writer._replace(at="polled" if retries else "written"))
             yield worse.put(number, new_process)._replace(group_offset=writer.batch[1])
 
 
 def logs() -> Iterator[Log]:
-    """Every log of so many records in which nothing follows a row's deletion: an erasure is final."""
+    """Every log of `RECORD_COUNT` records in which nothing follows a row's deletion, because an erasure is final."""
     for log in product(ALPHABET, repeat=RECORD_COUNT):
         deleted = [place for place, record in enumerate(log) if record.version == 0]
-        if not any(one.key == "a" for place in deleted for one in log[place + 1 :]):
+        if not any(record.key == "a" for place in deleted for record in log[place + 1 :]):
             yield log
 
 
 def search(log: Log, guards: frozenset[Safeguard]) -> tuple[int, list[str]]:
-    """How many worlds there are, and what is wrong with them."""
+    """How many worlds there are, and which of them are wrong."""
     model = Model(log, guards)
     rows = applied(frozenset(), log, ALL)
     before: dict[World, list[World]] = defaultdict(list)
@@ -194,11 +195,11 @@ def search(log: Log, guards: frozenset[Safeguard]) -> tuple[int, list[str]]:
     while ahead:
         world = ahead.pop()
         nexts = list(model.steps(world))
-        for one in nexts:
-            before[one].append(world)
+        for following in nexts:
+            before[following].append(world)
         if not nexts:
             ends.append(world)
-        new = [one for one in (*nexts, *model.faults(world)) if one not in seen]
+        new = [found for found in (*nexts, *model.faults(world)) if found not in seen]
         seen.update(new)
         ahead.extend(new)
     wrong = [f"{log}: {world}" for world in ends if world.clash or (world.rows, world.position) != (rows, len(log))]
@@ -209,13 +210,13 @@ def reaching(ends: list[World], before: dict[World, list[World]]) -> set[World]:
     """The worlds from which an end can be reached without a further fault."""
     found, ahead = set(ends), list(ends)
     while ahead:
-        new = [one for one in before[ahead.pop()] if one not in found]
+        new = [earlier for earlier in before[ahead.pop()] if earlier not in found]
         found.update(new)
         ahead.extend(new)
     return found
 
 
-def test_nothing_is_lost_doubled_or_stuck_whatever_crashes_between_any_two_steps() -> None:
+def test_nothing_is_lost_doubled_or_blocked_whatever_crashes_between_any_two_steps() -> None:
     searched = 0
     for log in logs():
         worlds, wrong = search(log, ALL)
@@ -224,6 +225,6 @@ def test_nothing_is_lost_doubled_or_stuck_whatever_crashes_between_any_two_steps
     assert searched > 50_000, "a model without worlds shows nothing"
 
 
-@pytest.mark.parametrize("safeguard", Safeguard, ids=lambda one: one.name)
+@pytest.mark.parametrize("safeguard", Safeguard, ids=lambda safeguard: safeguard.name)
 def test_without_any_one_safeguard_the_search_finds_a_failure(safeguard: Safeguard) -> None:
     assert any(search(log, ALL - {safeguard})[1] for log in logs())

@@ -1,4 +1,4 @@
-"""A database that is slow, a store that is paused: memory stays bounded, the lag is true, and it catches up."""
+"""A slow database and a paused store: memory stays bounded, the reported lag is right, and the store catches up."""
 
 import signal
 
@@ -24,7 +24,7 @@ EVENTS = sized(8_000, 400_000)
 EVENTS_A_SECOND = sized(800, 600)
 PAUSED_SECONDS = sized(float(SESSION_SECONDS) + 2.0, 600.0)
 MOST_MEMORY_BYTES = 512 * 1024 * 1024
-#: The lag that a monitor sees, beside the true one.
+#: How far the lag that a monitor sees may be from the true lag.
 TOLERANCE = 0.05
 LEAST_LAG = 200
 
@@ -43,7 +43,7 @@ CREATE CONSTRAINT TRIGGER be_slow AFTER INSERT OR UPDATE ON positions
 """
 
 
-def test_a_slow_and_a_paused_store_keep_their_memory_tell_the_lag_and_catch_up(
+def test_a_slow_and_a_paused_store_need_little_memory_report_the_lag_and_catch_up(
     lasting_broker: Kafka, postgres_url: str, processes: Processes
 ) -> None:
     system = fresh_system(lasting_broker, processes, postgres_url)
@@ -54,7 +54,7 @@ def test_a_slow_and_a_paused_store_keep_their_memory_tell_the_lag_and_catch_up(
     assert len(events) == EVENTS
     store = system.running["store"]
     with coming_in(system, events, EVENTS_A_SECOND):
-        wait_until(lambda: lag_is_true(system), 60, lambda: f"the lag told to be true; {lags(system)}")
+        wait_until(lambda: lag_is_true(system), 60, lambda: f"the reported lag to be right; {lags(system)}")
         store.send(signal.SIGSTOP)
         other = system.another().start("store")
         pace(PAUSED_SECONDS)
@@ -69,17 +69,17 @@ def test_a_slow_and_a_paused_store_keep_their_memory_tell_the_lag_and_catch_up(
 def lags(system: System) -> tuple[int, int]:
     """Events that the store has not written: by the group's offsets, as monitors see it, and by its own positions."""
     ends = end_offsets(system.bootstrap, TOPIC)
-    told = committed_offsets(system.bootstrap, f"{system.settings['ALLIANCE_APP_ID']}-store", TOPIC)
+    reported = committed_offsets(system.bootstrap, f"{system.settings['ALLIANCE_APP_ID']}-store", TOPIC)
     true = positions(system)
     return (
-        sum(end - told.get(partition, 0) for partition, end in ends.items()),
+        sum(end - reported.get(partition, 0) for partition, end in ends.items()),
         sum(end - true.get(TopicPartition(TOPIC, partition), 0) for partition, end in ends.items()),
     )
 
 
 def lag_is_true(system: System) -> bool:
-    told, true = lags(system)
-    return true >= LEAST_LAG and abs(told - true) <= TOLERANCE * true
+    reported, true = lags(system)
+    return true >= LEAST_LAG and abs(reported - true) <= TOLERANCE * true
 
 
 def positions(system: System) -> dict[TopicPartition, int]:

@@ -65,7 +65,7 @@ def test_with_four_scored_clients_no_score_appears_but_counts_do() -> None:
     assert sample(text, "alliance_therapist_active_cases", 'therapist="t-1"') == 4
 
 
-def test_the_window_closes_by_the_clock_without_an_event() -> None:
+def test_the_window_moves_with_the_clock_without_an_event() -> None:
     state = state_of(Straight().feed(practice(2, sessions=4)))
     last_session = datetime(2026, 1, 26, tzinfo=UTC)
     assert sample(exposition(state, last_session), "alliance_therapist_sessions_held") == 8
@@ -117,11 +117,11 @@ def test_no_single_check_in_can_be_recovered_from_two_publications_in_a_row() ->
         count = sample(text, "alliance_therapist_scored_cases")
         if points is not None and count is not None and (not seen or seen[-1][:2] != (points, count)):
             seen.append((points, count, number))
-    assert len(seen) >= 3, "the attack has something to work on"
+    assert len(seen) >= 3, "the attack has publications to work on"
     assert all(after[2] - before[2] >= 3 for before, after in pairwise(seen))
 
 
-def test_of_five_clients_of_whom_one_alone_answers_an_ingredient_that_one_is_not_shown() -> None:
+def test_an_ingredient_that_only_one_of_five_clients_answers_is_not_shown() -> None:
     partly = {"trust": 9.0, "empathy": 9.0, "communication": 9.0}
     events = [
         a_checkin(

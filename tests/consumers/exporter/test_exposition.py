@@ -1,4 +1,4 @@
-"""The hand-written block of `/metrics`: byte for byte what the library would write, for any therapists."""
+"""The exporter's own block of `/metrics`: for any therapists the same bytes as the library's."""
 
 import gzip
 import urllib.request
@@ -29,7 +29,7 @@ DAYS = st.dictionaries(
     max_size=12,
 )
 INSTANTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 7, 20), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis wants them naive
-#: Everything that a label may hold, and what must be escaped more often than chance would have it.
+#: Everything that a label may hold, with characters that must be escaped more often than by chance.
 NAMES = st.one_of(
     st.sampled_from(["north", "south", 'a"b', "a\\b", "a\nb", "ä,{}="]),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
@@ -65,8 +65,8 @@ def summaries(draw: st.DrawFn) -> TherapistSummary:
 CHANGES = st.lists(st.one_of(summaries(), summaries(), summaries(), NAMES), max_size=12)
 
 
-def taken(changes: list[TherapistSummary | str], scrapes: list[datetime]) -> tuple[ExporterState, Exposition]:
-    """Summaries and tombstones in order, as the exporter takes them, with scrapes in between."""
+def updated(changes: list[TherapistSummary | str], scrapes: list[datetime]) -> tuple[ExporterState, Exposition]:
+    """The state and the block after these summaries and tombstones, in order, with scrapes in between."""
     state, exposition = ExporterState(), Exposition()
     for number, change in enumerate(changes):
         name = change if isinstance(change, str) else change.therapist_id
@@ -82,23 +82,23 @@ def taken(changes: list[TherapistSummary | str], scrapes: list[datetime]) -> tup
 
 @settings(max_examples=300, deadline=None)
 @given(CHANGES, st.lists(INSTANTS, max_size=4), INSTANTS)
-def test_the_block_is_byte_for_byte_what_the_library_writes(
+def test_the_block_has_the_same_bytes_as_the_page_of_the_library(
     changes: list[TherapistSummary | str], scrapes: list[datetime], now: datetime
 ) -> None:
-    state, exposition = taken(changes, scrapes)
+    state, exposition = updated(changes, scrapes)
     registry = CollectorRegistry()
     registry.register(TherapistCollector(state, lambda: now))
     block = exposition.block(now)
     assert block == generate_latest(registry)
     assert block + END == openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-    samples = [one for family in parsed_text(block.decode()) for one in family.samples]
+    samples = [sample for family in parsed_text(block.decode()) for sample in family.samples]
     if not any("\r" in change if isinstance(change, str) else "\r" in change.team for change in changes):
         assert len(samples) == sum(not line.startswith(b"#") for line in block.split(b"\n") if line)
 
 
 @settings(max_examples=300, deadline=None)
 @given(DAYS, st.integers(-5, 320))
-def test_a_window_by_running_totals_is_the_window_by_its_definition(days: dict[date, Day], number: int) -> None:
+def test_a_window_from_running_totals_equals_the_window_by_definition(days: dict[date, Day], number: int) -> None:
     today = FIRST + timedelta(days=number)
     assert totals_of(days).window(today) == window(days, today)
 
@@ -124,26 +124,26 @@ def page(exposition: Exposition, now: datetime) -> str:
     return exposition.block(now).decode()
 
 
-def test_a_therapist_who_left_fades_out_and_comes_back_with_a_new_event() -> None:
-    state, exposition = taken([a_summary()], [])
+def test_a_therapist_who_left_disappears_and_comes_back_with_a_new_event() -> None:
+    state, exposition = updated([a_summary()], [])
     last_day = datetime(2026, 3, 1, tzinfo=UTC)
     assert 'therapist="t-1"' in page(exposition, last_day + timedelta(days=89, hours=23))
     gone = page(exposition, last_day + timedelta(days=90))
     assert "t-1" not in gone
-    assert 'team="north"' not in gone, "a team without anybody is not stale, it is gone"
+    assert 'team="north"' not in gone, "a team without therapists has no series, so it does not count as stale"
     back = a_summary(version=2, days={date(2026, 7, 1): Day(1, 0, 0, 0)})
     assert state.update_therapist("t-1", back)
     exposition.put(state.therapists["t-1"])
     assert 'therapist="t-1"' in page(exposition, datetime(2026, 7, 2, tzinfo=UTC))
 
 
-def test_a_therapist_with_an_active_case_stays_however_long_nothing_happens() -> None:
-    _, exposition = taken([a_summary(active_cases=1)], [])
+def test_a_therapist_with_an_active_case_stays_even_if_nothing_happens_for_long() -> None:
+    _, exposition = updated([a_summary(active_cases=1)], [])
     assert 'therapist="t-1"' in page(exposition, datetime(2027, 3, 1, tzinfo=UTC))
 
 
 def test_a_therapist_who_moves_leaves_nothing_in_the_old_team() -> None:
-    _, exposition = taken([a_summary(active_cases=1), a_summary(active_cases=1, version=2, team="south")], [])
+    _, exposition = updated([a_summary(active_cases=1), a_summary(active_cases=1, version=2, team="south")], [])
     text = page(exposition, datetime(2026, 3, 2, tzinfo=UTC))
     assert 'team="south"' in text
     assert "north" not in text
@@ -151,10 +151,10 @@ def test_a_therapist_who_moves_leaves_nothing_in_the_old_team() -> None:
 
 @pytest.mark.parametrize("accept", ["text/plain", "application/openmetrics-text;version=1.0.0"])
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_the_page_is_whole_in_every_format_and_encoding(accept: str, encoding: str) -> None:
+def test_the_page_is_complete_in_every_format_and_encoding(accept: str, encoding: str) -> None:
     registry = CollectorRegistry()
     Gauge("technical", "A figure of the library.", registry=registry).set(7)
-    _, exposition = taken([a_summary(active_cases=1)], [])
+    _, exposition = updated([a_summary(active_cases=1)], [])
     server = serve("127.0.0.1", 0, Health("test"), registry, lambda: exposition.block(datetime(2026, 3, 2, tzinfo=UTC)))
     url = f"http://127.0.0.1:{server.server_port}/metrics"
     request = urllib.request.Request(url, headers={"Accept": accept, "Accept-Encoding": encoding})

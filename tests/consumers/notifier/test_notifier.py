@@ -1,4 +1,4 @@
-"""What becomes of a flag on its way to Alertmanager: labels, text, beginnings, ends, and answers that are none."""
+"""From a flag to Alertmanager: labels, text, when an alert starts and ends, and answers that are not Alertmanager's."""
 
 import json
 import threading
@@ -25,7 +25,7 @@ def alert(**overrides: object) -> Alert:
     return found
 
 
-def test_an_alert_says_who_should_look_where_and_nothing_more() -> None:
+def test_an_alert_says_where_to_look_and_nothing_about_the_case() -> None:
     assert firing(alert(), NOW, WORKLIST) == {
         "labels": {
             "alertname": "AllianceFlag",
@@ -61,7 +61,7 @@ def test_no_score_case_or_explanation_is_in_an_alert(kind: str, severity: str) -
         assert secret not in text
 
 
-def test_an_end_is_now_and_an_alert_of_tomorrow_begins_now() -> None:
+def test_an_alert_ends_now_and_an_alert_of_tomorrow_starts_now() -> None:
     assert resolved(alert(), NOW, "")["endsAt"] == NOW.isoformat()
     early = firing(alert(opened_at=datetime(2026, 2, 3, tzinfo=UTC)), NOW, "")
     assert early["startsAt"] == NOW.isoformat()
@@ -72,7 +72,7 @@ def test_only_an_open_flag_needs_an_alert(status: str) -> None:
     assert (alert_of(a_flag(status=status)) is not None) is (status == "open")
 
 
-def test_a_flag_begins_once_and_ends_when_somebody_acknowledges_it() -> None:
+def test_an_alert_starts_once_and_ends_when_the_flag_is_acknowledged() -> None:
     flags = OpenFlags()
     first = a_flag()
     assert flags.update("f-1", first) == AlertChange(started=alert())
@@ -86,14 +86,14 @@ def test_a_flag_begins_once_and_ends_when_somebody_acknowledges_it() -> None:
     assert flags.is_closed(alert())
 
 
-def test_a_flag_that_grows_graver_ends_as_what_it_was_and_begins_as_what_it_is() -> None:
+def test_when_the_severity_rises_one_alert_ends_and_another_starts() -> None:
     flags = OpenFlags()
     flags.update("f-1", a_flag(severity="warning"))
     change = flags.update("f-1", a_flag(version=2))
     assert change == AlertChange(ended=alert(severity="warning"), started=alert())
 
 
-def test_an_erased_flag_ends_and_no_old_snapshot_brings_it_back() -> None:
+def test_the_alert_of_an_erased_flag_ends_and_no_old_snapshot_brings_it_back() -> None:
     flags = OpenFlags()
     flags.update("f-1", a_flag())
     assert flags.update("f-1", None) == AlertChange(ended=alert())
@@ -111,16 +111,16 @@ SNAPSHOTS = st.builds(
 
 
 @given(st.lists(SNAPSHOTS, max_size=20))
-def test_changes_add_up_to_what_is_open_and_reading_all_of_it_again_changes_nothing(snapshots: list[Flag]) -> None:
-    flags, standing = OpenFlags(), set[Alert]()
+def test_changes_add_up_to_the_open_flags_and_reading_everything_again_changes_nothing(snapshots: list[Flag]) -> None:
+    flags, active = OpenFlags(), set[Alert]()
     for flag in snapshots:
         change = flags.update(flag.flag_id, flag)
         if change.ended is not None:
-            standing.remove(change.ended)
+            active.remove(change.ended)
         if change.started is not None:
-            assert change.started not in standing
-            standing.add(change.started)
-        assert standing == set(flags.alerts.values())
+            assert change.started not in active
+            active.add(change.started)
+        assert active == set(flags.alerts.values())
     assert all(flags.update(flag.flag_id, flag) == AlertChange() for flag in snapshots)
 
 
@@ -153,7 +153,7 @@ def answering() -> Iterator[tuple[Alertmanager, list[int]]]:
 
 
 @pytest.mark.parametrize("status", [301, 401, 404, 429, 500, 503])
-def test_an_answer_that_is_no_success_counts_as_nobody_there(
+def test_an_answer_without_success_counts_as_unavailable(
     answering: tuple[Alertmanager, list[int]], status: int
 ) -> None:
     alertmanager, statuses = answering
@@ -162,20 +162,20 @@ def test_an_answer_that_is_no_success_counts_as_nobody_there(
         alertmanager.post([firing(alert(), NOW, "")])
 
 
-def test_a_complaint_about_what_we_sent_is_a_bug(answering: tuple[Alertmanager, list[int]]) -> None:
+def test_an_answer_that_the_request_is_wrong_is_a_bug(answering: tuple[Alertmanager, list[int]]) -> None:
     alertmanager, statuses = answering
     statuses.append(400)
     with pytest.raises(MalformedAlert):
         alertmanager.post([firing(alert(), NOW, "")])
 
 
-def test_a_page_for_people_is_no_list_of_alerts(answering: tuple[Alertmanager, list[int]]) -> None:
+def test_a_web_page_is_not_a_list_of_alerts(answering: tuple[Alertmanager, list[int]]) -> None:
     alertmanager, statuses = answering
     statuses.append(200)
     with pytest.raises(AlertmanagerUnavailable, match="does not answer as an Alertmanager"):
         alertmanager.active()
 
 
-def test_nobody_at_the_address_is_away() -> None:
+def test_without_a_process_at_the_address_alertmanager_is_unavailable() -> None:
     with pytest.raises(AlertmanagerUnavailable, match="no answer"):
         Alertmanager("http://127.0.0.1:1/prefix/").post([firing(alert(), NOW, "")])

@@ -1,4 +1,4 @@
-"""Bringing the store's schema up to date: one store does it, others that start at once wait for it."""
+"""Upgrading the store's schema: if several stores start at once, one upgrades and the others wait."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -22,7 +22,7 @@ WAITS_FOR_A_LOCK = text(
 
 
 def at_the_first_table(engine: Engine, act: Callable[[], None]) -> None:
-    """Act once, when an upgrade has just made its first table and has not committed it."""
+    """Act once, when an upgrade has just created its first table and has not committed it."""
 
     tables = 0
 
@@ -37,18 +37,16 @@ def at_the_first_table(engine: Engine, act: Callable[[], None]) -> None:
 
 
 @pytest.mark.postgres
-def test_a_store_that_starts_while_another_makes_the_tables_waits_for_it(
-    postgres_url: str, processes: Processes
-) -> None:
+def test_a_store_that_starts_while_another_creates_the_tables_waits(postgres_url: str, processes: Processes) -> None:
     engine, watching = open_engine(postgres_url), open_engine(postgres_url)
 
-    def somebody_waits() -> Any:
+    def another_waits() -> Any:
         with watching.connect() as connection:
             return connection.scalar(WAITS_FOR_A_LOCK)
 
     def start_another() -> None:
         other.append(processes.python("-c", ANOTHER_STORE, postgres_url))
-        wait_until(somebody_waits, 30, lambda: f"the other store to wait; it says {other[0].output()}")
+        wait_until(another_waits, 30, lambda: f"the other store to wait; it says {other[0].output()}")
 
     other: list[Any] = []
     at_the_first_table(engine, start_another)
@@ -60,7 +58,7 @@ def test_a_store_that_starts_while_another_makes_the_tables_waits_for_it(
     watching.dispose()
 
 
-def test_nobody_else_can_write_into_a_sqlite_file_while_its_tables_are_made(tmp_path: Path) -> None:
+def test_no_other_process_can_write_to_an_sqlite_file_while_its_tables_are_created(tmp_path: Path) -> None:
     file = tmp_path / "store.sqlite"
     engine = open_engine(f"sqlite:///{file}")
     looked: list[str] = []

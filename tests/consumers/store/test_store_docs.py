@@ -33,7 +33,7 @@ WORDS: tuple[tuple[type[Any], str], ...] = (
 
 
 def sections() -> Iterator[tuple[str, str]]:
-    """Each table's name with the text of its section; one section may speak of several tables."""
+    """Each table's name with the text of its section. One section may describe several tables."""
     for section in re.split(r"^###? ", PAGE, flags=re.MULTILINE)[1:]:
         heading, _, content = section.partition("\n")
         for name in re.findall(r"`(\w+)`", heading):
@@ -46,20 +46,20 @@ def type_cell(column: Column[object]) -> str:
     return ("key, " if column.primary_key else "") + word + (" or null" if column.nullable else "")
 
 
-def test_every_table_has_its_section_and_no_other_is_told_of() -> None:
+def test_every_table_has_its_section_and_there_is_no_other_section() -> None:
     assert {name for name, _ in sections()} == set(tables.metadata.tables)
 
 
 @pytest.mark.parametrize("table", tables.metadata.tables.values(), ids=lambda table: str(table.name))
-def test_a_table_is_told_with_every_column_its_type_and_what_it_is(table: Table) -> None:
+def test_a_table_is_described_with_every_column_its_type_and_its_meaning(table: Table) -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", dict(sections())[table.name], re.MULTILINE)
     # `flag_changes` shares the section of `flags`; the page says in words that its key is longer.
-    wanted = [(column.name, type_cell(column)) for column in as_told(table).columns]
+    wanted = [(column.name, type_cell(column)) for column in as_described(table).columns]
     assert [(name, kind) for name, kind, _ in rows] == wanted
     assert all(meaning.strip() for _, _, meaning in rows)
 
 
-def as_told(table: Table) -> Table:
+def as_described(table: Table) -> Table:
     """The table whose key the page shows."""
     if table is not tables.flag_changes:
         return table

@@ -30,7 +30,7 @@ from schemas.topics import REJECTED
 from tests.support.histories import histories
 from tests.support.sizes import sized
 
-#: What tells of the order of arrival and of nothing else (docs/rules.md, end of section 6).
+#: Columns that depend on the order of arrival (docs/rules.md, end of section 6).
 TRACES = {"version", "kafka_partition", "kafka_offset", "kafka_timestamp_ms", "body"}
 LAWFUL = ("events", "checkins", "voided_checkins", "sessions", "closures", "flag_actions", "flags", "therapists")
 
@@ -79,7 +79,7 @@ def test_which_of_two_contents_under_one_identity_wins_does_not_depend_on_the_or
     in_order = Straight().feed(events, batch=len(events))
     disordered = Straight().feed(shuffled, batch=5)
     assert rows_of(disordered.store(memory_store())) == rows_of(in_order.store(memory_store()))
-    # The loser is no bad record: nothing can be mended and sent again, so it is counted and not set aside.
+    # The losing content is not a bad record: sending it again would not help. It is counted but not refused.
     assert disordered.log.topics[REJECTED] == []
 
 
@@ -117,7 +117,7 @@ def test_an_erased_case_leaves_no_row_and_stays_erased() -> None:
 
 
 def test_two_contents_under_one_identity_leave_only_the_rows_of_the_winner() -> None:
-    """Also where the two have rows in different tables, and whichever comes first."""
+    """Even if their rows are in different tables, and whichever arrives first."""
     contents = [
         a_held(1, id="same"),
         a_held(1, id="same", session_id="s-other"),
@@ -141,7 +141,7 @@ def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) ->
 
 @pytest.mark.postgres
 def test_postgresql_holds_the_same_rows_as_sqlite_in_any_order_and_with_duplicates(postgres_url: str) -> None:
-    events = [one for case in ("c-1", "c-2") for one in eventful(case)]
+    events = [event for case in ("c-1", "c-2") for event in eventful(case)]
     shuffled = [*events, *events[::3]]
     random.Random(4).shuffle(shuffled)
     engine = open_engine(postgres_url)

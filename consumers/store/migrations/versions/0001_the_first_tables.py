@@ -107,7 +107,7 @@ def upgrade() -> None:
         sa.Column("rule_version", sa.Text(), nullable=False),
         sa.Column("expected_false_flags_per_100", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("flag_id", "version"),
-        comment="every snapshot that was ever told, in the order of versions",
+        comment="every published snapshot of each flag, in the order of versions",
     )
     op.create_index(op.f("ix_flag_changes_case_id"), "flag_changes", ["case_id"], unique=False)
     op.create_index(op.f("ix_flag_changes_therapist_id"), "flag_changes", ["therapist_id"], unique=False)

@@ -30,6 +30,8 @@ def upgrade() -> None:
     _rename_table("withdrawals", "voided_checkins", "check-ins that no longer count")
     _rename_event_type(TYPES)
     _rename_kinds(KINDS)
+    if op.get_context().dialect.name == "postgresql":
+        op.create_table_comment("flag_changes", "every published snapshot of each flag, in the order of versions")
 
 
 def downgrade() -> None:
