@@ -21,8 +21,9 @@ from schemas.flags import KINDS
 CEILINGS = ("base", "low", "heavy")
 
 HEAD = (
-    "| ceiling | depth | AR | missing | ruptures | price | ours | best rule | ratio | same forms screened | bound "
-    "| withdrawal: ours | best rule | ratio | confrontation: ours | best rule |\n" + "|---" * 16 + "|"
+    "| ceiling | depth | AR | missing | ruptures | false alarms | our rules | best rule | ratio "
+    "| same check-ins screened | bound "
+    "| withdrawal: our rules | best rule | ratio | confrontation: our rules | best rule |\n" + "|---" * 16 + "|"
 )
 
 
@@ -64,13 +65,13 @@ def summary(rows: Sequence[Row]) -> Iterator[str]:
     for index, price in enumerate(PRICES):
         ratios, away = [row.ratio(index) for row in rows], [row.withdrawal_ratio(index) for row in rows]
         text = (
-            f"* At {price:g} false flags per 100 check-ins: ours over the best rule, lowest {min(ratios):.2f}, median "
-            f"{median(ratios):.2f} (wanted 1.25 everywhere; missed in {sum(one < 1.25 for one in ratios)} of "
+            f"* At {price:g} false flags per 100 check-ins: our rules over the best rule, lowest {min(ratios):.2f}, "
+            f"median {median(ratios):.2f} (wanted 1.25 everywhere; missed in {sum(one < 1.25 for one in ratios)} of "
             f"{len(rows)} regimes); withdrawal lowest {min(away):.2f}, median {median(away):.2f} (wanted 2; missed in "
             f"{sum(one < 2 for one in away)})"
         )
         screened = [row.ours[index] / max(row.screened[index], 1e-9) for row in rows]
-        text += f"; over the best rule given our screen for inverted forms, lowest {min(screened):.2f}"
+        text += f"; over the best rule with our check for reversed scales, lowest {min(screened):.2f}"
         bounds = [row.ours[index] / max(row.bound[index], 1e-9) for row in rows if row.bound]
         if bounds:
             text += (
@@ -127,7 +128,7 @@ def default_section(rows: Sequence[Row]) -> Iterator[str]:
     yield from _sensitivity(columns[0])
     yield from (
         "",
-        "How often a check-in lies in a planted strained stretch, by the probability of strain that the history states "
+        "How often a check-in is in a planted strained stretch, by the probability of strain that the history states "
         "when the detectors are asked (1 − `usual`, docs/rules.md 4.2):",
         "",
     )
@@ -160,7 +161,7 @@ _FIGURES: tuple[tuple[str, Callable[[AtDefault], str]], ...] = (
         lambda one: _repaired(one, "repairs"),
     ),
     (
-        f"those of them with {REPAIR_CHECKINS} forms or more afterwards, which it takes, likewise",
+        f"those of them with {REPAIR_CHECKINS} check-ins or more afterwards, which a repair needs, likewise",
         lambda one: _repaired(one, "visible_repairs"),
     ),
     (
