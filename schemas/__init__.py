@@ -1,5 +1,5 @@
 """What flows: typed messages, topics, instruments and the published contracts.
 
-In: nothing of ours. Out: names, types and codecs that every other room uses.
+Out: names, types and codecs that every other package uses.
 Never: logic about ruptures, reading a clock, talking to a broker.
 """

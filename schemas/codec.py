@@ -24,17 +24,17 @@ _canonical = msgspec.msgpack.Encoder(order="deterministic")
 
 _ENVELOPE = ("specversion", "id", "source", "subject", "time")
 
-#: A CloudEvent of ours is three levels deep; whatever is nested deeper than this is refused. The limit is ours,
-#: because the decoder's own depends on the interpreter and on the caller's stack.
+#: An event is three levels deep; a value that is nested deeper than this limit is refused. The decoder's own limit
+#: depends on the interpreter and the caller's stack, so it would not be the same in every process.
 MAX_DEPTH = 32
 
-#: What happened earlier is a sender's fault, and calendars end: 90 days before year 1 there is no date.
+#: An earlier time is a sender's mistake. Both limits keep the rules, which add and subtract days, within the calendar.
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class Undecodable(Exception):
-    """The bytes are no event. `detail` names the place, never a value."""
+    """The bytes are not an event. `detail` names the place, never a value."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -49,7 +49,7 @@ def decode_event(value: bytes) -> Event:
     if b"\\u0000" in value:
         raise Undecodable(Reason.INVALID_DATA, "a NUL character")
     try:
-        # The decoder does not look into fields that it skips; whoever reads the archive later would.
+        # The decoder does not check fields that it skips, but a later reader of the archive would decode them.
         if not value.isascii():
             value.decode()
         event = _event_decoder.decode(value)
@@ -58,7 +58,7 @@ def decode_event(value: bytes) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Undecodable(Reason.NOT_JSON, "not JSON") from None
     if not EARLIEST <= event.time <= LATEST:
-        raise Undecodable(Reason.NOT_A_CLOUDEVENT, "time is outside the calendar kept here")
+        raise Undecodable(Reason.NOT_A_CLOUDEVENT, "time is before the year 1900 or after 9999")
     return event
 
 
@@ -80,17 +80,17 @@ def _depth(value: bytes) -> int:
     return deepest
 
 
-def _diagnose(value: bytes, complaint: str) -> Undecodable:
-    """Which of the closed reasons a complaint of the decoder means."""
+def _diagnose(value: bytes, message: str) -> Undecodable:
+    """The reason of the closed list that fits an error of the decoder."""
     try:
         tree = _tree(value)
     except (msgspec.DecodeError, ValueError):
         return Undecodable(Reason.NOT_JSON, "not JSON")
     if not isinstance(tree, dict):
         return Undecodable(Reason.NOT_A_CLOUDEVENT, "not a JSON object")
-    place = _place(complaint)
+    place = _place(message)
     if not isinstance(tree.get("type"), str):
-        return Undecodable(Reason.NOT_A_CLOUDEVENT, "type is missing or no text")
+        return Undecodable(Reason.NOT_A_CLOUDEVENT, "type is missing or not text")
     if tree["type"] not in EVENT_TYPES:
         new_name = FORMER_TYPES.get(tree["type"])
         return Undecodable(Reason.UNKNOWN_TYPE, f"type is now named {new_name}" if new_name else "type is not known")
@@ -98,44 +98,44 @@ def _diagnose(value: bytes, complaint: str) -> Undecodable:
         if attribute not in tree:
             return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is missing")
         if place == attribute:
-            return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is not as it should be")
-    return Undecodable(Reason.INVALID_DATA, _detail(complaint, place))
+            return Undecodable(Reason.NOT_A_CLOUDEVENT, f"{attribute} is not as CloudEvents says")
+    return Undecodable(Reason.INVALID_DATA, _detail(message, place))
 
 
 def _tree(value: bytes) -> Any:
-    """The value as JSON has it, whatever it means; raises `msgspec.DecodeError` or `ValueError` when it is none."""
+    """The value as plain JSON; raises `msgspec.DecodeError` or `ValueError` if it is not JSON."""
     try:
         return msgspec.json.decode(value)
     except msgspec.ValidationError:
-        # A number that no float holds is JSON all the same; what is wrong is the data.
-        return json.loads(value, parse_int=float, parse_constant=_no_json)
+        # A number that is too large for a float is still JSON; the data is wrong.
+        return json.loads(value, parse_int=float, parse_constant=_refuse_constant)
 
 
-def _no_json(constant: str) -> None:
-    """NaN and Infinity, which Python's reader would take."""
+def _refuse_constant(constant: str) -> None:
+    """NaN and Infinity are not JSON, but Python's reader accepts them."""
     raise ValueError(constant)
 
 
-def _place(complaint: str) -> str:
-    """`$.data.answers[...]` of a decoder's complaint, without the `$.`; empty for the top."""
-    _, marker, rest = complaint.rpartition("at `$")
+def _place(message: str) -> str:
+    """`$.data.answers[...]` from a decoder's message, without the `$.`; empty for the top."""
+    _, marker, rest = message.rpartition("at `$")
     return rest.rstrip("`").lstrip(".") if marker else ""
 
 
-def _detail(complaint: str, place: str) -> str:
-    """A detail for people: where, and for a missing field which. Never a value."""
-    if complaint.startswith("Object missing required field"):
-        return f"{complaint.split('`')[1]} is missing at {place or 'the top'}"
+def _detail(message: str, place: str) -> str:
+    """A detail for people: the place, and the name of a missing field. Never a value."""
+    if message.startswith("Object missing required field"):
+        return f"{message.split('`')[1]} is missing at {place or 'the top'}"
     return f"{place or 'the top'} is not as the schema says"
 
 
 def encode(message: Any) -> bytes:
-    """JSON bytes of any message of the log."""
+    """JSON bytes of any message."""
     return _encoder.encode(message)
 
 
 def canonical(event: Event) -> bytes:
-    """The same bytes for the same content, whatever the sender's order of fields or spacing."""
+    """The same bytes for the same content, independent of the sender's order of fields and spacing."""
     return _canonical.encode(event)
 
 
@@ -153,12 +153,12 @@ def _with_present_kinds(flag: dict[str, Any]) -> Flag:
 
 
 def decode_case(value: bytes) -> CaseSummary:
-    """A case summary of our own writing; anything else is a bug."""
+    """A case summary that the worker wrote; anything else is a bug."""
     return _case_decoder.decode(value)
 
 
 def decode_therapist(value: bytes) -> TherapistSummary:
-    """A therapist summary of our own writing; anything else is a bug."""
+    """A therapist summary that the worker wrote; anything else is a bug."""
     return _therapist_decoder.decode(value)
 
 

@@ -1,14 +1,14 @@
-"""Whether a changed JSON Schema still keeps what the older one promised.
+"""Whether a changed JSON Schema keeps the promises of the older one.
 
-In: an older and a newer schema, or the checked-in ones and a git revision. Out: one sentence for each broken promise.
-Never: a judgement about wording; titles and descriptions may change freely.
+In: an older and a newer schema, or the current files and a git revision. Out: a sentence for each broken promise.
+Never: compare wording; titles and descriptions may change freely.
 
-What senders may send stays accepted, and what was written to the log stays readable: nothing narrows. A field without
-a name was ignored whatever it held, so one that gets a name must take anything. For messages that we tell, readers rely
-on more (`both_ways`): what was always there stays, and takes no new form; but nobody else writes them, so that a new
-field takes nothing away.
+Events that senders may send stay accepted, and stored messages stay readable, so a schema never becomes narrower. A
+field without a name was ignored with any content, so a field that gets a name must accept anything. For messages that
+the worker writes, readers rely on more (`both_ways`): a field that was always there stays, and gets no new form. Only
+the worker writes them, so a new field takes nothing away.
 
-Judged is the part of JSON Schema that `schemas.publish` writes; a union has at most one form per JSON type.
+Only the part of JSON Schema that `schemas.publish` writes is compared; a union has at most one form for each JSON type.
 """
 
 import argparse
@@ -20,14 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from schemas.publish import FOLDER, FROZEN, TOLD
+from schemas.publish import FOLDER, FROZEN, OUTGOING
 
 Schema = dict[str, Any]
 
-#: Keywords that forbid more the greater they are, and those that forbid more the smaller they are.
+#: Keywords that forbid more with a greater value, and keywords that forbid more with a smaller one.
 _FLOORS = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _CEILINGS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-#: Keywords that may come, go and change: they forbid nothing, or the walk itself looks at them.
+#: Keywords that may be added, removed and changed here: they forbid nothing, or the functions below compare them.
 _WORDS = {"title", "description", "default", "examples"}
 _FREE = {*_WORDS, "$schema", "$id", "$defs", "$ref", "type", "enum", "const"}
 _FREE |= {"anyOf", "oneOf", "properties", "required", "additionalProperties", "items", "prefixItems"}
@@ -42,7 +42,7 @@ class _Pair(NamedTuple):
     new: Any
     old_document: Schema
     new_document: Schema
-    is_told: bool
+    is_outgoing: bool
 
     def at(self, place: str, old: Any, new: Any) -> "_Pair":
         return self._replace(place=f"{self.place}.{place}".lstrip("."), old=old, new=new)
@@ -62,7 +62,7 @@ def breaking_changes(old: Schema, new: Schema, *, both_ways: bool = False) -> li
 
 
 def _narrowed(pair: _Pair, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
-    """What the new schema refuses and the old one took."""
+    """What the new schema refuses and the old one accepted."""
     old_forms, new_forms = _forms(pair.old, pair.old_document), _forms(pair.new, pair.new_document)
     yield from _default(pair)
     for kind, old in old_forms.items():
@@ -79,13 +79,13 @@ def _narrowed(pair: _Pair, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
 
 
 def _counterpart(kind: str, forms: Mapping[str, Schema]) -> Schema | None:
-    """The form that takes values of this kind."""
+    """The form that accepts values of this kind."""
     wider = ("number", "any") if kind == "integer" else ("any",)
-    return next((forms[one] for one in (kind, *wider) if one in forms), None)
+    return next((forms[name] for name in (kind, *wider) if name in forms), None)
 
 
 def _lost(kind: str, left: Mapping[str, Schema]) -> str:
-    return f"takes only {' or '.join(left)} now" if kind == "any" else f"no longer takes {_a(kind)}"
+    return f"accepts only {' or '.join(left)} now" if kind == "any" else f"no longer accepts {_a(kind)}"
 
 
 def _limits(form: _Pair) -> Iterator[str]:
@@ -105,12 +105,12 @@ def _forms(schema: Any, document: Schema) -> dict[str, Schema]:
     for union in ("anyOf", "oneOf"):
         if union in schema:
             beside = {keyword: value for keyword, value in schema.items() if keyword not in (union, *_WORDS)}
-            forms = [_forms(one, document) for one in schema[union]]
+            alternatives = [_forms(alternative, document) for alternative in schema[union]]
             allowed = _listed_types(beside.get("type", "any"))
             return {
                 kind: {**form, **beside}
-                for one in forms
-                for kind, form in one.items()
+                for forms in alternatives
+                for kind, form in forms.items()
                 if "any" in allowed or kind in (*allowed, "any")
             }
     types = schema.get("type") or sorted({_type_of(value) for value in _choices(schema) or ()}) or "any"
@@ -123,7 +123,7 @@ def _listed_types(types: str | Sequence[str]) -> Sequence[str]:
 
 
 def _resolved(schema: Any, document: Schema) -> Any:
-    """The schema with what its `$ref` of ours, `#/$defs/<name>`, points to; what stands beside it counts too."""
+    """The schema with its `$ref` to `#/$defs/<name>` replaced; keywords beside the `$ref` count too."""
     while isinstance(schema, dict) and "$ref" in schema:
         target = document["$defs"][schema["$ref"].removeprefix("#/$defs/")]
         schema = {**target, **{keyword: value for keyword, value in schema.items() if keyword != "$ref"}}
@@ -145,13 +145,13 @@ def _choices(schema: Schema) -> list[Any] | None:
 def _values(form: _Pair) -> Iterator[str]:
     old, new = _choices(form.old), _choices(form.new)
     if new is not None and old is None:
-        yield f"{form.name} takes only {_listed(new)} now"
+        yield f"{form.name} accepts only {_listed(new)} now"
     elif new is not None and old is not None:
         gone = [value for value in old if value not in new]
         if gone and len(old) == len(new) == 1:
             yield f"{form.name} was {_listed(old)} and is {_listed(new)} now"
         elif gone:
-            yield f"{form.name} no longer takes {_listed(gone)}"
+            yield f"{form.name} no longer accepts {_listed(gone)}"
 
 
 def _default(pair: _Pair) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _bounds(form: _Pair) -> Iterator[str]:
 
 
 def _unjudged(form: _Pair) -> Iterator[str]:
-    """Keywords such as `pattern` or `format`, of which only their absence is known to forbid nothing."""
+    """Keywords such as `pattern` or `format`: only their absence is known to forbid nothing."""
     for keyword in sorted(form.new.keys() - _FREE):
         if form.new[keyword] != form.old.get(keyword):
             yield f"{form.name} must have the {keyword} {_listed([form.new[keyword]])} now"
@@ -195,7 +195,7 @@ def _properties(form: _Pair) -> Iterator[str]:
     added = [name for name in new if name not in old]
     for name in old:
         if name not in new:
-            renamed = [one for one in added if new[one] == old[name]]
+            renamed = [candidate for candidate in added if new[candidate] == old[name]]
             hint = f"; is it `{renamed[0]}` now? A new name is a new promise" if renamed else ""
             yield f"{form.at(name, None, None).name} has been removed{hint}"
     for name in form.new.get("required", ()):
@@ -207,9 +207,9 @@ def _others(form: _Pair) -> Iterator[str]:
     """Fields that are not named."""
     old, new = form.old.get("additionalProperties", True), form.new.get("additionalProperties", True)
     if new is False and old is not False:
-        yield f"{form.name} no longer takes fields that are not named"
+        yield f"{form.name} no longer accepts fields that are not named"
     elif old is True and isinstance(new, dict):
-        yield f"{form.name} no longer takes just any field that is not named"
+        yield f"{form.name} no longer accepts just any field that is not named"
 
 
 def _columns(form: _Pair) -> Iterator[str]:
@@ -221,13 +221,13 @@ def _columns(form: _Pair) -> Iterator[str]:
 
 
 def _shared(form: _Pair) -> Iterator[_Pair]:
-    """The places inside that both schemas describe; a field that had no name could hold what unnamed ones can."""
+    """The places inside that both schemas describe; a field without a name accepted what unnamed fields accept."""
     old, new = form.old.get("properties", {}), form.new.get("properties", {})
     unnamed = form.old.get("additionalProperties", True)
     for name in new:
         if name in old:
             yield form.at(name, old[name], new[name])
-        elif not form.is_told and unnamed is not False and name not in form.new.get("required", ()):
+        elif not form.is_outgoing and unnamed is not False and name not in form.new.get("required", ()):
             yield form.at(name, unnamed, new[name])
     for keyword, label in (("additionalProperties", "*"), ("items", "[]")):
         if isinstance(form.old.get(keyword), dict) and isinstance(form.new.get(keyword), dict):
@@ -238,7 +238,7 @@ def _shared(form: _Pair) -> Iterator[_Pair]:
 
 
 def _widened(pair: _Pair, seen: frozenset[tuple[str, str]]) -> Iterator[str]:
-    """What a reader of the old schema could meet and would not expect."""
+    """What a reader of the old schema may receive and does not expect."""
     old_forms, new_forms = _forms(pair.old, pair.old_document), _forms(pair.new, pair.new_document)
     for kind, new in new_forms.items():
         old = _counterpart(kind, old_forms)
@@ -288,14 +288,16 @@ def _listed(values: Sequence[Any]) -> str:
 
 
 def changes_since(old_files: Mapping[str, Schema], new_files: Mapping[str, Schema]) -> list[str]:
-    """Every broken promise of a whole folder; a new file promises something new and breaks nothing."""
+    """Every broken promise of a whole folder; a new file breaks nothing."""
     sentences = []
     for name, old in sorted(old_files.items()):
         if name not in new_files:
             sentences.append(f"{name}: has been removed")
             continue
-        is_told = name.removesuffix(".json") in TOLD
-        sentences += [f"{name}: {one}" for one in breaking_changes(old, new_files[name], both_ways=is_told)]
+        is_outgoing = name.removesuffix(".json") in OUTGOING
+        sentences += [
+            f"{name}: {sentence}" for sentence in breaking_changes(old, new_files[name], both_ways=is_outgoing)
+        ]
     return sentences
 
 
@@ -305,7 +307,7 @@ def read_folder(folder: Path) -> dict[str, Schema]:
 
 
 class NoSuchRevision(Exception):
-    """git cannot say what was at this revision; the text says why."""
+    """git cannot read this revision; the message says why."""
 
 
 def read_revision(folder: Path, revision: str) -> dict[str, Schema]:
@@ -316,7 +318,7 @@ def read_revision(folder: Path, revision: str) -> dict[str, Schema]:
 
 
 def default_base(folder: Path) -> str:
-    """The last tag; without one, where this line of work left `main`."""
+    """The last tag; without one, the commit where this branch left `main`."""
     try:
         return _git(folder, "describe", "--tags", "--abbrev=0").strip()
     except NoSuchRevision:
@@ -334,7 +336,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
-    """Compare with a revision: 0 nothing broken, 1 a list of what is, 2 no such revision."""
+    """Compare with a revision. Exit code 0: nothing is broken, 1: a list of what is broken, 2: no such revision."""
     parser = argparse.ArgumentParser(prog="python -m schemas.compatibility", description=str(main.__doc__))
     parser.add_argument("--base", metavar="REV", help="the revision to compare with (default: the last tag, else main)")
     base = parser.parse_args(arguments).base
@@ -346,17 +348,17 @@ def main(arguments: Sequence[str] | None = None, folder: Path = FOLDER) -> int:
         sys.stderr.write(f"{error}\nName a revision with --base REV.\n")
         return 2
     verdict = f"Every promise made at {base} is kept.\n" if before else f"Nothing had been promised at {base} yet.\n"
-    sys.stdout.write("".join(f"{one}\n" for one in sentences) or verdict)
+    sys.stdout.write("".join(f"{sentence}\n" for sentence in sentences) or verdict)
     return 1 if sentences else 0
 
 
 def _tampered(frozen: Path, base: str) -> list[str]:
-    """Frozen copies that are no longer what they were."""
+    """Frozen copies that have been changed."""
     if not frozen.is_dir():
         return []
     now = read_folder(frozen)
     changed = [name for name, schema in read_revision(frozen, base).items() if now.get(name) != schema]
-    return [f"{frozen.name}/{name}: has been changed; it stays as it was first published" for name in changed]
+    return [f"{frozen.name}/{name}: has been changed; restore it as it was first published" for name in changed]
 
 
 if __name__ == "__main__":

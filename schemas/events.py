@@ -1,7 +1,7 @@
 """What happened to a case, as CloudEvents 1.0 (structured mode, JSON).
 
-In: nothing. Out: one type per event of the log, all of them frozen.
-Never: judge an event against anything but its own shape (that is `pipeline.core.acceptance`).
+Out: a frozen type for each kind of event on `alliance.events.v1`.
+Never: check more than the form of an event (the rest is `pipeline.core.acceptance`).
 
 `subject` is the case_id; `time` is when it happened; `source` and `id` together are the idempotency key.
 Unknown extra fields are ignored.
@@ -14,27 +14,29 @@ import msgspec
 from msgspec import Meta
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
-EventId = Annotated[Identifier, Meta(description="Together with `source` the idempotency key.")]
-Source = Annotated[Identifier, Meta(description="Who sends: a URI or a name of the sending system.")]
-CaseId = Annotated[Identifier, Meta(description="The case_id, a pseudonym made outside; also the record's key.")]
+EventId = Annotated[Identifier, Meta(description="Identifies the event together with `source`: the idempotency key.")]
+Source = Annotated[Identifier, Meta(description="The sending system: a URI or a name.")]
+CaseId = Annotated[
+    Identifier, Meta(description="The case_id, a pseudonym that the sender makes; also the record's key.")
+]
 Instant = Annotated[datetime, Meta(tz=True, description="When it happened: RFC 3339 with an offset, 1900 or later.")]
 
-CheckinId = Annotated[Identifier, Meta(description="Names the check-in; default: `source`, `#` and `id`.")]
+CheckinId = Annotated[Identifier, Meta(description="Identifies the check-in; default: `source`, `#` and `id`.")]
 #: Long enough for the default too, so that every check-in can be voided.
 VoidedId = Annotated[
-    str, Meta(min_length=1, max_length=401, description="In a void: the check-in's `checkin_id`, or its default.")
+    str, Meta(min_length=1, max_length=401, description="To void a check-in: its `checkin_id`, or its default.")
 ]
-FlagId = Annotated[Identifier, Meta(description="The `flag_id` that the flag carries.")]
-InstrumentId = Annotated[Identifier, Meta(description="An instrument known here, such as `checkin-4/1`.")]
-PersonId = Annotated[Identifier, Meta(description="Who acted, a pseudonym made outside.")]
-SessionId = Annotated[Identifier, Meta(description="The session, a pseudonym made outside.")]
+FlagId = Annotated[Identifier, Meta(description="The `flag_id` of the flag.")]
+InstrumentId = Annotated[Identifier, Meta(description="Id of the instrument, such as `checkin-4/1`.")]
+PersonId = Annotated[Identifier, Meta(description="The person who acted, a pseudonym that the sender makes.")]
+SessionId = Annotated[Identifier, Meta(description="The session, a pseudonym that the sender makes.")]
 Team = Annotated[Identifier, Meta(description="The therapist's team.")]
-TherapistId = Annotated[Identifier, Meta(description="The therapist, a pseudonym made outside.")]
+TherapistId = Annotated[Identifier, Meta(description="The therapist, a pseudonym that the sender makes.")]
 
 Answers = Annotated[
-    dict[str, float | None], Meta(description="The instrument's items, a number each; null or absent: not answered.")
+    dict[str, float | None], Meta(description="A number for each item of the instrument; null or absent: not answered.")
 ]
-Revision = Annotated[int, Meta(ge=1, le=1_000_000, description="A higher one supersedes the lower ones.")]
+Revision = Annotated[int, Meta(ge=1, le=1_000_000, description="A higher revision replaces the lower ones.")]
 
 Rater = Literal["client", "therapist"]
 
@@ -83,7 +85,7 @@ class ClosedData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class FlagActionData(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What somebody did about a flag; `by` is a pseudonym of the person."""
+    """What a supervisor did about a flag."""
 
     flag_id: FlagId
     by: PersonId
@@ -130,19 +132,19 @@ class CaseClosed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.c
 
 
 class FlagAcknowledged(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.flag.acknowledged.v1"):
-    """Somebody took a flag on."""
+    """A supervisor acknowledged the flag and takes care of it."""
 
     data: FlagActionData
 
 
 class FlagDiscussed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.flag.discussed.v1"):
-    """The flag was talked about with the therapist or the client."""
+    """The flag was discussed with the therapist or the client."""
 
     data: FlagActionData
 
 
 class FlagDismissed(_Envelope, frozen=True, kw_only=True, gc=False, tag="alliance.flag.dismissed.v1"):
-    """Somebody judged the flag to be none."""
+    """A supervisor decided that the flag was a false alarm."""
 
     data: FlagActionData
 
@@ -184,7 +186,7 @@ EVENT_TYPES: dict[str, type[_Envelope]] = {
     )
 }
 
-#: What a type was called before version 0.1.0. An event of that name is refused with the new name.
+#: Names of types before version 0.1.0. An event with such a name is refused, and the refusal gives the new name.
 FORMER_TYPES: dict[str, str] = {"alliance.checkin.withdrawn.v1": "alliance.checkin.voided.v1"}
 
 _TYPES: dict[type, str] = {event: name for name, event in EVENT_TYPES.items()}

@@ -1,6 +1,6 @@
-"""A flag: one episode in which a case looks like a rupture, as the latest snapshot tells it.
+"""A flag: one episode in which a case looks like a rupture, as its latest snapshot.
 
-In: nothing. Out: the message of `alliance.flags.v1` and of `alliance backtest`, one JSON object each.
+Out: the message of `alliance.flags.v1` and of `alliance backtest`, one JSON object for each flag.
 Never: a verdict, a name, licensed wording.
 """
 
@@ -14,17 +14,17 @@ Severity = Literal["watch", "warning", "urgent"]
 Status = Literal["open", "acknowledged", "repaired", "unrepaired", "dismissed", "retracted"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-#: What two kinds were called before version 0.1.0; a compacted topic may still hold flags of that name.
+#: Names of two kinds before version 0.1.0; a compacted topic may still have flags with these names.
 FORMER_KINDS: dict[str, Kind] = {"silence": "nonresponse", "split": "discrepancy"}
-#: From the mildest to the gravest.
+#: From the mildest to the most serious.
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 STATUSES: tuple[Status, ...] = get_args(Status)
-#: A flag in one of these still waits for somebody.
+#: A flag with one of these statuses is not finished: a supervisor still has something to do.
 LIVE_STATUSES: frozenset[str] = frozenset({"open", "acknowledged"})
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The rule that tipped a flag, with its price."""
+    """The rule that raised a flag, with its false-alarm rate."""
 
     name: str
     version: str
@@ -50,7 +50,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Fa
     evidence: dict[str, float]
     rule: Rule
     version: int
-    #: Every kind that has spoken in this episode, in the order of speaking.
+    #: Every kind that was seen in this episode, in the order in which it was first seen.
     kinds: list[Kind] = []
     acknowledged_at: datetime | None = None
     discussed_at: datetime | None = None

@@ -1,7 +1,7 @@
-"""What is published of the messages: JSON Schema (2020-12) files and the tables of `docs/integrators.md`.
+"""The published contracts: JSON Schema (2020-12) files and the tables of `docs/integrators.md`.
 
-In: the message types and the refusal sentences. Out: the same bytes each time, `python -m schemas.publish` writes them.
-Never: a schema written by hand; another word in a schema that was frozen (`--freeze` adds, it does not overwrite).
+In: the message types and the refusal sentences. Out: the same bytes each time; `python -m schemas.publish` writes them.
+Never: change a frozen schema (`--freeze` adds copies, it does not overwrite).
 """
 
 import argparse
@@ -21,12 +21,12 @@ from schemas.summaries import CaseSummary, TherapistSummary
 
 Schema = dict[str, Any]
 
-#: File name without `.json` -> the message it describes. What we are sent, and what we tell.
-SENT: Mapping[str, type] = EVENT_TYPES
-TOLD: Mapping[str, type] = {"flag": Flag, "case-summary": CaseSummary, "therapist-summary": TherapistSummary}
+#: File name without `.json` -> the message that it describes: what senders send, and what the worker writes.
+INCOMING: Mapping[str, type] = EVENT_TYPES
+OUTGOING: Mapping[str, type] = {"flag": Flag, "case-summary": CaseSummary, "therapist-summary": TherapistSummary}
 
 FOLDER = Path(__file__).parent / "jsonschema"
-#: Each schema as it was first published; what is current must fit it (`schemas.compatibility`).
+#: Each schema as it was first published; the current one must stay compatible (`schemas.compatibility`).
 FROZEN = FOLDER / "published"
 PAGE = Path(__file__).parent.parent / "docs" / "integrators.md"
 
@@ -36,7 +36,7 @@ def schema_of(name: str, message: type) -> Schema:
     generated = msgspec.json.schema(message)
     definitions: dict[str, Schema] = generated["$defs"]
     for struct in _structs(inspect.type_info(message)):
-        _name_what_the_decoder_knows(definitions[struct.cls.__name__], struct)
+        _add_dates_and_columns(definitions[struct.cls.__name__], struct)
     top = definitions.pop(message.__name__)
     schema: Schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:alliance:schema:{name}"}
     schema.update(_tidy(top))
@@ -49,7 +49,7 @@ def files() -> dict[str, str]:
     """Every JSON Schema file, by name."""
     return {
         f"{name}.json": json.dumps(schema_of(name, message), indent=2, ensure_ascii=False) + "\n"
-        for name, message in {**SENT, **TOLD}.items()
+        for name, message in {**INCOMING, **OUTGOING}.items()
     }
 
 
@@ -74,8 +74,8 @@ def _parts(info: inspect.Type) -> Iterator[inspect.Type]:
             yield from (field.type for field in info.fields)
 
 
-def _name_what_the_decoder_knows(schema: Schema, struct: inspect.StructType) -> None:
-    """Instants and the columns of a row, which msgspec leaves unsaid."""
+def _add_dates_and_columns(schema: Schema, struct: inspect.StructType) -> None:
+    """Add the format of instants and the names of a row's columns, which msgspec leaves out."""
     if struct.array_like:
         for column, field in zip(schema["prefixItems"], struct.fields, strict=True):
             column["title"] = field.encode_name
@@ -98,9 +98,9 @@ def _branches(schema: Schema) -> list[Schema]:
 
 
 def _tidy(node: Any) -> Any:
-    """`const` for a single choice, and openness said aloud."""
+    """Write `const` for a single choice, and say that further fields are allowed."""
     if isinstance(node, list):
-        return [_tidy(one) for one in node]
+        return [_tidy(part) for part in node]
     if not isinstance(node, dict):
         return node
     tidy = {key: _tidy(value) for key, value in node.items()}
@@ -113,18 +113,20 @@ def _tidy(node: Any) -> Any:
 
 def tables() -> dict[str, str]:
     """The generated tables of `docs/integrators.md`, by the name in their marker."""
-    schemas = {name: schema_of(name, message) for name, message in SENT.items()}
+    schemas = {name: schema_of(name, message) for name, message in INCOMING.items()}
     envelope = next(iter(schemas.values()))["properties"]
     return {
-        "envelope": _table(("attribute", "takes", "what it is"), _envelope_rows(envelope)),
-        "types": _table(("type", "says", "`data`"), (_type_row(name, schema) for name, schema in schemas.items())),
-        "fields": _table(("field of `data`", "takes", "what it is"), _field_rows(schemas.values())),
+        "envelope": _table(("attribute", "accepts", "what it is"), _envelope_rows(envelope)),
+        "types": _table(
+            ("type", "what happened", "`data`"), (_type_row(name, schema) for name, schema in schemas.items())
+        ),
+        "fields": _table(("field of `data`", "accepts", "what it is"), _field_rows(schemas.values())),
         "refusals": _table(("reason", "what to do"), ((f"`{reason}`", SENTENCES[reason]) for reason in SENTENCES)),
     }
 
 
 def page(text: str) -> str:
-    """The page with its tables made anew."""
+    """The page with new tables."""
     for name, table in tables().items():
         before, start, rest = text.partition(f"<!-- generated: {name} -->\n")
         _, end, after = rest.partition(f"<!-- end: {name} -->")
@@ -143,8 +145,8 @@ def _envelope_rows(properties: Schema) -> Iterator[Sequence[str]]:
     yield "`type`", "one of the types below", "What happened."
     for name, schema in properties.items():
         if name not in ("type", "data"):
-            yield f"`{name}`", _takes(schema), _meaning(schema)
-    yield "`data`", "object", "What the type says about it, see below."
+            yield f"`{name}`", _accepts(schema), _meaning(schema)
+    yield "`data`", "object", "The fields of the type, see below."
 
 
 def _type_row(name: str, schema: Schema) -> Sequence[str]:
@@ -161,9 +163,9 @@ def _field_rows(schemas: Iterator[Schema] | Any) -> Iterator[Sequence[str]]:
     seen: set[tuple[str, str]] = set()
     for schema in schemas:
         for name, field in _data(schema)["properties"].items():
-            if (name, _takes(field)) not in seen:
-                seen.add((name, _takes(field)))
-                yield f"`{name}`", _takes(field), _meaning(field)
+            if (name, _accepts(field)) not in seen:
+                seen.add((name, _accepts(field)))
+                yield f"`{name}`", _accepts(field), _meaning(field)
 
 
 def _data(schema: Schema) -> Schema:
@@ -173,13 +175,13 @@ def _data(schema: Schema) -> Schema:
     raise ValueError(f"{schema['$id']} has no data")
 
 
-def _takes(schema: Schema) -> str:
-    """What a field takes, for people."""
-    named = next(one for one in _branches(schema) if one.get("type") != "null")
+def _accepts(schema: Schema) -> str:
+    """What a field accepts, for people."""
+    named = next(branch for branch in _branches(schema) if branch.get("type") != "null")
     if "const" in named:
         return f'`"{named["const"]}"`'
     if "enum" in named:
-        return " or ".join(f"`{one}`" for one in named["enum"])
+        return " or ".join(f"`{choice}`" for choice in named["enum"])
     match named["type"]:
         case "string" if named.get("format") == "date-time":
             return "date and time"
@@ -192,7 +194,7 @@ def _takes(schema: Schema) -> str:
 
 
 def _meaning(schema: Schema) -> str:
-    return str(next((one["description"] for one in _branches(schema) if "description" in one), ""))
+    return str(next((branch["description"] for branch in _branches(schema) if "description" in branch), ""))
 
 
 def _write(is_freezing: bool) -> list[Path]:
@@ -210,7 +212,7 @@ def _write(is_freezing: bool) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write what has changed and say what it was."""
+    """Write the files that have changed and print their names."""
     parser = argparse.ArgumentParser(prog="python -m schemas.publish", description="Write the published contracts.")
     parser.add_argument("--freeze", action="store_true", help="keep a first copy of schemas that have none yet")
     changed = _write(parser.parse_args(arguments).freeze)

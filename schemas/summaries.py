@@ -1,6 +1,6 @@
-"""What is known of a case and of a therapist at this moment.
+"""The present state of a case and of a therapist.
 
-In: nothing. Out: the messages of `alliance.cases.v1` and `alliance.therapists.v1`.
+Out: the messages of `alliance.cases.v1` and `alliance.therapists.v1`.
 Never: means (sums and counts only), answers, names.
 """
 
@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.flags import Severity
 
-#: `left`: the case went to another therapist; `erased`: nothing of it may count any more.
+#: `left`: the case went to another therapist; `erased`: the case no longer counts anywhere.
 CaseStatus = Literal["active", "closed", "left", "erased"]
 
 
@@ -24,7 +24,7 @@ class Day(msgspec.Struct, frozen=True, gc=False, array_like=True):
     unrepaired_flags: int = 0
 
     def plus(self, other: "Day") -> "Day":
-        """Both days' counts together."""
+        """The sum of both days' counts."""
         return Day(
             self.sessions_held + other.sessions_held,
             self.checkins_completed + other.checkins_completed,
@@ -39,7 +39,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
     case_id: str
     therapist_id: str
     team: str
-    #: Distinct accepted events of the case, so it never falls and depends on no order of arrival.
+    #: The number of distinct accepted events of the case: it never falls and does not depend on their order.
     version: int
     status: CaseStatus
     last_event_at: datetime | None = None
@@ -47,9 +47,9 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
     score: float | None = None
     ingredients: dict[str, float] = {}
     scored_at: datetime | None = None
-    #: Whether that check-in names this therapist; it may have come along with the case.
+    #: Whether that check-in names this therapist; it may be from before the case came to them.
     scored_here: bool = False
-    #: Severity of the live flag, if there is one.
+    #: Severity of the open or acknowledged flag, if there is one.
     open_flag: Severity | None = None
     unacknowledged_since: datetime | None = None
     #: Counts per UTC day of the case's last 90 days.
@@ -57,19 +57,19 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
 
 
 class Publication(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """The score figures of a therapist that may leave the log, after disclosure control."""
+    """A therapist's score figures that may be shown, after disclosure control."""
 
     scored_cases: int
     #: Sum of the published mean over the scored cases, 0 to `scored_cases`.
     score_points: float
     ingredient_points: dict[str, float]
-    #: Cases behind each of `ingredient_points`, at least five. Not there in what was written before it was counted:
-    #: then nobody knows how many cases stand behind an ingredient, and it must not be shown.
+    #: The number of cases behind each of `ingredient_points`, at least five. Older messages do not have it; then the
+    #: number of cases is unknown, and the ingredient must not be shown.
     ingredient_scored_cases: dict[str, int] = {}
 
 
 class TherapistSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One therapist's practice at this moment. The highest `version` wins."""
+    """The present state of one therapist's cases. The highest `version` wins."""
 
     therapist_id: str
     team: str
@@ -81,11 +81,11 @@ class TherapistSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit
     #: Sum of the latest scores of the scored cases.
     score_points: float
     ingredient_points: dict[str, float]
-    #: Active cases with a live flag, by severity.
+    #: Active cases with an open or acknowledged flag, by severity.
     open_flag_cases: dict[Severity, int]
     oldest_unacknowledged_at: datetime | None
     days: dict[date, Day]
-    #: None: too few clients to publish anything about scores.
+    #: None if there are too few clients to publish anything about scores.
     published: Publication | None = None
-    #: The scored cases that have each of `ingredient_points`; not there in what was written before it was counted.
+    #: The number of scored cases behind each of `ingredient_points`; older messages do not have it.
     ingredient_scored_cases: dict[str, int] = {}

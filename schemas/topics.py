@@ -1,6 +1,6 @@
 """The topics of the log: names, keys and clean-up.
 
-In: nothing. Out: one row per topic, used by `alliance topics`, the Faust app and the consumers.
+Out: one row for each topic, used by `alliance topics`, the worker and the consumers.
 Never: talk to a broker (that is `pipeline.runtime.topic_admin`).
 """
 
@@ -19,13 +19,13 @@ CASES = "alliance.cases.v1"
 THERAPISTS = "alliance.therapists.v1"
 REJECTED = "alliance.rejected.v1"
 
-#: The worker's two tables of state; each is kept in a changelog topic of its own.
+#: The worker's two tables of state; each has a changelog topic of its own.
 CASE_TABLE = "cases-state"
 THERAPIST_TABLE = "therapists-state"
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """One topic: what its key is, how old records leave, what it is for."""
+    """One topic: its key, how old records are removed, and its purpose."""
 
     name: str
     key: str
@@ -41,7 +41,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
         if self.cleanup == "compact":
-            # A tombstone must outlive the longest outage of a consumer, and must not wait for ever in an open segment.
+            # A tombstone must be kept for longer than the longest outage of a consumer, and a deleted value must not
+            # stay in an open segment for ever.
             config["delete.retention.ms"] = str(7 * DAY_MS)
             config["max.compaction.lag.ms"] = str(DAY_MS)
         return config
@@ -69,7 +70,7 @@ TOPICS: tuple[Topic, ...] = (
         key="as received",
         cleanup="delete",
         retention_ms=28 * DAY_MS,
-        # A refused record is kept whole, so there must be room for its own headers on top.
+        # A refused record is kept completely, with its own headers and those that are added.
         max_message_bytes=2 * 1_048_588,
         purpose="refused records: original bytes and headers, reason, where from",
     ),

@@ -1,11 +1,12 @@
 """Records as senders send them, right ones and wrong ones: fixtures for every layer, and documentation.
 
 In: the files beside this one. Out: `examples()`, records of the events topic, each with the verdict that it must get,
-and `told()`, messages of our own writing.
+and `outgoing_examples()`, messages that the worker writes.
 Never: an example that needs memory (`erased`), or one whose verdict changes with the day on which it is sent.
 
-A folder per event type; `valid-<what>.json`, `invalid-<reason>--<what>.json`. A file is the record's value, byte for
-byte. The key of all records of a folder is the subject of its `valid-minimal.json`. What cannot be a file is made here.
+Each event type has a folder with `valid-<what>.json` and `invalid-<reason>--<what>.json`. A file is the record's value,
+byte for byte. The key of all records of a folder is the subject of its `valid-minimal.json`. Records that cannot be a
+file are made here.
 """
 
 import re
@@ -42,8 +43,8 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A message of our own writing; `schema` names its JSON Schema; a wrong one shows what readers may rely on."""
+class OutgoingExample:
+    """A message that the worker writes; `schema` names its JSON Schema. A wrong one shows what readers may rely on."""
 
     name: str
     schema: str
@@ -55,7 +56,7 @@ def examples() -> Iterator[Example]:
     """Every record, by type and name; the accepted ones of each type first."""
     for event_type in EVENT_TYPES:
         key = key_of(event_type)
-        yield from sorted(_stored(event_type, key), key=lambda one: (one.reason is not None, one.name))
+        yield from sorted(_stored(event_type, key), key=lambda example: (example.reason is not None, example.name))
     yield from _made(key_of(_CHECKIN))
 
 
@@ -64,18 +65,18 @@ def key_of(event_type: str) -> bytes:
     return decode_event((_FOLDER / event_type / "valid-minimal.json").read_bytes()).subject.encode()
 
 
-def told() -> Iterator[Told]:
+def outgoing_examples() -> Iterator[OutgoingExample]:
     """Every flag and summary, by schema and name."""
     for schema in ("flag", "case-summary", "therapist-summary"):
         for file in sorted((_FOLDER / schema).glob("*.json")):
-            yield Told(f"{schema}/{file.stem}", schema, file.read_bytes(), file.stem.startswith("valid-"))
+            yield OutgoingExample(f"{schema}/{file.stem}", schema, file.read_bytes(), file.stem.startswith("valid-"))
 
 
 def _stored(event_type: str, key: bytes) -> Iterator[Example]:
     for file in (_FOLDER / event_type).glob("*.json"):
         match = _NAME.fullmatch(file.stem)
         if match is None:
-            raise ValueError(f"{file.name} says neither valid nor invalid and why")
+            raise ValueError(f"{file.name} does not say whether it is valid, or why not")
         reason = None if match["is_valid"] else Reason(match["reason"])
         yield Example(f"{event_type}/{file.stem}", event_type, key, file.read_bytes(), SENT_AT_MS, reason)
 

@@ -14,7 +14,7 @@ from consumers.store.sink import TOPICS as STORE_TOPICS
 from pipeline.ingest.admission import CONTENT_TYPE, HEADERS
 from schemas import refusals
 from schemas.events import EVENT_TYPES
-from schemas.publish import SENT, TOLD
+from schemas.publish import INCOMING, OUTGOING
 from schemas.refusals import Reason
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED, THERAPISTS, TOPICS, Topic
 
@@ -32,8 +32,8 @@ def references(node: Any) -> Iterator[str]:
             yield node["$ref"]
         node = list(node.values())
     if isinstance(node, list):
-        for one in node:
-            yield from references(one)
+        for part in node:
+            yield from references(part)
 
 
 def resolved(reference: str) -> Any:
@@ -46,7 +46,7 @@ def resolved(reference: str) -> Any:
 
 
 def channel_of(topic: Topic) -> Node:
-    return next(one for one in CHANNELS.values() if one["address"] == topic.name)
+    return next(channel for channel in CHANNELS.values() if channel["address"] == topic.name)
 
 
 def messages_of(channel: Node) -> Node:
@@ -88,7 +88,7 @@ def test_the_events_channel_carries_every_type_and_no_other() -> None:
     assert list(CHANNELS["events"]["messages"]) == list(EVENT_TYPES)
 
 
-def test_the_other_channels_carry_what_is_told() -> None:
+def test_the_other_channels_carry_what_the_worker_writes() -> None:
     assert {name: list(channel["messages"]) for name, channel in CHANNELS.items() if name != "events"} == {
         "flags": ["flag", "flag-erased"],
         "cases": ["case-summary"],
@@ -97,13 +97,13 @@ def test_the_other_channels_carry_what_is_told() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [*SENT, *TOLD])
+@pytest.mark.parametrize("name", [*INCOMING, *OUTGOING])
 def test_a_message_points_to_its_own_json_schema(name: str) -> None:
     assert MESSAGES[name]["payload"] == {"$ref": f"jsonschema/{name}.json"}
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)
-def test_an_event_has_the_content_type_that_the_doors_send(name: str) -> None:
+def test_an_event_has_the_content_type_that_the_gateway_and_send_add(name: str) -> None:
     assert [(CONTENT_TYPE, MESSAGES[name]["contentType"].encode())] == HEADERS
 
 
@@ -143,11 +143,11 @@ PROCESSES = {
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_process_sends_and_receives_what_its_operations_say(process: str) -> None:
-    told: dict[str, set[str]] = {"send": set(), "receive": set()}
+    addresses: dict[str, set[str]] = {"send": set(), "receive": set()}
     for operation in DOCUMENT["operations"].values():
         if operation["tags"] == [{"name": process}]:
-            told[operation["action"]].add(resolved(operation["channel"]["$ref"])["address"])
-    assert (told["send"], told["receive"]) == PROCESSES[process]
+            addresses[operation["action"]].add(resolved(operation["channel"]["$ref"])["address"])
+    assert (addresses["send"], addresses["receive"]) == PROCESSES[process]
 
 
 def test_every_operation_is_named_after_who_does_what_where() -> None:

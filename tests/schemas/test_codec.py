@@ -22,9 +22,11 @@ from schemas.topics import MAX_EVENT_BYTES
 Json = dict[str, Any]
 
 INSTRUMENTS = load_instruments(None)
-VALUES = [one.value for one in examples() if one.value and len(one.value) < 2000]
-VALID = [one for one in examples() if one.reason is None and one.value and len(one.value) < 2000]
-CHECKIN = next(one.value for one in VALID if one.value and one.name.endswith("submitted.v1/valid-minimal"))
+VALUES = [example.value for example in examples() if example.value and len(example.value) < 2000]
+VALID = [example for example in examples() if example.reason is None and example.value and len(example.value) < 2000]
+CHECKIN = next(
+    example.value for example in VALID if example.value and example.name.endswith("submitted.v1/valid-minimal")
+)
 CANARY = "canary-4711"
 
 #: What breaks decoders: pieces that are put into the text of an event as they are.
@@ -153,7 +155,7 @@ def decoded(tree: Json) -> Event:
 
 def shuffled(tree: Any, chance: random.Random) -> Any:
     if isinstance(tree, list):
-        return [shuffled(one, chance) for one in tree]
+        return [shuffled(part, chance) for part in tree]
     if not isinstance(tree, dict):
         return tree
     names = list(tree)
@@ -163,7 +165,7 @@ def shuffled(tree: Any, chance: random.Random) -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    value=st.sampled_from([one.value for one in VALID]),
+    value=st.sampled_from([example.value for example in VALID]),
     chance=st.randoms(use_true_random=False),
     indent=st.sampled_from([None, 0, 3, "\t"]),
     is_escaped=st.booleans(),

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from schemas.compatibility import breaking_changes, main, read_folder
 from schemas.events import EVENT_TYPES
 from schemas.examples import examples
-from schemas.publish import FOLDER, TOLD
+from schemas.publish import FOLDER, OUTGOING
 
 Schema = dict[str, Any]
 
@@ -47,15 +47,15 @@ NARROWER = {
     ),
     "a name for a field that was ignored whatever it held": (
         changed(CHECKIN, f"{DATA}/properties", language={"type": "string"}),
-        "`data.language` takes only string now",
+        "`data.language` accepts only string now",
     ),
     "a name for an attribute that was ignored whatever it held": (
         changed(CHECKIN, "properties", traceparent={"type": ["string", "null"]}),
-        "`traceparent` takes only string or null now",
+        "`traceparent` accepts only string or null now",
     ),
     "a name for an item that could be null": (
         changed(CHECKIN, f"{DATA}/properties/answers", properties={"trust": {"type": "number"}}),
-        "`data.answers.trust` no longer takes null",
+        "`data.answers.trust` no longer accepts null",
     ),
     "a newly required property": (
         changed(CHECKIN, DATA, required=[*CHECKIN_DATA["required"], "revision"]),
@@ -67,23 +67,23 @@ NARROWER = {
     ),
     "another type": (
         changed(CHECKIN, f"{DATA}/properties", session_id={"type": "integer"}),
-        "`data.session_id` no longer takes a string",
+        "`data.session_id` no longer accepts a string",
     ),
     "whole numbers only": (
         changed(CHECKIN, f"{DATA}/properties/answers/additionalProperties/anyOf/0", type="integer"),
-        "`data.answers.*` no longer takes a number",
+        "`data.answers.*` no longer accepts a number",
     ),
     "no more null": (
         changed(CHECKIN, f"{DATA}/properties/answers", additionalProperties={"type": "number"}),
-        "`data.answers.*` no longer takes null",
+        "`data.answers.*` no longer accepts null",
     ),
     "a choice less": (
         changed(CHECKIN, f"{DATA}/properties/rater", enum=["client"]),
-        '`data.rater` no longer takes "therapist"',
+        '`data.rater` no longer accepts "therapist"',
     ),
     "choices where there were none": (
         changed(CHECKIN, f"{DATA}/properties/team", enum=["north", "south"]),
-        '`data.team` takes only "north", "south" now',
+        '`data.team` accepts only "north", "south" now',
     ),
     "another type of event": (
         changed(CHECKIN, "properties/type", const="alliance.checkin.submitted.v2"),
@@ -112,15 +112,15 @@ NARROWER = {
     ),
     "closed to other fields": (
         changed(CHECKIN, DATA, additionalProperties=False),
-        "`data` no longer takes fields that are not named",
+        "`data` no longer accepts fields that are not named",
     ),
     "closed at the top": (
         changed(CHECKIN, "", additionalProperties=False),
-        "the message no longer takes fields that are not named",
+        "the message no longer accepts fields that are not named",
     ),
     "other fields of one kind only": (
         changed(CHECKIN, "", additionalProperties={"type": "string"}),
-        "the message no longer takes just any field that is not named",
+        "the message no longer accepts just any field that is not named",
     ),
     "another default": (
         changed(CHECKIN, f"{DATA}/properties/revision", default=2),
@@ -275,10 +275,10 @@ def test_a_schema_that_contains_itself_comes_to_an_end() -> None:
     assert "`n` has the maximum 3 now" in breaking_changes(tree, worse)
 
 
-@pytest.mark.parametrize("name", [*EVENT_TYPES, *TOLD])
+@pytest.mark.parametrize("name", [*EVENT_TYPES, *OUTGOING])
 def test_the_current_schemas_keep_every_promise_first_published(name: str) -> None:
     frozen, current = read_folder(FOLDER / "published"), read_folder(FOLDER)
-    assert breaking_changes(frozen[f"{name}.json"], current[f"{name}.json"], both_ways=name in TOLD) == []
+    assert breaking_changes(frozen[f"{name}.json"], current[f"{name}.json"], both_ways=name in OUTGOING) == []
 
 
 VALID = [(one.type, json.loads(one.value or b"")) for one in examples() if one.reason is None]

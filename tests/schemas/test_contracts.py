@@ -13,9 +13,9 @@ from schemas import publish
 from schemas.events import EVENT_TYPES
 from schemas.examples import SENT_AT_MS, key_of
 from schemas.instruments.registry import load_instruments
-from schemas.publish import FOLDER, FROZEN, PAGE, SENT, TOLD
+from schemas.publish import FOLDER, FROZEN, INCOMING, OUTGOING, PAGE
 
-NAMES = [*SENT, *TOLD]
+NAMES = [*INCOMING, *OUTGOING]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,15 +42,15 @@ def test_an_event_has_a_constant_type_an_instant_and_room_for_more(name: str) ->
     assert schema["description"]
 
 
-@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("name", OUTGOING)
 def test_every_instant_of_a_message_of_ours_is_said_to_be_one(name: str) -> None:
-    properties = publish.schema_of(name, TOLD[name])["properties"]
+    properties = publish.schema_of(name, OUTGOING[name])["properties"]
     instants = {field for field in properties if field.endswith(("_at", "_since"))}
     assert instants == {field for field in properties if "date-time" in json.dumps(properties[field])}
 
 
 def test_the_columns_of_a_day_have_names() -> None:
-    columns = publish.schema_of("case-summary", TOLD["case-summary"])["$defs"]["Day"]["prefixItems"]
+    columns = publish.schema_of("case-summary", OUTGOING["case-summary"])["$defs"]["Day"]["prefixItems"]
     assert [one["title"] for one in columns] == [
         "sessions_held",
         "checkins_completed",

@@ -12,16 +12,16 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pipeline.core.acceptance import Accepted, Refusal, accept
 from schemas.codec import decode_case, decode_flag, decode_therapist, encode
 from schemas.events import EVENT_TYPES, type_of
-from schemas.examples import Example, Told, examples, told
+from schemas.examples import Example, OutgoingExample, examples, outgoing_examples
 from schemas.instruments.registry import load_instruments
 from schemas.publish import FOLDER
 from schemas.refusals import Reason
 
 INSTRUMENTS = load_instruments(None)
 EXAMPLES = list(examples())
-TOLD = list(told())
-ACCEPTED = [one for one in EXAMPLES if one.reason is None]
-REFUSED = [one for one in EXAMPLES if one.reason is not None]
+OUTGOING = list(outgoing_examples())
+ACCEPTED = [example for example in EXAMPLES if example.reason is None]
+REFUSED = [example for example in EXAMPLES if example.reason is not None]
 #: The year 2100.
 LATEST_MS = 4_102_444_800_000
 
@@ -58,7 +58,7 @@ def validator(name: str) -> Draft202012Validator:
 VALIDATORS = {name: validator(name) for name in (*EVENT_TYPES, "flag", "case-summary", "therapist-summary")}
 
 
-def named(example: Example | Told) -> str:
+def named(example: Example | OutgoingExample) -> str:
     return example.name
 
 
@@ -81,7 +81,7 @@ def test_an_invalid_example_is_refused_for_exactly_the_reason_in_its_name(exampl
     assert verdict.reason is example.reason
 
 
-@pytest.mark.parametrize("example", [one for one in REFUSED if one.reason in SHAPE], ids=named)
+@pytest.mark.parametrize("example", [example for example in REFUSED if example.reason in SHAPE], ids=named)
 def test_the_json_schema_refuses_a_wrong_shape_too(example: Example) -> None:
     is_valid = VALIDATORS[example.type].is_valid(json.loads(example.value or b""))
     assert is_valid == (example.name in BEYOND_JSON_SCHEMA)
@@ -95,41 +95,43 @@ def test_the_verdict_is_the_same_whenever_the_record_is_sent(example: Example) -
 
 
 def test_every_type_has_two_valid_and_three_invalid_examples() -> None:
-    valid, invalid = Counter(one.type for one in ACCEPTED), Counter(one.type for one in REFUSED)
+    valid, invalid = Counter(example.type for example in ACCEPTED), Counter(example.type for example in REFUSED)
     assert all(valid[event_type] >= 2 and invalid[event_type] >= 3 for event_type in EVENT_TYPES)
 
 
 def test_every_reason_that_needs_no_memory_has_an_example() -> None:
-    assert {one.reason for one in REFUSED} == set(Reason) - {Reason.ERASED}
+    assert {example.reason for example in REFUSED} == set(Reason) - {Reason.ERASED}
 
 
 def test_names_are_unique_and_each_type_has_a_case_of_its_own() -> None:
-    assert len({one.name for one in EXAMPLES}) == len(EXAMPLES)
-    keys = {(one.type, one.key) for one in ACCEPTED}
+    assert len({example.name for example in EXAMPLES}) == len(EXAMPLES)
+    keys = {(example.type, example.key) for example in ACCEPTED}
     assert len(keys) == len({key for _, key in keys}) == len(EVENT_TYPES)
 
 
 def test_no_example_is_sent_before_it_happened() -> None:
     sent_at = datetime.fromtimestamp(EXAMPLES[0].timestamp_ms / 1000, UTC)
-    verdicts = [accept(one.value, one.key, one.timestamp_ms, INSTRUMENTS) for one in ACCEPTED]
+    verdicts = [accept(example.value, example.key, example.timestamp_ms, INSTRUMENTS) for example in ACCEPTED]
     assert all(isinstance(verdict, Accepted) and verdict.event.time < sent_at for verdict in verdicts)
 
 
 DECODERS = {"flag": decode_flag, "case-summary": decode_case, "therapist-summary": decode_therapist}
 
 
-@pytest.mark.parametrize("example", [one for one in TOLD if one.is_valid], ids=named)
-def test_a_message_of_ours_fits_its_json_schema_and_survives_decoding(example: Told) -> None:
+@pytest.mark.parametrize("example", [example for example in OUTGOING if example.is_valid], ids=named)
+def test_a_message_of_the_worker_fits_its_json_schema_and_survives_decoding(example: OutgoingExample) -> None:
     VALIDATORS[example.schema].validate(json.loads(example.value))
     assert json.loads(encode(DECODERS[example.schema](example.value))) == json.loads(example.value)
 
 
-@pytest.mark.parametrize("example", [one for one in TOLD if not one.is_valid], ids=named)
-def test_a_wrong_message_of_ours_is_refused_by_decoder_and_json_schema(example: Told) -> None:
+@pytest.mark.parametrize("example", [example for example in OUTGOING if not example.is_valid], ids=named)
+def test_a_wrong_message_of_the_worker_is_refused_by_decoder_and_json_schema(example: OutgoingExample) -> None:
     assert not VALIDATORS[example.schema].is_valid(json.loads(example.value))
     with pytest.raises(msgspec.ValidationError):
         DECODERS[example.schema](example.value)
 
 
 def test_each_message_of_ours_has_valid_and_invalid_examples() -> None:
-    assert {(one.schema, one.is_valid) for one in TOLD} == {(schema, ok) for schema in DECODERS for ok in (True, False)}
+    assert {(example.schema, example.is_valid) for example in OUTGOING} == {
+        (schema, ok) for schema in DECODERS for ok in (True, False)
+    }
