@@ -8,27 +8,27 @@
 .PHONY: schemas docs dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
-# Before there is an environment; plain `=`, so that it is looked for only where it is used.
+# Before there is an environment; plain `=`, so that make looks for it only where it is used.
 ANY_PYTHON = $$(sh deploy/local/python)
 
-help: ## what can be made (this list)
+help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target what; do printf '%-23s %s\n' "$$target" "$$what"; done
 
 demo: venv ## the whole pipeline with a simulated practice, on this machine; Ctrl-C ends it
 	.venv/bin/alliance demo $(DEMO_ARGS)
 
-test: venv parts ## every test, against a real Kafka, PostgreSQL, Prometheus and Alertmanager that it fetches and starts itself
+test: venv parts ## every test, against real servers that it fetches and starts itself
 	$(PYTHON) -m pytest $(PYTEST_ARGS)
 
-faults-long: venv parts ## the fault tests at the size of a night (docs/faults.md), a million events; hours
+faults-long: venv parts ## the fault tests in their long size, a million events (docs/faults.md); hours
 	FAULTS=long $(PYTHON) -m pytest tests/faults tests/consumers/store/test_store_laws.py \
 	    tests/observability/test_flags_reach_people.py $(PYTEST_ARGS)
 
-faults-proofs: venv parts ## takes one safeguard away at a time and sees its test fail; PROOFS='changelog rows-with-position'
+faults-proofs: venv parts ## removes one safeguard at a time and sees its test fail; PROOFS='changelog rows-with-position'
 	$(PYTHON) -m tests.faults.proofs $(PROOFS)
 
 # Minutes; docs/images-test.md. FULL=1 runs every test in the bare container too.
-test-images: venv parts ## as root on a Debian: image, docker-compose.yml and the README's commands, in a Docker engine of its own
+test-images: venv parts ## as root on Debian: image, docker-compose.yml and the README's commands, in a Docker engine of its own
 	$(PYTHON) -m tests.images.machine
 	$(PYTHON) -m pytest tests/images -s $(IMAGES_ARGS)
 
@@ -44,10 +44,10 @@ kafka: ## a real Kafka on 127.0.0.1:9092 until Ctrl-C, its data in .parts/kafka-
 postgres: ## a real PostgreSQL on 127.0.0.1:5432 until Ctrl-C, its data in .parts/postgres-data
 	@python="$(ANY_PYTHON)" && exec "$$python" -m deploy.local.postgres $(POSTGRES_ARGS)
 
-bench: venv parts ## how many events a second the spine of the pipeline carries on this machine
+bench: venv parts ## how many events a second the whole pipeline processes on this machine
 	$(PYTHON) -m benchmarks.spine $(BENCH_ARGS)
 
-bench-store: venv parts ## how fast a backlog goes into SQLite and PostgreSQL, and where the time goes
+bench-store: venv parts ## how fast a backlog is written to SQLite and PostgreSQL, and where the time goes
 	$(PYTHON) -m benchmarks.store $(BENCH_ARGS)
 
 bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax and per-event Faust; BENCH_ARGS=--quick for two minutes
@@ -65,20 +65,20 @@ bench-alerts: venv parts ## from a flag on the topic to the webhook's body, thro
 bench-gateway: venv parts ## how many events a second the gateway and `alliance send` accept
 	$(PYTHON) -m benchmarks.gateway_and_send
 
-schemas: venv ## JSON Schema files and the tables of docs/integrators.md anew from schemas/*.py
+schemas: venv ## writes the JSON Schema files and the tables of docs/integrators.md, from schemas/*.py
 	$(PYTHON) -m schemas.publish
 
 docs: ## the documentation as a static site in site/, with search; a broken link fails
 	@python="$(ANY_PYTHON)" && "$$python" -m deploy.site.build
 
-dashboards: venv ## Grafana's dashboards anew from deploy/grafana/dashboards/*.py
+dashboards: venv ## writes Grafana's dashboards, from deploy/grafana/dashboards/*.py
 	$(PYTHON) -m deploy.grafana.dashboards.write
 
-pictures: venv ## docs/images anew: the dashboards drawn without Grafana, from a simulated practice in a real Prometheus
+pictures: venv ## draws docs/images: the dashboards without Grafana, from a simulated practice in a real Prometheus
 	$(PYTHON) -m deploy.grafana.pictures
 
 # An existing lock keeps its versions; LOCK_ARGS=--upgrade takes the newest ones.
-lock: ## requirements.lock anew from pyproject.toml: exact versions, their hashes, no addresses
+lock: ## writes requirements.lock from pyproject.toml: exact versions, their hashes, no addresses
 	@python="$(ANY_PYTHON)" && "$$python" -m venv .parts/uv
 	.parts/uv/bin/python -m pip install -q uv
 	printf 'hatchling\neditables\n' | .parts/uv/bin/uv pip compile -q --universal --python-version 3.11 \
