@@ -1,9 +1,9 @@
-"""Ruptures caught at equal false flags: ours, the field's rules and a bound, on a grid of simulated practices.
+"""Ruptures caught at equal false-alarm rates: the product, the rules used in the field, and a bound.
 
-In: options: a grid of regimes (ceiling x depth x autocorrelation x missing forms), seeds. Out: a table on stdout;
+In: options: a grid of simulated practices (ceiling x depth x autocorrelation x missing check-ins), seeds. Out: a table;
 with --write, a section of docs/benchmarks/detection.md.
-Never: a figure of its own: `detection_practice` simulates, `detection_measure` and `detection_default` count,
-`detection_page` words.
+Never: compute a figure: `detection_practice` simulates, `detection_measure` and `detection_default` count,
+`detection_page` writes the text.
 """
 
 import argparse
@@ -43,8 +43,8 @@ def regimes(is_quick: bool) -> Iterator[Regime]:
 
 
 def measured(conditions: Conditions, given: argparse.Namespace) -> list[Row]:
-    """All regimes under these conditions, each told of as soon as it is measured."""
-    priors = {one: calibrated(one, conditions) for one in CEILINGS} if given.calibrated else {}
+    """All regimes under these conditions, each printed as soon as it is measured."""
+    priors = {ceiling: calibrated(ceiling, conditions) for ceiling in CEILINGS} if given.calibrated else {}
     has_bound = not (given.quick or given.no_bound)
     rows = []
     print(HEAD)
@@ -72,8 +72,8 @@ def write(parts: Sequence[tuple[Conditions, Sequence[Row]]], given: argparse.Nam
         section = summary_section("Measured with a calibrated prior", head, [("", rows)])
         page = with_section(page, "measured calibrated", section)
     elif given.answers_step != [FINEST_STEP]:
-        each = [(f"{round(10 / one.answers_step) + 1} answers to each question:", rows) for one, rows in parts]
-        page = with_section(page, "measured coarse", summary_section("Measured on coarse forms", head, each))
+        each = [(f"{round(10 / part.answers_step) + 1} answers to each question:", rows) for part, rows in parts]
+        page = with_section(page, "measured coarse", summary_section("Measured on coarse scales", head, each))
     else:
         page = with_section(page, "measured", measured_section(rows, head))
         page = with_section(page, "every regime", regimes_section(rows))

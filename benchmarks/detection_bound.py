@@ -1,7 +1,7 @@
-"""The bound of the detection benchmark: a gradient-boosted classifier that has seen the truth of other seeds.
+"""The bound of the detection benchmark: a gradient-boosted classifier trained on the truth of other seeds.
 
-In: effective histories and the truth. Out: at which sessions it would flag, at any limit, with our lifecycle.
-Never: a part of the product; scikit-learn is needed here only.
+In: effective histories and the truth. Out: at which sessions it would flag, at any limit, with the product's lifecycle.
+Never: a part of the product; only this file needs scikit-learn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _LIMITS = 40
 
 @dataclass(slots=True)
 class Moments:
-    """One row for each thing that happened: what was known, the truth, and what the lifecycle needs."""
+    """One row for each event: what was known, the truth, and what the lifecycle needs."""
 
     cases: list[str]
     features: np.ndarray
@@ -32,7 +32,7 @@ class Moments:
     chances: np.ndarray
 
     def openings(self, limit: float) -> dict[str, list[int]]:
-        """Session numbers of the flags when a chance above `limit` speaks."""
+        """Session numbers of the flags if a chance above `limit` raises one."""
         found: dict[str, list[int]] = {}
         case, target, opened, back, is_live, is_armed = "", 0.0, 0, 0, False, True
         for index, chance in enumerate(self.chances.tolist()):
@@ -60,7 +60,7 @@ def moments_of(
     models: Mapping[str, MeasurementModel],
     within: int,
 ) -> Moments:
-    """What is known at each moment, with nobody flagging."""
+    """What is known at each moment if no flag is ever raised."""
     cases: list[str] = []
     rows: list[list[float]] = []
     truths: list[bool] = []
@@ -88,12 +88,12 @@ def moments_of(
 def _features(history: History, record: Record, past: Sequence[float]) -> list[float]:
     point = history.points[-1] if history.points else None
     before = history.points[-2] if len(history.points) > 1 else None
-    is_form = isinstance(record, CheckinRecord)
+    is_checkin = isinstance(record, CheckinRecord)
     ingredients = sorted(record.ingredients.values()) if isinstance(record, CheckinRecord) else []
     return [
         history.session_number,
         len(history.points),
-        float(is_form),
+        float(is_checkin),
         float(isinstance(record, MissedRecord)),
         point.deviation if point else 0.0,
         point.expected if point else 1.0,
@@ -139,7 +139,10 @@ class Bound:
             l2_regularization=1.0,
             random_state=1,
         )
-        model.fit(np.concatenate([one.features for one in others]), np.concatenate([one.truths for one in others]))
+        model.fit(
+            np.concatenate([moments.features for moments in others]),
+            np.concatenate([moments.truths for moments in others]),
+        )
         return cls(model)
 
     def judged(self, moments: Moments) -> Moments:
@@ -149,7 +152,7 @@ class Bound:
 
     @staticmethod
     def limits(judged: Sequence[Moments]) -> list[float]:
-        """Limits from sparing to lavish."""
-        chances = np.concatenate([one.chances for one in judged])
+        """Limits, from the fewest flags to the most."""
+        chances = np.concatenate([moments.chances for moments in judged])
         shares = np.geomspace(0.0005, 0.25, _LIMITS)
-        return [float(one) for one in np.quantile(chances, 1 - shares)]
+        return [float(limit) for limit in np.quantile(chances, 1 - shares)]

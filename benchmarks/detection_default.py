@@ -1,10 +1,10 @@
-"""What a practice episodes with at the default setting: how long the list is, how often it is right, what it misses.
+"""The default setting in practice: how many flags there are, how often they are right, and what they miss.
 
 In: simulated practices of a regime. Out: counts that add up over regimes, and the shares that follow from them.
-Never: a setting other than the default one.
+Never: use a setting other than the default one.
 
-A flag is *right* when it opens at the onset session of a planted rupture or at one of the sessions within which a
-rupture counts as caught. A check-in is *strained* when its session lies in the planted stretch.
+A flag is *right* if it opens at the onset session of a planted rupture or at one of the sessions within which a
+rupture counts as caught. A check-in is *strained* if its session is in the planted stretch.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ from pipeline.core.records import CLIENT, CheckinRecord, ClosedRecord
 
 WEEK_US = 7 * DAY_US
 MONTH_US = 365.25 / 12 * DAY_US
-#: A repair is found when the flag is told of as repaired this near the first session after the strain.
+#: A repair is found if the flag is published as repaired this close to the first session after the strain.
 REPAIR_WITHIN_SESSIONS = 2
 #: Up to here a flag counts as early in its case.
 EARLY_SESSIONS = 5
@@ -35,7 +35,7 @@ Stratum = tuple[str, str, float]
 
 @dataclass(slots=True)
 class Bin:
-    """Check-ins at which the stated probability of strain lay between two edges; those of them before any flag."""
+    """Check-ins at which the stated probability of strain was between two edges; of these, those before any flag."""
 
     checkins: int = 0
     stated: float = 0.0
@@ -44,7 +44,7 @@ class Bin:
     unflagged_strained: int = 0
 
     def add(self, other: "Bin") -> None:
-        """Put another bin of the same edges to this one."""
+        """Add another bin of the same edges to this practice."""
         self.checkins += other.checkins
         self.stated += other.stated
         self.strained += other.strained
@@ -61,7 +61,7 @@ class AtDefault:
     planted: Counter[Stratum] = field(default_factory=Counter)
     caught: Counter[Stratum] = field(default_factory=Counter)
     bins: list[Bin] = field(default_factory=lambda: [Bin() for _ in pairwise(EDGES)])
-    #: Flags alive at the end of each week, as many as 40 therapists would have.
+    #: Live flags at the end of each week, scaled to 40 therapists.
     live: list[float] = field(default_factory=list)
 
     def share(self, part: str, whole: str) -> float:
@@ -80,27 +80,27 @@ class AtDefault:
 
 
 def together(many: Iterable[AtDefault]) -> AtDefault:
-    """Several regimes as one."""
+    """Several regimes as practice."""
     total = AtDefault()
-    for one in many:
-        total.counts.update(one.counts)
-        total.false_kinds.update(one.false_kinds)
-        total.planted.update(one.planted)
-        total.caught.update(one.caught)
-        total.live += one.live
-        for own, more in zip(total.bins, one.bins, strict=True):
+    for part in many:
+        total.counts.update(part.counts)
+        total.false_kinds.update(part.false_kinds)
+        total.planted.update(part.planted)
+        total.caught.update(part.caught)
+        total.live += part.live
+        for own, more in zip(total.bins, part.bins, strict=True):
             own.add(more)
     return total
 
 
 @dataclass(slots=True)
-class Told:
+class Outcome:
     """One case at the default setting."""
 
     episodes: list[Episode] = field(default_factory=list)
-    #: Flag -> number of the newest session when it was told of as ended.
+    #: Flag -> number of the newest session when its end was published.
     ended: dict[str, int] = field(default_factory=dict)
-    #: Of each scored client check-in: its session, the probability of strain when the detectors were asked, and
+    #: For each scored client check-in: its session, the probability of strain when the detectors were asked, and
     #: whether no flag had opened before.
     stated: list[tuple[int, float, bool]] = field(default_factory=list)
     sessions: int = 0
@@ -108,16 +108,17 @@ class Told:
     quiet_us: int = 0
 
 
-def told(one: Practice, case_id: str) -> Told:
-    """Fold one case and look on."""
+def outcome_of(practice: Practice, case_id: str) -> Outcome:
+    """Fold one case and note what is published."""
     asked = [0.0]
 
     def listen(history: History) -> None:
         asked[0] = 1 - history.evidence.probability_unstrained
 
-    timeline, onset, found = one.timeline(case_id, detectors=(*DETECTORS, listen)), one.onset(case_id), Told()
-    first_at = one.items[case_id][0][0][0]
-    for at, record in one.items[case_id]:
+    timeline = practice.timeline(case_id, detectors=(*DETECTORS, listen))
+    onset, found = practice.onset(case_id), Outcome()
+    first_at = practice.items[case_id][0][0][0]
+    for at, record in practice.items[case_id]:
         is_unflagged = not timeline.episodes.by_flag_id
         for flag in timeline.advance(at, record):
             if not flag.is_live:
@@ -135,25 +136,26 @@ def told(one: Practice, case_id: str) -> Told:
 def at_default(practices: Sequence[Practice], within: int) -> AtDefault:
     """Practices of one regime; a rupture is caught by a flag `within` sessions after its onset."""
     found, episodes = AtDefault(), list[Episode]()
-    for one in practices:
+    for practice in practices:
         found.counts.update(
-            therapist_weeks=one.conditions.therapists * one.conditions.weeks, quiet_checkins=one.quiet_checkins
+            therapist_weeks=practice.conditions.therapists * practice.conditions.weeks,
+            quiet_checkins=practice.quiet_checkins,
         )
-        for case_id in one.items:
-            case = told(one, case_id)
+        for case_id in practice.items:
+            case = outcome_of(practice, case_id)
             episodes += case.episodes
-            _count_flags(found, case, one.onset(case_id), within)
+            _count_flags(found, case, practice.onset(case_id), within)
             _count_leaving(found, case)
-            _count_calibration(found, case, one.strained(case_id))
-            if case_id in one.truth:
-                _count_rupture(found, case, one, case_id, within)
-    scale = PRACTICE_THERAPISTS / sum(one.conditions.therapists for one in practices)
+            _count_calibration(found, case, practice.strained(case_id))
+            if case_id in practice.truth:
+                _count_rupture(found, case, practice, case_id, within)
+    scale = PRACTICE_THERAPISTS / sum(practice.conditions.therapists for practice in practices)
     ends = [to_us(FIRST_DAY) + (week + 1) * WEEK_US for week in range(practices[0].conditions.weeks)]
     found.live = [scale * sum(_is_live_at(flag, end) for flag in episodes) for end in ends]
     return found
 
 
-def _count_flags(found: AtDefault, case: Told, onset: int, within: int) -> None:
+def _count_flags(found: AtDefault, case: Outcome, onset: int, within: int) -> None:
     false = [flag for flag in case.episodes if flag.session_number < onset]
     right = [flag for flag in case.episodes if 0 <= flag.session_number - onset <= within]
     found.false_kinds.update(flag.signal.kind for flag in false)
@@ -165,8 +167,8 @@ def _count_flags(found: AtDefault, case: Told, onset: int, within: int) -> None:
         found.counts.update({f"early_{group}": early, f"later_{group}": len(episodes) - early})
 
 
-def _count_leaving(found: AtDefault, case: Told) -> None:
-    """Who was flagged before the last session; a case of one session cannot have been."""
+def _count_leaving(found: AtDefault, case: Outcome) -> None:
+    """Cases flagged before the last session; a case of one session cannot have been."""
     if not case.closed_as or case.sessions < 2:
         return
     group = "dropouts" if case.closed_as == "dropout" else "others"
@@ -174,15 +176,15 @@ def _count_leaving(found: AtDefault, case: Told) -> None:
     found.counts.update({group: 1, f"{group}_flagged": was_flagged})
 
 
-def _count_calibration(found: AtDefault, case: Told, strained: range) -> None:
+def _count_calibration(found: AtDefault, case: Outcome, strained: range) -> None:
     for number, stated, is_unflagged in case.stated:
         index = next(index for index, edge in enumerate(EDGES[1:]) if stated <= edge)
         is_strained = number in strained
         found.bins[index].add(Bin(1, stated, is_strained, is_unflagged, is_unflagged and is_strained))
 
 
-def _count_rupture(found: AtDefault, case: Told, one: Practice, case_id: str, within: int) -> None:
-    row, onset = one.truth[case_id], one.onset(case_id)
+def _count_rupture(found: AtDefault, case: Outcome, practice: Practice, case_id: str, within: int) -> None:
+    row, onset = practice.truth[case_id], practice.onset(case_id)
     stratum = (row["kind"], row["shape"], row["depth"])
     found.planted[stratum] += 1
     found.counts["ruptures"] += 1
@@ -194,13 +196,13 @@ def _count_rupture(found: AtDefault, case: Told, one: Practice, case_id: str, wi
         _count_repair(found, case, catching[0], row["repaired_session"])
 
 
-def _count_repair(found: AtDefault, case: Told, flag: Episode, repaired_at: int) -> None:
-    """A repair can only be seen where enough forms follow both it and the flag."""
+def _count_repair(found: AtDefault, case: Outcome, flag: Episode, repaired_at: int) -> None:
+    """A repair can only be seen if enough check-ins follow both it and the flag."""
     after = sum(number >= repaired_at and number > flag.session_number for number, _, _ in case.stated)
-    is_told = flag.status == "repaired"
-    is_near = is_told and abs(case.ended[flag.flag_id] - repaired_at) <= REPAIR_WITHIN_SESSIONS
+    is_published = flag.status == "repaired"
+    is_near = is_published and abs(case.ended[flag.flag_id] - repaired_at) <= REPAIR_WITHIN_SESSIONS
     for group in ("repairs", "visible_repairs") if after >= REPAIR_CHECKINS else ("repairs",):
-        found.counts.update({group: 1, f"{group}_told": is_told, f"{group}_found": is_near})
+        found.counts.update({group: 1, f"{group}_seen": is_published, f"{group}_found": is_near})
 
 
 def _is_live_at(flag: Episode, at: int) -> bool:

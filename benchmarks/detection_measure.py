@@ -1,7 +1,7 @@
-"""How many planted ruptures are caught at the price of how many false flags: ours, the field's rules, and a bound.
+"""Planted ruptures caught at equal false-alarm rates: the product, the rules used in the field, and a bound.
 
-In: the practices of one regime. Out: a `Row`: shares caught at equal prices, and what our default setting did.
-Never: a tuning of ours to a regime: one prior, one set of limits, one knob for the comparison at equal false flags.
+In: the practices of one regime. Out: a `Row`: shares caught at equal false-alarm rates; counts at the default setting.
+Never: tune the product to a regime: one prior, one set of limits, one factor for the comparison at equal rates.
 
 A *false flag* is one that opens in a case without a planted rupture, or before the onset of the one planted. A rupture
 is *caught* when a flag opens at its onset session or at one of the three after it. Check-ins of the denominator: scored
@@ -20,9 +20,9 @@ from benchmarks.detection_bound import Bound, moments_of
 from benchmarks.detection_default import AtDefault, at_default
 from benchmarks.detection_practice import Practice, Regime
 
-#: From lavish to sparing.
+#: From the most flags to the fewest.
 SENSITIVITIES = (0.4, 0.55, 0.7, 0.85, 1.0, 1.3, 1.7)
-PRICES = (1.0, 2.0, 3.0)
+FALSE_ALARM_RATES = (1.0, 2.0, 3.0)
 WITHIN_SESSIONS = 3
 
 #: Case -> session numbers at which a flag opens.
@@ -31,7 +31,7 @@ Openings = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What one rule at one limit brought."""
+    """The result of one rule at one limit."""
 
     false_per_100: float
     caught: Counter[str]
@@ -48,25 +48,25 @@ def tally(practices: Sequence[Practice], openings_of: Sequence[Openings]) -> Tal
     wrong = 0
     caught: Counter[str] = Counter()
     delays: list[int] = []
-    for one, openings in zip(practices, openings_of, strict=True):
+    for practice, openings in zip(practices, openings_of, strict=True):
         for case_id, sessions in openings.items():
-            onset = one.onset(case_id)
+            onset = practice.onset(case_id)
             wrong += sum(1 for number in sessions if number < onset)
             late = [number - onset for number in sessions if 0 <= number - onset <= WITHIN_SESSIONS]
             if late:
-                caught[one.truth[case_id]["kind"]] += 1
+                caught[practice.truth[case_id]["kind"]] += 1
                 delays.append(min(late))
-    quiet = sum(one.quiet_checkins for one in practices)
+    quiet = sum(practice.quiet_checkins for practice in practices)
     return Tally(100 * wrong / max(quiet, 1), caught, tuple(delays))
 
 
 def openings_by_setting(
     cases: Iterable[str], settings: Iterable[float], opened: Callable[[str, float], Sequence[int]]
 ) -> list[Openings]:
-    """Where flags open, for each setting from lavish to sparing.
+    """Where flags open, for each setting from the most flags to the fewest.
 
-    A case that a setting leaves alone all later ones leave alone too: until its first flag nothing depends on the
-    setting but where the limits lie, so it is not asked again.
+    A case without a flag at one setting has none at all later ones: until the first flag nothing but the limits depends
+    on the setting, so the case is not asked again.
     """
     left, found = list(cases), list[Openings]()
     for setting in settings:
@@ -76,17 +76,17 @@ def openings_by_setting(
     return found
 
 
-def our_openings(one: Practice) -> list[Openings]:
-    """Ours at each sensitivity."""
+def product_openings(practice: Practice) -> list[Openings]:
+    """Those of the product at each sensitivity."""
 
     def opened(case_id: str, sensitivity: float) -> list[int]:
-        return [flag.session_number for flag in one.folded(case_id, sensitivity).episodes.by_flag_id.values()]
+        return [flag.session_number for flag in practice.folded(case_id, sensitivity).episodes.by_flag_id.values()]
 
-    return openings_by_setting(one.items, SENSITIVITIES, opened)
+    return openings_by_setting(practice.items, SENSITIVITIES, opened)
 
 
 def field_openings(rule: FieldRule, scores: Mapping[str, Sequence[Scored]]) -> list[Openings]:
-    """One of the field's rules at each of its limits."""
+    """One of the rules used in the field at each of its limits."""
     against = {case_id: references(rule, of_case) for case_id, of_case in scores.items()}
 
     def opened(case_id: str, limit: float) -> list[int]:
@@ -104,15 +104,15 @@ def curve_of(practices: Sequence[Practice], openings: Iterable[Sequence[Openings
 
 
 def field_curves(practices: Sequence[Practice]) -> tuple[dict[str, Curve], dict[str, Curve]]:
-    """Each of the field's rules at all its limits: as its users have it, and with our screen for inverted forms."""
-    screened = [one.screened() for one in practices]
+    """Each rule used in the field at all its limits, without and with the product's screen for reversed scales."""
+    screened = [practice.screened() for practice in practices]
     changed = [
         {case_id: scores for case_id, scores in after.scores.items() if scores != before.scores[case_id]}
         for before, after in zip(practices, screened, strict=True)
     ]
     plain_curves, screened_curves = {}, {}
     for name, rule in RULES.items():
-        plain = [field_openings(rule, one.scores) for one in practices]
+        plain = [field_openings(rule, practice.scores) for practice in practices]
         again = [
             _renewed(old, field_openings(rule, scores), scores) for old, scores in zip(plain, changed, strict=True)
         ]
@@ -127,14 +127,14 @@ def _renewed(old: Sequence[Openings], new: Sequence[Openings], cases: Iterable[s
 
 
 def _one_thread() -> AbstractContextManager[object]:
-    """Several threads wait for each other, ten times as long as they work where something else runs too."""
+    """One thread: if another program is running, several wait for each other ten times as long as they work."""
     import_module("sklearn.ensemble")  # only threads of what is loaded can be limited
     return cast(AbstractContextManager[object], import_module("threadpoolctl").threadpool_limits(1))
 
 
 def bound_curve(practices: Sequence[Practice]) -> Curve:
-    """A classifier trained on the truth of the other seeds, with our lifecycle."""
-    prepared = [moments_of(one.items, one.truth, one.models, WITHIN_SESSIONS) for one in practices]
+    """A classifier trained on the truth of the other seeds, with the product's lifecycle."""
+    prepared = [moments_of(practice.items, practice.truth, practice.models, WITHIN_SESSIONS) for practice in practices]
     with _one_thread():
         bounds = [
             Bound.trained([rows for other, rows in enumerate(prepared) if other != index])
@@ -144,75 +144,75 @@ def bound_curve(practices: Sequence[Practice]) -> Curve:
     return [tally(practices, [rows.openings(limit) for rows in judged]) for limit in Bound.limits(judged)]
 
 
-def caught_at(curve: Sequence[Tally], price: float, kind: str | None = None) -> float:
+def caught_at(curve: Sequence[Tally], rate: float, kind: str | None = None) -> float:
     """Ruptures caught at this many false flags per 100 check-ins: the best setting within it, or between two."""
-    points = [(one.false_per_100, float(one.total if kind is None else one.caught[kind])) for one in curve]
-    within = [point for point in points if point[0] <= price]
-    above = sorted(point for point in points if point[0] > price)
+    points = [(at.false_per_100, float(at.total if kind is None else at.caught[kind])) for at in curve]
+    within = [point for point in points if point[0] <= rate]
+    above = sorted(point for point in points if point[0] > rate)
     best = max((caught for _, caught in within), default=0.0)
     if not above:
         return best
     low, high = max(within, default=(0.0, 0.0)), above[0]
-    return max(best, low[1] + (high[1] - low[1]) * (price - low[0]) / (high[0] - low[0]))
+    return max(best, low[1] + (high[1] - low[1]) * (rate - low[0]) / (high[0] - low[0]))
 
 
 @dataclass(slots=True)
 class Row:
-    """What one regime showed. Shares of the planted ruptures, by price."""
+    """The result of one regime: shares of the planted ruptures, by false-alarm rate."""
 
     regime: Regime
     planted: Counter[str]
-    ours: list[float]
+    product: list[float]
     best: list[float]
     best_name: list[str]
     screened: list[float]
     bound: list[float]
-    ours_withdrawal: list[float]
+    product_withdrawal: list[float]
     best_withdrawal: list[float]
-    ours_confrontation: list[float]
+    product_confrontation: list[float]
     best_confrontation: list[float]
     field: dict[str, list[float]]
     default: Tally
     at_default: AtDefault
 
-    def ratio(self, price: int) -> float:
-        """Ours over the best of the field's rules."""
-        return self.ours[price] / max(self.best[price], 1e-9)
+    def ratio(self, index: int) -> float:
+        """The product over the best rule used in the field."""
+        return self.product[index] / max(self.best[index], 1e-9)
 
-    def withdrawal_ratio(self, price: int) -> float:
+    def withdrawal_ratio(self, index: int) -> float:
         """The same for withdrawal ruptures."""
-        return self.ours_withdrawal[price] / max(self.best_withdrawal[price], 1e-9)
+        return self.product_withdrawal[index] / max(self.best_withdrawal[index], 1e-9)
 
 
 def measure(regime: Regime, practices: Sequence[Practice], has_bound: bool) -> Row:
     """One regime, all seeds."""
-    ours = curve_of(practices, [our_openings(one) for one in practices])
+    product = curve_of(practices, [product_openings(practice) for practice in practices])
     rules, screened = field_curves(practices)
     bound = bound_curve(practices) if has_bound else []
-    planted = Counter[str](row["kind"] for one in practices for row in one.truth.values())
+    planted = Counter[str](row["kind"] for practice in practices for row in practice.truth.values())
 
     def shares(curve: Curve, kind: str | None = None) -> list[float]:
         every = sum(planted.values()) if kind is None else planted[kind]
-        return [caught_at(curve, price, kind) / every for price in PRICES]
+        return [caught_at(curve, rate, kind) / every for rate in FALSE_ALARM_RATES]
 
     def best_of(curves: Mapping[str, Curve], kind: str | None = None) -> list[tuple[float, str]]:
         of_rules = [[(share, name) for share in shares(curve, kind)] for name, curve in curves.items()]
-        return [max(at_price) for at_price in zip(*of_rules, strict=True)]
+        return [max(at_rate) for at_rate in zip(*of_rules, strict=True)]
 
     best = best_of(rules)
     return Row(
         regime=regime,
         planted=planted,
-        ours=shares(ours),
+        product=shares(product),
         best=[share for share, _ in best],
         best_name=[name for _, name in best],
         screened=[share for share, _ in best_of(screened)],
         bound=shares(bound) if bound else [],
-        ours_withdrawal=shares(ours, "withdrawal"),
+        product_withdrawal=shares(product, "withdrawal"),
         best_withdrawal=[share for share, _ in best_of(rules, "withdrawal")],
-        ours_confrontation=shares(ours, "confrontation"),
+        product_confrontation=shares(product, "confrontation"),
         best_confrontation=[share for share, _ in best_of(rules, "confrontation")],
         field={name: shares(curve) for name, curve in rules.items()},
-        default=ours[SENSITIVITIES.index(1.0)],
+        default=product[SENSITIVITIES.index(1.0)],
         at_default=at_default(practices, WITHIN_SESSIONS),
     )

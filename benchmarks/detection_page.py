@@ -1,7 +1,7 @@
-"""What the detection benchmark says: table lines, sentences, and the sections of docs/benchmarks/detection.md.
+"""The results of the detection benchmark as text: table lines, sentences, the sections of docs/benchmarks/detection.md.
 
 In: rows of regimes. Out: Markdown; the page with one of its sections renewed.
-Never: a change to what people wrote on the page: only what stands between a section's two marks is replaced.
+Never: change what people wrote on the page; only the text between a section's two marks is replaced.
 """
 
 import platform
@@ -13,7 +13,7 @@ from statistics import median
 from alliance.evaluation.backtest import PRACTICE_THERAPISTS
 from alliance.evaluation.baselines import RULES
 from benchmarks.detection_default import EARLY_SESSIONS, EDGES, REPAIR_WITHIN_SESSIONS, AtDefault, together
-from benchmarks.detection_measure import PRICES, WITHIN_SESSIONS, Row
+from benchmarks.detection_measure import FALSE_ALARM_RATES, WITHIN_SESSIONS, Row
 from pipeline.core.case.episode import REPAIR_CHECKINS
 from pipeline.core.detection.detectors import EXPECTED_FALSE_FLAGS_PER_100
 from schemas.flags import KINDS
@@ -41,16 +41,16 @@ def with_section(page: str, name: str, body: Iterable[str]) -> str:
 
 
 def lines_of(row: Row) -> Iterator[str]:
-    """Table lines, one a price."""
+    """Table lines, one for each false-alarm rate."""
     ceiling, depth, autocorrelation, missingness = row.regime
-    for index, price in enumerate(PRICES):
+    for index, rate in enumerate(FALSE_ALARM_RATES):
         bound = f"{row.bound[index]:.2f}" if row.bound else ""
         yield (
-            f"| {ceiling} | {depth:g} | {autocorrelation:g} | {missingness} | {sum(row.planted.values())} | {price:g} "
-            f"| {row.ours[index]:.2f} | {row.best[index]:.2f} {row.best_name[index]} | {row.ratio(index):.2f} "
-            f"| {row.screened[index]:.2f} | {bound} | {row.ours_withdrawal[index]:.2f} "
+            f"| {ceiling} | {depth:g} | {autocorrelation:g} | {missingness} | {sum(row.planted.values())} | {rate:g} "
+            f"| {row.product[index]:.2f} | {row.best[index]:.2f} {row.best_name[index]} | {row.ratio(index):.2f} "
+            f"| {row.screened[index]:.2f} | {bound} | {row.product_withdrawal[index]:.2f} "
             f"| {row.best_withdrawal[index]:.2f} | {row.withdrawal_ratio(index):.2f} "
-            f"| {row.ours_confrontation[index]:.2f} | {row.best_confrontation[index]:.2f} |"
+            f"| {row.product_confrontation[index]:.2f} | {row.best_confrontation[index]:.2f} |"
         )
 
 
@@ -62,21 +62,22 @@ def conditions_line(command: str, size: str, seconds: float) -> str:
 
 def summary(rows: Sequence[Row]) -> Iterator[str]:
     """The targets, and whether they were met; figures over all regimes."""
-    for index, price in enumerate(PRICES):
+    for index, rate in enumerate(FALSE_ALARM_RATES):
         ratios, away = [row.ratio(index) for row in rows], [row.withdrawal_ratio(index) for row in rows]
+        missed = sum(ratio < 1.25 for ratio in ratios)
         text = (
-            f"* At {price:g} false flags per 100 check-ins: our rules over the best rule, lowest {min(ratios):.2f}, "
-            f"median {median(ratios):.2f} (wanted 1.25 everywhere; missed in {sum(one < 1.25 for one in ratios)} of "
+            f"* At {rate:g} false flags per 100 check-ins: our rules over the best rule, lowest {min(ratios):.2f}, "
+            f"median {median(ratios):.2f} (wanted 1.25 everywhere; missed in {missed} of "
             f"{len(rows)} regimes); withdrawal lowest {min(away):.2f}, median {median(away):.2f} (wanted 2; missed in "
-            f"{sum(one < 2 for one in away)})"
+            f"{sum(ratio < 2 for ratio in away)})"
         )
-        screened = [row.ours[index] / max(row.screened[index], 1e-9) for row in rows]
+        screened = [row.product[index] / max(row.screened[index], 1e-9) for row in rows]
         text += f"; over the best rule with our check for reversed scales, lowest {min(screened):.2f}"
-        bounds = [row.ours[index] / max(row.bound[index], 1e-9) for row in rows if row.bound]
+        bounds = [row.product[index] / max(row.bound[index], 1e-9) for row in rows if row.bound]
         if bounds:
             text += (
                 f"; share of the bound, lowest {min(bounds):.2f}, median {median(bounds):.2f} (aim 0.95; missed in "
-                f"{sum(one < 0.95 for one in bounds)})"
+                f"{sum(share < 0.95 for share in bounds)})"
             )
         yield text + "."
     yield from _default_summary(rows)
@@ -108,7 +109,7 @@ def _ceilings(rows: Sequence[Row]) -> list[str]:
 
 
 def default_section(rows: Sequence[Row]) -> Iterator[str]:
-    """What a practice lives with at the default setting."""
+    """What a practice gets at the default setting."""
     names = _ceilings(rows)
     columns = [together(row.at_default for row in rows)]
     columns += [together(row.at_default for row in rows if row.regime[0] == name) for name in names]
@@ -119,7 +120,7 @@ def default_section(rows: Sequence[Row]) -> Iterator[str]:
         "|---" * (len(columns) + 1) + "|",
     )
     for name, figure in _FIGURES:
-        yield f"| {name} | " + " | ".join(figure(one) for one in columns) + " |"
+        yield f"| {name} | " + " | ".join(figure(counts) for counts in columns) + " |"
     yield from (
         "",
         f"Share of the planted ruptures caught within {WITHIN_SESSIONS} sessions (and how many were planted):",
@@ -129,48 +130,52 @@ def default_section(rows: Sequence[Row]) -> Iterator[str]:
     yield from (
         "",
         "How often a check-in is in a planted strained stretch, by the probability of strain that the history states "
-        "when the detectors are asked (1 − `usual`, docs/rules.md 4.2):",
+        "when the detectors are asked (docs/rules.md 4.2):",
         "",
     )
     yield from _calibration(columns[0])
 
 
-def _repaired(one: AtDefault, group: str) -> str:
-    found, ever = one.share(f"{group}_found", group), one.share(f"{group}_told", group)
-    return f"{found:.0%} ({ever:.0%}) of {one.counts[group]}"
+def _repaired(counts: AtDefault, group: str) -> str:
+    found, ever = counts.share(f"{group}_found", group), counts.share(f"{group}_seen", group)
+    return f"{found:.0%} ({ever:.0%}) of {counts.counts[group]}"
 
 
 _FIGURES: tuple[tuple[str, Callable[[AtDefault], str]], ...] = (
-    ("cases with a planted rupture (prevalence)", lambda one: f"{one.share('ruptures', 'cases'):.1%}"),
+    ("cases with a planted rupture (prevalence)", lambda counts: f"{counts.share('ruptures', 'cases'):.1%}"),
     (
         f"flags at the onset of a rupture or within {WITHIN_SESSIONS} sessions after it (positive predictive value)",
-        lambda one: f"{one.share('right_flags', 'flags'):.0%}",
+        lambda counts: f"{counts.share('right_flags', 'flags'):.0%}",
     ),
     (
         f"the same, of flags opened up to session {EARLY_SESSIONS}, and later",
-        lambda one: (
-            f"{one.share('early_right_flags', 'early_flags'):.0%}, {one.share('later_right_flags', 'later_flags'):.0%}"
+        lambda counts: (
+            f"{counts.share('early_right_flags', 'early_flags'):.0%}, "
+            f"{counts.share('later_right_flags', 'later_flags'):.0%}"
         ),
     ),
-    ("flags in a case without a rupture or before it", lambda one: f"{one.share('false_flags', 'flags'):.0%}"),
-    (f"flags opened in a week of {PRACTICE_THERAPISTS} therapists", lambda one: f"{one.per_practice_week:.1f}"),
-    (f"flags alive at a week's end, {PRACTICE_THERAPISTS} therapists, median", lambda one: f"{median(one.live):.0f}"),
-    ("false flags per client-month", lambda one: f"{one.false_per_client_month:.3f}"),
+    ("flags in a case without a rupture or before it", lambda counts: f"{counts.share('false_flags', 'flags'):.0%}"),
+    (f"flags opened in a week of {PRACTICE_THERAPISTS} therapists", lambda counts: f"{counts.per_practice_week:.1f}"),
+    (
+        f"flags alive at a week's end, {PRACTICE_THERAPISTS} therapists, median",
+        lambda counts: f"{median(counts.live):.0f}",
+    ),
+    ("false flags per client-month", lambda counts: f"{counts.false_per_client_month:.3f}"),
     (
         f"caught ruptures that were repaired: flag repaired within ±{REPAIR_WITHIN_SESSIONS} sessions of it (ever)",
-        lambda one: _repaired(one, "repairs"),
+        lambda counts: _repaired(counts, "repairs"),
     ),
     (
         f"those of them with {REPAIR_CHECKINS} check-ins or more afterwards, which a repair needs, likewise",
-        lambda one: _repaired(one, "visible_repairs"),
+        lambda counts: _repaired(counts, "visible_repairs"),
     ),
     (
         "dropouts of two sessions or more that were flagged before their last session",
-        lambda one: f"{one.share('dropouts_flagged', 'dropouts'):.0%} of {one.counts['dropouts']}",
+        lambda counts: f"{counts.share('dropouts_flagged', 'dropouts'):.0%} of {counts.counts['dropouts']}",
     ),
     (
         "other closed cases of two sessions or more, likewise",
-        lambda one: f"{one.share('others_flagged', 'others'):.0%} of {one.counts['others']}",
+        lambda counts: f"{counts.share('others_flagged', 'others'):.0%} of {counts.counts['others']}",
     ),
 )
 
@@ -187,9 +192,9 @@ def _sensitivity(every: AtDefault) -> Iterator[str]:
 
 
 def _caught(every: AtDefault, depth: float | None, name: str | None) -> str:
-    """Of this depth and of the kind or shape of this name; None: of any."""
-    meant = [one for one in every.planted if depth in (None, one[2]) and name in (None, *one[:2])]
-    planted, caught = (sum(counts[one] for one in meant) for counts in (every.planted, every.caught))
+    """The share for this depth and for the kind or shape of this name; None: for any."""
+    meant = [stratum for stratum in every.planted if depth in (None, stratum[2]) and name in (None, *stratum[:2])]
+    planted, caught = (sum(counts[stratum] for stratum in meant) for counts in (every.planted, every.caught))
     return f"{caught / planted:.2f} ({planted})" if planted else ""
 
 
@@ -198,17 +203,17 @@ def _calibration(every: AtDefault) -> Iterator[str]:
         "| stated between | check-ins | stated, mean | strained | before any flag: check-ins | strained |",
         "|---" * 6 + "|",
     )
-    for (low, high), one in zip(pairwise(EDGES), every.bins, strict=True):
-        if one.checkins:
+    for (low, high), stated in zip(pairwise(EDGES), every.bins, strict=True):
+        if stated.checkins:
             yield (
-                f"| {low:g} and {high:g} | {one.checkins} | {one.stated / one.checkins:.3f} "
-                f"| {one.strained / one.checkins:.3f} | {one.unflagged} "
-                f"| {one.unflagged_strained / max(one.unflagged, 1):.3f} |"
+                f"| {low:g} and {high:g} | {stated.checkins} | {stated.stated / stated.checkins:.3f} "
+                f"| {stated.strained / stated.checkins:.3f} | {stated.unflagged} "
+                f"| {stated.unflagged_strained / max(stated.unflagged, 1):.3f} |"
             )
 
 
 def rules_table(rows: Sequence[Row]) -> Iterator[str]:
-    """What each of the field's rules catches."""
+    """What each of the rules used in the field catches."""
     yield from (
         "The field's rules, share caught at 1, 2 and 3 false flags per 100 check-ins, median over regimes; in how many "
         "regimes each was the best:",
@@ -216,10 +221,12 @@ def rules_table(rows: Sequence[Row]) -> Iterator[str]:
         "| rule | formula | 1 | 2 | 3 | best |",
         "|---|---|---|---|---|---|",
     )
-    best = [Counter(row.best_name[index] for row in rows) for index in range(len(PRICES))]
+    best = [Counter(row.best_name[index] for row in rows) for index in range(len(FALSE_ALARM_RATES))]
     for name, rule in RULES.items():
-        shares = " | ".join(f"{median(row.field[name][index] for row in rows):.2f}" for index in range(len(PRICES)))
-        yield f"| {name} | `{rule.formula}` | {shares} | {', '.join(str(one[name]) for one in best)} |"
+        shares = " | ".join(
+            f"{median(row.field[name][index] for row in rows):.2f}" for index in range(len(FALSE_ALARM_RATES))
+        )
+        yield f"| {name} | `{rule.formula}` | {shares} | {', '.join(str(at_rate[name]) for at_rate in best)} |"
 
 
 def measured_section(rows: Sequence[Row], conditions: str) -> Iterator[str]:
@@ -234,7 +241,7 @@ def regimes_section(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def summary_section(title: str, conditions: str, parts: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[str]:
-    """A section of summaries alone, each with a sentence before it if there is one to say."""
+    """A section of summaries only, each after its sentence if it has one."""
     yield from (f"## {title}", "", conditions)
     for sentence, rows in parts:
         yield from ("", *([sentence, ""] if sentence else []), *summary(rows))

@@ -1,8 +1,8 @@
 """The practices of the detection benchmark: simulated, read as the core reads them, ready to be folded.
 
-In: a regime (ceiling, depth, autocorrelation, missing forms), conditions common to all regimes, a seed. Out: for each
-case its effective history and its scores; the truth.
-Never: another reading of an event than the product's (`record_of`, `effective`, `scored`, the instruments' arithmetic).
+In: a regime (ceiling, depth, autocorrelation, missing check-ins), conditions common to all regimes, a seed. Out: for
+each case its effective history and its scores; the truth.
+Never: read an event in another way than the product does (`record_of`, `effective`, `scored`, the arithmetic).
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ from schemas.instruments.arithmetic import prepare
 from schemas.instruments.definition import Cutoff, Definition, Instrument, StandardError
 from schemas.instruments.registry import load_instruments
 
-#: Ceiling, depth, autocorrelation, missing forms.
+#: Ceiling, depth, autocorrelation, missing check-ins.
 Regime = tuple[str, float, float, str]
 
 FIRST_DAY = datetime(2026, 1, 5, tzinfo=UTC)
 NEVER = 10**9
 CALIBRATION_SEED, CALIBRATION_THERAPISTS = 99, 12
-#: What the simulator answers in, of 10.
+#: The step of the simulator's answers, of 10.
 FINEST_STEP = 0.1
 
 
@@ -49,7 +49,7 @@ class Conditions:
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
-        """Those that the answers are scored by."""
+        """The instruments by which the answers are scored."""
         shipped = load_instruments(None)
         if self.answers_step == FINEST_STEP:
             return shipped
@@ -96,11 +96,11 @@ class Practice:
         return Timeline(case_id, self.models, detectors=detectors, sensitivity=sensitivity)
 
     def screened(self) -> "Practice":
-        """Without the forms that ours takes for filled in from right to left."""
+        """Without the check-ins that the product takes to be on a reversed scale."""
         kept = {}
         for case_id in self.items:
             points = self.folded(case_id, detectors=()).history.points
-            kept[case_id] = [(one.session_number, one.score) for one in points if not one.is_scale_reversed]
+            kept[case_id] = [(point.session_number, point.score) for point in points if not point.is_scale_reversed]
         return Practice(self.items, kept, self.truth, self.models, self.conditions)
 
 
@@ -125,11 +125,11 @@ def practice(regime: Regime, seed: int, conditions: Conditions, models: Mapping[
     for raw in made.events:
         if conditions.answers_step != FINEST_STEP:
             _round_answers(raw, conditions.answers_step)
-        one = accepted(raw, instruments)
-        records.setdefault(one.event.subject, []).append(record_of(one))
+        event = accepted(raw, instruments)
+        records.setdefault(event.event.subject, []).append(record_of(event))
     return Practice(
-        items={one: effective(of_case) for one, of_case in records.items()},
-        scores={one: scored(of_case) for one, of_case in records.items()},
+        items={case_id: effective(of_case) for case_id, of_case in records.items()},
+        scores={case_id: scored(of_case) for case_id, of_case in records.items()},
         truth={row["case_id"]: row for row in made.truth},
         models=models,
         conditions=conditions,
@@ -137,10 +137,10 @@ def practice(regime: Regime, seed: int, conditions: Conditions, models: Mapping[
 
 
 def coarse(shipped: Instrument, step: float) -> Instrument:
-    """The same form with answers 0, 1, 2 and so on, one for each `step` of 10: the core sees how fine it is."""
+    """The same instrument with answers 0, 1, 2 and so on, one for each `step` of 10: the core sees how fine it is."""
     most = round(10 / step)
     if abs(most * step - 10) > 1e-9:
-        raise ValueError("a step divides 10")
+        raise ValueError("the step must divide 10")
     same = {name: getattr(shipped, name) for name in Definition.__struct_fields__}
     cutoff, error = shipped.cutoff, shipped.standard_error
     changes: dict[str, Any] = {
@@ -155,7 +155,7 @@ def coarse(shipped: Instrument, step: float) -> Instrument:
 
 
 def _round_answers(raw: dict[str, Any], step: float) -> None:
-    """To the nearest whole number of steps, halves upwards, as an answer to the coarse form."""
+    """To the nearest whole number of steps, halves upwards, as an answer to the coarse instrument."""
     data = raw["data"]
     if "answers" in data:
         most = round(10 / step)

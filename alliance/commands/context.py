@@ -21,7 +21,7 @@ from pipeline.runtime.broker_probe import is_kafka, is_reachable
 from pipeline.runtime.http import CannotListen
 from pipeline.runtime.settings import DATABASE, PREFIX, Settings, SettingsError, from_environment
 from schemas.instruments.definition import Instrument
-from schemas.instruments.registry import InstrumentError, load_instruments, passed_over
+from schemas.instruments.registry import InstrumentError, ignored_files, load_instruments
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -95,7 +95,7 @@ def known_instruments(settings: Settings) -> Mapping[str, Instrument]:
     """The shipped instruments and the practice's own; raises `OperatorError`."""
     try:
         instruments = load_instruments(settings.instruments_folder)
-        for name in passed_over(settings.instruments_folder):
+        for name in ignored_files(settings.instruments_folder):
             log.warning("In ALLIANCE_INSTRUMENTS, %s is not read, because its name does not end in .toml.", name)
     except InstrumentError as error:
         raise OperatorError(str(error)) from None

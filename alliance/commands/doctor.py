@@ -30,7 +30,7 @@ from alliance.commands.context import (
 )
 from pipeline.runtime.http import listen
 from pipeline.runtime.settings import Settings, documentation
-from schemas.instruments.registry import fingerprint, passed_over
+from schemas.instruments.registry import fingerprint, ignored_files
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -92,7 +92,7 @@ def _address(settings: Settings) -> str:
 
 def _instruments(settings: Settings) -> str:
     instruments = known_instruments(settings)
-    not_read = passed_over(settings.instruments_folder)
+    not_read = ignored_files(settings.instruments_folder)
     return (
         f"{', '.join(sorted(instruments))}; fingerprint {fingerprint(instruments)}"
         f"{'; not read, because their names do not end in .toml: ' if not_read else ''}{', '.join(not_read)}"

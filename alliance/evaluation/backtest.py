@@ -1,6 +1,6 @@
-"""The detectors over a history, without Kafka: flags, and what they would have cost.
+"""The detectors over a past history, without Kafka: which flags they would have raised, and how many.
 
-In: events of many cases, in any order, duplicates and all. Out: the latest snapshot of each flag; a summary.
+In: events of many cases, in any order, with duplicates. Out: the latest snapshot of each flag; a summary.
 Never: a second version of the rules (each case is folded by `pipeline.core.case.timeline`); a clock; a network.
 """
 
@@ -28,8 +28,9 @@ from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
 
-#: A history has no Kafka timestamps: nothing in it is in the future.
+#: A history has no Kafka timestamps. With one this far ahead, no event in it is in the future.
 _NO_TIMESTAMP_MS = 2**52
+#: The size of practice for which flags per week are stated.
 PRACTICE_THERAPISTS = 40
 _DAY_SECONDS = 86_400
 
@@ -41,20 +42,20 @@ class Histories:
     """The sets of all cases, and what was refused."""
 
     cases: dict[str, list[Record]] = field(default_factory=dict)
-    #: Lines that are not blank; of those refused, how many for each reason and the number of the first in the file.
+    #: Lines that are not blank; for each reason, how many were refused and the number of the first one in the file.
     lines: int = 0
     refused: Counter[Reason] = field(default_factory=Counter)
     first_refused: dict[Reason, int] = field(default_factory=dict)
 
     @property
     def has_nothing_accepted(self) -> bool:
-        """Whether there was no line at all, or every one was refused."""
+        """Whether there was no line at all, or all were refused."""
         return self.lines == self.refused.total()
 
 
 @dataclass(slots=True)
 class Backtest:
-    """What the detectors would have told, and the counts that it is held against."""
+    """The flags that the detectors would have raised, and the counts to compare them with."""
 
     flags: list[Flag]
     histories: Histories
@@ -63,12 +64,12 @@ class Backtest:
     #: Flags that each kind alone, and each of the field's rules at its usual setting, would have raised.
     alone: dict[str, int]
     field_rules: dict[str, int]
-    #: Printed with the rules: expected false flags per 100 check-ins, of all kinds together, at sensitivity 1.
+    #: The false-alarm rate of all kinds together at sensitivity 1: expected false flags per 100 check-ins.
     expected_per_100: float
     scores: dict[str, list[Scored]]
     models: Mapping[str, MeasurementModel]
     sensitivity: float
-    #: By instrument: where the mean score is far from what the prior expects.
+    #: By instrument, if the mean score is far from what the prior expects.
     misfits: dict[str, Misfit]
 
     @property
@@ -83,7 +84,7 @@ class Backtest:
 
     @property
     def per_practice_week(self) -> float:
-        """Flags a week in a practice of 40 therapists who work."""
+        """Flags a week in a practice of 40 working therapists."""
         return PRACTICE_THERAPISTS * len(self.flags) / max(self.therapist_weeks, 1)
 
 
@@ -106,7 +107,7 @@ def histories_of(events: Iterable[Raw], instruments: Mapping[str, Instrument]) -
         else:
             record = record_of(verdict)
             found.setdefault(verdict.event.subject, {})[record.identity, record.digest] = record
-    histories.cases = {one: _winners(found[one].values()) for one in sorted(found) if one not in erased}
+    histories.cases = {case_id: _winners(found[case_id].values()) for case_id in sorted(found) if case_id not in erased}
     return histories
 
 
@@ -115,7 +116,7 @@ class _Subject(msgspec.Struct):
 
 
 def _key_of(value: bytes) -> bytes:
-    """A file has no record keys; the subject stands in."""
+    """A file has no record keys; the subject is used instead."""
     try:
         return msgspec.json.decode(value, type=_Subject).subject.encode()
     except (msgspec.DecodeError, UnicodeEncodeError):
@@ -146,10 +147,10 @@ def backtest(
     return Backtest(
         flags=_flags(histories, models, DETECTORS, sensitivity),
         histories=histories,
-        checkins=sum(len(one) for one in scores.values()),
+        checkins=sum(len(of_case) for of_case in scores.values()),
         therapist_weeks=_therapist_weeks(histories),
         alone={detector.__name__: len(_flags(histories, models, (detector,), sensitivity)) for detector in DETECTORS},
-        field_rules={name: sum(_count(one, name) for one in scores.values()) for name in RULES},
+        field_rules={name: sum(_count(of_case, name) for of_case in scores.values()) for name in RULES},
         expected_per_100=EXPECTED_FALSE_FLAGS_PER_100,
         scores=scores,
         models=models,
@@ -160,7 +161,7 @@ def backtest(
 
 def _misfits(histories: Histories, prior: Prior) -> dict[str, Misfit]:
     found = {name: misfit(calibration_cases(histories, name), prior) for name in scored_by_instrument(histories)}
-    return {name: one for name, one in found.items() if one is not None}
+    return {name: far_off for name, far_off in found.items() if far_off is not None}
 
 
 def _count(scores: Sequence[Scored], name: str) -> int:
@@ -191,7 +192,7 @@ def folded(
 
 
 def scored(records: Iterable[Record]) -> list[Scored]:
-    """Session number and score of each client check-in that counts, in order."""
+    """Session number and score of each scored client check-in that counts, in order."""
     return _scores(numbered_visits(records))
 
 
@@ -199,7 +200,7 @@ Visit = HeldRecord | MissedRecord | CheckinRecord
 
 
 def _scores(visits: Iterable[tuple[int, Visit]], instrument: str | None = None) -> list[Scored]:
-    """Those by this instrument, or all."""
+    """Only those by this instrument, if one is given."""
     return [
         (number, record.total)
         for number, record in visits
@@ -211,7 +212,7 @@ def _scores(visits: Iterable[tuple[int, Visit]], instrument: str | None = None) 
 
 
 def numbered_visits(records: Iterable[Record]) -> list[tuple[int, Visit]]:
-    """What counts of sessions and check-ins, in order, with the number of the session; a missed one has that before."""
+    """The sessions and check-ins that count, in order, by session number; a missed session has the number before it."""
     numbers: dict[int, int] = {}
     found: list[tuple[int, Visit]] = []
     for _, record in effective(records):
@@ -223,7 +224,7 @@ def numbered_visits(records: Iterable[Record]) -> list[tuple[int, Visit]]:
 
 
 def scored_by_instrument(histories: Histories) -> dict[str, int]:
-    """How many scored client check-ins count, by instrument, the most used first."""
+    """The number of scored client check-ins that count, by instrument, the most used first."""
     counts = Counter(
         record.instrument
         for records in histories.cases.values()
@@ -238,21 +239,21 @@ def calibration_cases(
 ) -> list[CaseScores]:
     """What the calibration needs of each case; the therapist is that of the latest session or check-in.
 
-    Scores are those of the named instrument, whose model says how coarse it is, or of all; a session counts as
-    answered by whichever instrument.
+    Scores are those by the named instrument, or all; `model` says how coarse that instrument is. A session counts as
+    answered by any instrument.
     """
     found = []
     for records in histories.cases.values():
         numbered = numbered_visits(records)
         visits = [visit for _, visit in numbered]
-        answered = {one.session for one in visits if isinstance(one, CheckinRecord) and one.rater == CLIENT}
+        answered = {visit.session for visit in visits if isinstance(visit, CheckinRecord) and visit.rater == CLIENT}
         found.append(
             CaseScores(
                 therapist_id=visits[-1].therapist_id if visits else "",
                 scores=tuple(_scores(numbered, instrument)),
-                sessions_held=len({one.session for one in visits if not isinstance(one, MissedRecord)}),
+                sessions_held=len({visit.session for visit in visits if not isinstance(visit, MissedRecord)}),
                 sessions_answered=len(answered),
-                missed_by_client=sum(isinstance(one, MissedRecord) and one.by == "client" for one in visits),
+                missed_by_client=sum(isinstance(visit, MissedRecord) and visit.by == "client" for visit in visits),
                 model=model,
             )
         )
@@ -272,14 +273,14 @@ def _therapist_weeks(histories: Histories) -> int:
 
 
 def write_flags(result: Backtest, file: BinaryIO) -> None:
-    """One flag a line, by the instant of opening."""
+    """One flag a line, in the order in which they opened."""
     for flag in result.flags:
         file.write(encode(flag))
         file.write(b"\n")
 
 
 def summary_text(result: Backtest) -> str:
-    """What a practice can decide with, as plain text."""
+    """What a practice needs to decide about the detectors, as plain text."""
     flags, cases = result.flags, len(result.histories.cases)
     sections = [
         [
@@ -295,15 +296,15 @@ def summary_text(result: Backtest) -> str:
             _expected_line(result),
         ],
         _kinds_table(result),
-        ["how flags ended:", *_endings(flags)],
+        ["how the flags ended:", *_endings(flags)],
         [
-            "the field's rules at their usual setting, an open flag not raised again either: flags, per 100 check-ins",
+            "common rules at their usual setting (an open flag is not raised again): flags, per 100 check-ins",
             *(
                 f"{name:18} {count:6d} {100 * count / max(result.checkins, 1):7.2f}   {RULES[name].formula}"
                 for name, count in result.field_rules.items()
             ),
         ],
-        [_misfit_line(name, one) for name, one in result.misfits.items()],
+        [_misfit_line(name, misfit) for name, misfit in result.misfits.items()],
     ]
     return "\n\n".join("\n".join(section) for section in sections if section)
 
@@ -314,7 +315,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def refusal_lines(histories: Histories) -> list[str]:
-    """How many lines were refused, why, where the first of each stands, and what to do."""
+    """How many lines were refused and why, with the number of the first line for each reason, and what to do."""
     total = histories.refused.total()
     if not total:
         return ["no line was refused"]
@@ -329,9 +330,9 @@ def refusal_lines(histories: Histories) -> list[str]:
 
 
 def _expected_line(result: Backtest) -> str:
-    """The price that was measured; it was measured at sensitivity 1 only."""
-    price = result.expected_per_100
-    line = f"expected false flags         {price * result.checkins / 100:8.1f}  ({price:g} per 100 check-ins"
+    """The false-alarm rate, which was measured at sensitivity 1 only."""
+    rate = result.expected_per_100
+    line = f"expected false flags         {rate * result.checkins / 100:8.1f}  ({rate:g} per 100 check-ins"
     if result.sensitivity == 1.0:
         return f"{line}, as if no case had a rupture)"
     return f"{line} at sensitivity 1.0; not measured at {result.sensitivity:g})"
@@ -343,14 +344,12 @@ def _kinds_table(result: Backtest) -> list[str]:
     def row(name: str, numbers: Iterable[int], note: str = "") -> str:
         return f"{name:12}" + "".join(f"{number:9d}" for number in numbers) + note
 
-    rows = [
-        "flags       " + "".join(f"{one:>9}" for one in SEVERITIES) + "      all   alone, the kind would have raised"
-    ]
+    rows = ["flags       " + "".join(f"{name:>9}" for name in SEVERITIES) + "      all   raised by this kind alone"]
     for kind in KINDS:
         numbers = [counts[kind, severity] for severity in SEVERITIES]
         rows.append(row(kind, (*numbers, sum(numbers)), f"   {result.alone[kind]:9d}"))
     severities = Counter(flag.severity for flag in result.flags)
-    rows.append(row("all", (*(severities[one] for one in SEVERITIES), len(result.flags))))
+    rows.append(row("all", (*(severities[name] for name in SEVERITIES), len(result.flags))))
     return rows
 
 
@@ -371,9 +370,9 @@ def _endings(flags: Sequence[Flag]) -> list[str]:
     ]
 
 
-def _misfit_line(instrument: str, one: Misfit) -> str:
+def _misfit_line(instrument: str, misfit: Misfit) -> str:
     return (
-        f"The prior does not fit {instrument}: observed mean {one.observed:.2f} of {one.checkins} check-ins, this "
-        f"prior expects {one.expected:.2f}. Run `alliance calibrate` and set ALLIANCE_PRIOR, or the figures above do "
-        "not hold."
+        f"The prior does not fit {instrument}: the observed mean of {misfit.checkins} check-ins is "
+        f"{misfit.observed:.2f}, and this prior expects {misfit.expected:.2f}. Run `alliance calibrate` and set "
+        "ALLIANCE_PRIOR; otherwise the figures above are not valid."
     )

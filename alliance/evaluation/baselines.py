@@ -1,13 +1,13 @@
-"""The field's rules, to be compared with: each a line under which a score must not fall.
+"""Rules used in the field, for comparison: each is a threshold below which a score must not fall.
 
 In: the scored client check-ins of one case, in order (0-1), and a limit. Out: where a rule would have flagged.
-Never: part of the product's own judgement; named by formula, not after an author.
+Never: part of the product's own detectors; named after an author (each rule is named by its formula).
 
-Each rule says, from the scores before, a reference and a unit; a score under reference - limit x unit is flagged. Run
-rules add lines that count only if scores before lie under them too. At a greater limit every line lies lower, so what a
-limit leaves alone a greater one leaves alone as well. All share our lifecycle: an open flag is not raised again; two
-scores in a row at or over the line that was crossed repair it; `UNREPAIRED_AFTER` sessions without that end it; then a
-score over the line is needed before the next flag.
+From the scores before, each rule gives a reference and a unit; a score below reference - limit x unit is flagged. Run
+rules add thresholds that count only if earlier scores are below them too. At a greater limit each threshold is lower,
+so a case that is not flagged at one limit is not flagged at a greater one either. All rules share the product's
+lifecycle: an open flag is not raised again; two scores in a row at or over the threshold repair it; `UNREPAIRED_AFTER`
+sessions without that end it; then a score over the threshold is needed before the next flag.
 docs/benchmarks/detection.md names the sources.
 """
 
@@ -21,31 +21,31 @@ from pipeline.core.case.episode import REPAIR_CHECKINS, UNREPAIRED_AFTER
 
 #: (session number, score 0-1)
 Scored = tuple[int, float]
-#: Reference and unit; None: the rule has nothing to say yet.
+#: Reference and unit; None: the rule cannot be applied yet.
 Reference = tuple[float, float] | None
-#: Reference, unit, and the score before that must lie under the line too (`ALONE`: none) for the line to count.
+#: Reference, unit, and the earlier score that must be below the threshold too (`ALONE`: none) for it to count.
 Line = tuple[float, float, float]
 Lines = tuple[Line, ...]
 ALONE = -inf
 
 _RANGE = 40.0
 STANDARD_ERROR = 1.39 / _RANGE
-#: Within-case SD that stands in where a rule wants one for the practice.
+#: The within-case SD for rules that need one for the practice.
 PRACTICE_SD = 1.6 / _RANGE
 FEWEST_OWN = 3
-#: A run is this many scores on one side of the mean, or this many falls one after the other; limits lie at 3 units.
+#: A run is this many scores on one side of the mean, or this many falls in a row; the usual limits are at 3 units.
 RUN, USUAL_UNITS = 7, 3.0
 FALLS = 6
 
 
 def no_runs(_: Sequence[float]) -> Lines:
-    """Most rules look at one score alone."""
+    """Most rules use one score alone."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """A rule, the limit its users know, and the limits that tuning may try, from lavish to sparing."""
+    """A rule, its usual limit, and the limits for tuning, from the most flags to the fewest."""
 
     name: str
     formula: str
@@ -56,7 +56,7 @@ class FieldRule:
 
 
 def level(_: Sequence[float]) -> Reference:
-    """A cut-off: under 36 of 40, eased by the limit."""
+    """A cut-off: below 36 of 40, lowered by the limit."""
     return 36.0 / _RANGE, 1.0
 
 
@@ -66,7 +66,7 @@ def drop(before: Sequence[float]) -> Reference:
 
 
 def level_or_drop(before: Sequence[float]) -> Reference:
-    """Under 36 of 40 or a point or more under the previous score, both eased by the limit."""
+    """Below 36 of 40, or a point or more below the previous score, both lowered by the limit."""
     cutoff = 36.0 / _RANGE
     return (max(cutoff, before[-1] - 1.0 / _RANGE + 1e-9) if before else cutoff), 1.0
 
@@ -87,7 +87,7 @@ def change_from_first(before: Sequence[float]) -> Reference:
 
 
 def own_sd(before: Sequence[float]) -> Reference:
-    """The own mean, in own SDs (at least a standard error), from three scores on."""
+    """The case's own mean, in its own SDs (at least a standard error), from three scores on."""
     if len(before) < FEWEST_OWN:
         return None
     mean, sd = _mean_and_sd(before)
@@ -103,7 +103,7 @@ def own_sd_strict(before: Sequence[float]) -> Reference:
 
 
 def moving_range(before: Sequence[float]) -> Reference:
-    """Individuals chart: the own mean, in mean moving ranges (at least an SE) / 1.128, from three scores on."""
+    """Individuals chart: the case's own mean, in mean moving ranges (at least an SE) / 1.128, from three scores on."""
     if len(before) < FEWEST_OWN:
         return None
     ranges = [abs(b - a) for a, b in pairwise(before)]
@@ -111,10 +111,10 @@ def moving_range(before: Sequence[float]) -> Reference:
 
 
 def run_rules(before: Sequence[float]) -> Lines:
-    """Beside `moving_range`: 2 of 3 under two thirds of its limit, 7 in a row under the mean, 6 falls in a row.
+    """In addition to `moving_range`: 2 of 3 below two thirds of its limit, 7 in a row below the mean, 6 falls in a row.
 
-    One-sided: only falling matters here. The mean is that of all scores before. To be tuned like any other rule, the
-    lines for runs move with the limit: at its usual 3 they are the mean and the previous score.
+    One-sided: only falls matter here. The mean is that of all scores before. So that the rule can be tuned like all
+    others, the thresholds for runs move with the limit: at its usual 3 they are the mean and the previous score.
     """
     reference = moving_range(before)
     if reference is None:
@@ -168,7 +168,7 @@ RULES = MappingProxyType(
 
 
 def references(rule: FieldRule, scores: Sequence[Scored]) -> list[Lines]:
-    """What each check-in is held against."""
+    """What each check-in is compared with."""
     values = [score for _, score in scores]
     return [_lines(rule, values[:index]) for index in range(len(values))]
 
@@ -178,10 +178,10 @@ def _lines(rule: FieldRule, before: Sequence[float]) -> Lines:
     return () if reference is None else ((*reference, ALONE), *rule.runs(before))
 
 
-def flagged(scores: Sequence[Scored], held_against: Sequence[Lines], limit: float) -> Iterator[int]:
+def flagged(scores: Sequence[Scored], thresholds: Sequence[Lines], limit: float) -> Iterator[int]:
     """Session numbers at which a flag opens."""
     target, opened, back, is_live, is_armed = 0.0, 0, 0, False, True
-    for (number, score), lines in zip(scores, held_against, strict=True):
+    for (number, score), lines in zip(scores, thresholds, strict=True):
         line = _highest(lines, limit)
         if is_live:
             back = back + 1 if score >= target else 0
@@ -197,10 +197,10 @@ def flagged(scores: Sequence[Scored], held_against: Sequence[Lines], limit: floa
 
 
 def _highest(lines: Lines, limit: float) -> float:
-    """Under which a score is flagged at this limit."""
+    """The threshold below which a score is flagged at this limit."""
     highest = -1.0
-    for reference, unit, company in lines:
+    for reference, unit, earlier in lines:
         line = reference - limit * unit
-        if line > highest and company < line:
+        if line > highest and earlier < line:
             highest = line
     return highest

@@ -1,14 +1,14 @@
 """A practice's own prior, estimated from its history.
 
 In: the scored client check-ins of many cases, and how many sessions were held, answered and missed. Out: variance
-components with their standard errors and the `Prior` made of them; or why there is too little to go by.
-Never: a figure of a single case or therapist leaves this module; a clock; a random number.
+components with their standard errors and the `Prior` made of them; or why no prior can be made.
+Never: a figure of a single case or therapist in the result; a clock; a random number.
 
 Method: maximum likelihood of the model in `pipeline.core.detection.level` (random level, AR(1) residual, ceiling as
 censoring) by its one-step predictions. Each score is with probability 0.02 an outlier, uniform over the range, so
-that forms filled in from right to left and ruptures do not widen the estimate; a score moves the level by as much
-as it is no outlier.
-Data that such a model cannot say anything about, or does not describe, are refused: see `_too_little` and `_unfit`.
+that answers on a reversed scale and ruptures do not widen the estimate; a score moves the level with the probability
+that it is not an outlier.
+If there are too few data, or if the model does not describe them, no prior is made: see `_too_little` and `_unfit`.
 The maximum is found by the simplex of Nelder and Mead (1965), Comput. J. 7:308; standard errors by a delete-a-group
 jackknife over cases; the part between therapists by one-way analysis of variance of the case levels. Units: shares of
 the range.
@@ -28,24 +28,30 @@ from pipeline.core.detection.prior import (
     encode_prior,
 )
 
+#: The fewest data from which the components could be recovered in simulated practices.
 FEWEST_CHECKINS = 400
 #: Cases with at least two scored check-ins.
 FEWEST_CASES = 80
 FEWEST_THERAPISTS = 5
-#: Scored check-ins under the best possible score; the others only say "at least so much".
+#: Scored check-ins below the best possible score; a score at the ceiling says only "at least this".
 FEWEST_BELOW_CEILING = 100
-#: Beyond this many cases every second, third ... is taken.
+#: If there are more cases, every second, third ... is used: the estimate hardly changes, the time does.
 MOST_CASES = 1500
 OUTLIER_SHARE = 0.02
-#: Where more of the scores than this are outliers to the estimate, it does not describe them.
+#: If a greater share of the scores are outliers to the model, it does not describe them.
 MOST_OUTLIERS = 0.1
-#: Scores that are even over the whole range have an SD of 0.29; a rupture could not be told from such a swing.
+#: Scores spread evenly over the whole range have an SD of 0.29; no rupture could be distinguished from such changes.
 MOST_WITHIN_SD = 0.25
+#: The number of groups that the jackknife leaves out, one at a time.
 GROUPS = 8
+#: The bounds of the search: below this SD, or above this correlation, the components cannot be separated.
 _LEAST_SD, _MOST_AUTOCORRELATION = 0.005, 0.9
+#: Steps of the simplex: from the shipped prior, and for each jackknife group from the estimate.
 _ROUNDS, _ROUNDS_AGAIN = 220, 60
+#: No spread is estimated finer than one step of a fine scale.
 _INSTRUMENT_FLOOR = 0.01
-_INSTEAD = "No prior was made; without one of your own the shipped prior is used."
+_INSTEAD = "No prior was made. Without one of your own, the shipped prior is used."
+#: A prior does not fit if the mean is off by more than this many standard errors and this many within-case SDs.
 MISFIT_ERRORS, MISFIT_SDS = 2.0, 0.5
 FEWEST_CASES_TO_JUDGE = 10
 
@@ -77,7 +83,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was found. `refusal`: one sentence; then `prior` is the shipped one and `components` is empty."""
+    """The result. With a `refusal` (one sentence), `prior` is the shipped one and `components` is empty."""
 
     prior: Prior
     components: dict[str, Estimate]
@@ -112,7 +118,7 @@ def calibrate(cases: Iterable[CaseScores]) -> Calibration:
     start = _vector(DEFAULT_PRIOR)
     best, is_settled = _maximum(used, start, 0.15, _ROUNDS)
     if not is_settled or best == start:
-        return refused("The estimate did not settle: these scores do not say enough about the model.")
+        return refused("The estimate did not converge: the scores carry too little information about the model.")
     groups = _without_each_group(used)
     spread = _jackknife([_maximum(group, best, 0.05, _ROUNDS_AGAIN)[0] for group in groups])
     prior = _prior(best, _share_missing(known), _share_missed(known))
@@ -124,9 +130,9 @@ def calibrate(cases: Iterable[CaseScores]) -> Calibration:
 
 
 def misfit(cases: Iterable[CaseScores], prior: Prior) -> Misfit | None:
-    """How far the mean score is from what a prior expects, when that is no chance and matters; else None.
+    """The mean score and what a prior expects, if the difference is neither chance nor too small to matter; else None.
 
-    No chance: more than `MISFIT_ERRORS` standard errors, over cases. Matters: more than `MISFIT_SDS` SDs within a case.
+    Not chance: more than `MISFIT_ERRORS` standard errors, over cases. Matters: more than `MISFIT_SDS` within-case SDs.
     """
     known = [case.scores for case in cases if case.scores]
     checkins = sum(len(scores) for scores in known)
@@ -136,7 +142,7 @@ def misfit(cases: Iterable[CaseScores], prior: Prior) -> Misfit | None:
     expected = sum(_expected(number, prior) for scores in known for number, _ in scores) / checkins
     difference = observed - expected
     off = [sum(score - _expected(number, prior) - difference for number, score in scores) for scores in known]
-    error = sqrt(sum(one * one for one in off)) / checkins
+    error = sqrt(sum(of_case * of_case for of_case in off)) / checkins
     if abs(difference) > max(MISFIT_ERRORS * error, MISFIT_SDS * prior.within_sd):
         return Misfit(observed, expected, checkins)
     return None
@@ -150,7 +156,7 @@ def _expected(session_number: int, prior: Prior) -> float:
 
 
 def calibration_text(found: Calibration) -> str:
-    """What was found, for people; scores as shares of the range."""
+    """The result as plain text; scores as shares of the range."""
     rows = [
         f"{_counted(found.cases, 'case')} with {_counted(found.checkins, 'scored check-in')}, "
         f"{_counted(found.therapists, 'therapist')}"
@@ -170,7 +176,7 @@ def calibration_text(found: Calibration) -> str:
 
 
 def _too_little(cases: Sequence[CaseScores], checkins: int) -> str | None:
-    """Why these scores are not enough to go by, in one sentence; None when they are."""
+    """Why there are too few scores, in one sentence; None if there are enough."""
     repeated = sum(len(case.scores) > 1 for case in cases)
     if checkins < FEWEST_CHECKINS or repeated < FEWEST_CASES:
         have = f"{_counted(checkins, 'scored check-in')} and {_counted(repeated, 'case')} with at least two"
@@ -180,36 +186,33 @@ def _too_little(cases: Sequence[CaseScores], checkins: int) -> str | None:
         return "The scores do not vary: every check-in has the same one."
     below = sum(score < CEILING for score in scores)
     if below < FEWEST_BELOW_CEILING:
-        lie = "lies" if below == 1 else "lie"
         return (
-            f"Only {below} of {checkins} scored check-ins {lie} below the best possible score: "
+            f"Too few scores are below the best possible one: {below} of {checkins} check-ins; "
             f"{FEWEST_BELOW_CEILING} are needed."
         )
     return None
 
 
 def _unfit(cases: Sequence[CaseScores], prior: Prior, components: dict[str, Estimate]) -> str | None:
-    """Why this estimate is not to be trusted, in one sentence; None when it is."""
+    """Why this estimate cannot be trusted, in one sentence; None if it can."""
     outliers = sum(_likelihood(case, prior)[1] for case in cases) / sum(len(case.scores) for case in cases)
     if outliers > MOST_OUTLIERS:
-        return f"The model does not describe these scores: to it {outliers:.0%} of them are outliers."
+        return f"The model does not describe these scores: {outliers:.0%} of them are outliers to it."
     if components["between_sd"].value <= _LEAST_SD * 1.001:
-        return "The scores hardly differ from case to case, or the data are too few to tell."
+        return "The scores hardly differ between cases, or there are too few data to estimate by how much."
     if components["within_sd"].value <= _LEAST_SD * 1.001:
         return "The scores hardly vary within a case."
     if components["within_sd"].value > MOST_WITHIN_SD:
-        return (
-            f"Within a case the scores swing by {prior.within_sd:.0%} of the range (SD), as if they were drawn by lot."
-        )
+        return f"Within a case the scores vary by {prior.within_sd:.0%} of the range (SD), almost like random answers."
     if prior.autocorrelation >= _MOST_AUTOCORRELATION:
-        return "One score of a case tells the next one almost wholly: the autocorrelation cannot be estimated."
+        return "Each score of a case almost determines the next one: the autocorrelation cannot be estimated."
     for name, estimate in components.items():
         if not isfinite(estimate.standard_error) or estimate.standard_error <= 0:
             return f"The standard error of {name} cannot be estimated from these scores."
     try:
         decode_prior(encode_prior(prior))
     except ValueError as error:
-        return f"The estimate is not a prior that can be used. {error}"
+        return f"The estimate cannot be used as a prior. {error}"
     return None
 
 
@@ -247,14 +250,14 @@ def _prior(vector: Vector, missing: float = DEFAULT_PRIOR.missing_share, missed:
 
 def _cost(cases: Sequence[CaseScores], vector: Vector) -> float:
     """Minus the log-likelihood."""
-    if not -1.0 < vector[0] < 3.0 or max(abs(one) for one in vector) > 8.0:
+    if not -1.0 < vector[0] < 3.0 or max(abs(value) for value in vector) > 8.0:
         return 1e12
     prior = _prior(vector)
     return -sum(_likelihood(case, prior)[0] for case in cases)
 
 
 def _likelihood(case: CaseScores, prior: Prior) -> tuple[float, float]:
-    """Its logarithm, and how many of the scores are outliers."""
+    """The log-likelihood, and the expected number of outliers among the scores."""
     level, total, outliers = Level(prior), 0.0, 0.0
     edge, rounding = case.model.ceiling_from, case.model.rounding_variance
     for number, score in case.scores:
@@ -273,7 +276,7 @@ def _likelihood(case: CaseScores, prior: Prior) -> tuple[float, float]:
 
 
 def _maximum(cases: Sequence[CaseScores], start: Vector, step: float, rounds: int) -> tuple[Vector, bool]:
-    """Nelder and Mead's simplex from `start`: the best corner, and whether the corners have come together."""
+    """Nelder and Mead's simplex from `start`: the best corner, and whether the search has converged."""
 
     def cost(vector: Vector) -> float:
         return _cost(cases, vector)
@@ -317,7 +320,7 @@ def _move(simplex: list[tuple[float, Vector]], cost: Callable[[Vector], float]) 
 
 
 def _jackknife(estimates: Sequence[Vector]) -> Vector:
-    """Standard error of each parameter from estimates that each leave one group out."""
+    """Standard error of each parameter, from estimates that leave out one group each."""
     count = len(estimates)
     errors = []
     for values in zip(*estimates, strict=True):
@@ -381,7 +384,7 @@ def _between_therapists(cases: Sequence[CaseScores], prior: Prior) -> Estimate |
 
 
 def _unshrunk_level(case: CaseScores, prior: Prior) -> float:
-    """The level's posterior mean over its reliability, so that short cases are not pulled together."""
+    """The level's posterior mean divided by its reliability, so that short cases are not shrunk towards the mean."""
     level = Level(prior)
     edge, rounding = case.model.ceiling_from, case.model.rounding_variance
     for number, score in case.scores:

@@ -1,9 +1,9 @@
-"""Pictures of flagged cases, for the people who decide about a rule.
+"""Plots of flagged cases, for people who decide about a rule.
 
-In: a backtest and a folder. Out: one PNG a flagged case: scores beside what was expected, sessions without a form,
-missed appointments, forms taken for mirrored, and each flag from its opening to its end.
-Never: needed by anything else (matplotlib comes with the extra `plots`); a name of a file or a word in a picture that
-tells the case (a flag's id leads to its line in the file of flags).
+In: a backtest and a folder. Out: one PNG for each flagged case: scores beside what was expected, sessions without a
+check-in, missed appointments, answers on a reversed scale, and each flag from its opening to its end.
+Never: needed by anything else (matplotlib comes with the extra `plots`); a file name or a word in a picture that
+identifies the case (a flag's id leads to its line in the file of flags).
 """
 
 from collections import Counter
@@ -20,10 +20,11 @@ from pipeline.core.instants import to_us
 from pipeline.core.records import CLIENT, CheckinRecord, MissedRecord, Record
 from schemas.flags import LIVE_STATUSES, Flag
 
-#: Okabe and Ito's colours, told apart by colour-blind eyes too; every mark has a shape of its own besides.
+#: Okabe and Ito's colours, which colour-blind people can distinguish; each mark also has its own shape.
 _BLUE, _ORANGE, _RED, _GREEN, _PURPLE, _GREY = "#0072B2", "#E69F00", "#D55E00", "#009E73", "#AA4499", "#555555"
-#: Where marks stand that have no score.
+#: The height of marks that have no score.
 _BOTTOM = 0.025
+#: More explanations than this leave no space for the plot.
 _MOST_EXPLAINED = 4
 _WIDTH_INCHES, _HEIGHT_INCHES, _LETTERS = 10.0, 5.0, 140
 
@@ -33,8 +34,8 @@ class PlotsUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
-    """A flag on the axis of sessions; `end` is None while it lives."""
+class FlagSpan:
+    """A flag on the axis of sessions; without an `end` the flag is still live."""
 
     flag: Flag
     start: float
@@ -43,18 +44,18 @@ class Episode:
 
 @dataclass(slots=True)
 class Picture:
-    """What is drawn of one case, by session number; what happened between two sessions stands between them."""
+    """What is drawn of one case, by session number; events between two sessions are drawn between them."""
 
-    episodes: list[Episode]
+    spans: list[FlagSpan]
     points: list[Point]
     #: SD of scores within a case; half the height of the band.
-    swing: float
+    within_sd: float
     sessions: int
     therapist: list[tuple[int, float]] = field(default_factory=list)
-    #: Client forms, not perfect, with all answers alike or the same as the last time.
+    #: Client check-ins, not perfect, whose answers are all the same or the same as last time.
     invariant: list[tuple[int, float]] = field(default_factory=list)
-    #: Sessions held without a client form; with a form that has no score.
-    without_form: list[int] = field(default_factory=list)
+    #: Sessions held without a client check-in; with a check-in that has no score.
+    without_checkin: list[int] = field(default_factory=list)
     without_score: list[int] = field(default_factory=list)
     missed_by_client: list[float] = field(default_factory=list)
     missed_otherwise: list[float] = field(default_factory=list)
@@ -93,7 +94,7 @@ def pyplot() -> Any:
 
 
 def picture_of(result: Backtest, case_id: str, flags: Sequence[Flag]) -> Picture:
-    """What there is to see of a case."""
+    """What to draw of a case."""
     records = result.histories.cases[case_id]
     timeline = folded(case_id, records, result.models, sensitivity=result.sensitivity)
     visits = numbered_visits(records)
@@ -117,24 +118,24 @@ def picture_of(result: Backtest, case_id: str, flags: Sequence[Flag]) -> Picture
             pattern = record.pattern
         elif isinstance(record, CheckinRecord) and record.total is not None:
             picture.therapist.append((number, record.total))
-    picture.without_form = sorted(unseen)
-    picture.episodes = [_episode(flag, visits) for flag in flags]
+    picture.without_checkin = sorted(unseen)
+    picture.spans = [_span(flag, visits) for flag in flags]
     return picture
 
 
 def _after(number: int, place: int) -> float:
-    """Between this session and the next, the later the further."""
+    """Between this session and the next: later events further to the right."""
     return number + place / (place + 1)
 
 
-def _episode(flag: Flag, visits: Sequence[tuple[int, Record]]) -> Episode:
+def _span(flag: Flag, visits: Sequence[tuple[int, Record]]) -> FlagSpan:
     end = None if flag.status in LIVE_STATUSES or flag.closed_at is None else _place(to_us(flag.closed_at), visits)
     start = _place(to_us(flag.opened_at), visits)
-    return Episode(flag, start, end if end is None or end > start else start + 0.5)
+    return FlagSpan(flag, start, end if end is None or end > start else start + 0.5)
 
 
 def _place(at: int, visits: Sequence[tuple[int, Record]]) -> float:
-    """The session of this instant; half a session on for what happened after its check-ins."""
+    """The session of this instant, or half a session later if it is after the session's check-ins."""
     before = [(number, record) for number, record in visits if record.at <= at]
     if not before:
         return 0.5
@@ -147,7 +148,7 @@ def drawn(picture: Picture) -> Any:
     figure, axes = pyplot().subplots(figsize=(_WIDTH_INCHES, _HEIGHT_INCHES), layout="constrained")
     last = _last_place(picture) + 0.4
     _draw_expected(axes, picture)
-    _draw_episodes(axes, picture, last)
+    _draw_spans(axes, picture, last)
     _draw_scores(axes, picture)
     _draw_marks(axes, picture)
     if not picture.points:
@@ -158,12 +159,12 @@ def drawn(picture: Picture) -> Any:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
-    figure.suptitle(_caption(picture.episodes), x=0.01, ha="left", fontsize=9, parse_math=False)
+    figure.suptitle(_caption(picture.spans), x=0.01, ha="left", fontsize=9, parse_math=False)
     return figure
 
 
 def _last_place(picture: Picture) -> float:
-    ends = [place for one in picture.episodes for place in (one.start, one.end or one.start)]
+    ends = [place for span in picture.spans for place in (span.start, span.end or span.start)]
     return max([1.0, picture.sessions, *ends, *picture.missed_by_client, *picture.missed_otherwise])
 
 
@@ -172,18 +173,18 @@ def _draw_expected(axes: Any, picture: Picture) -> None:
         return
     numbers = [float(point.session_number) for point in picture.points]
     expected = [min(point.expected, 1.0) for point in picture.points]
-    low = [max(one - picture.swing, 0.0) for one in expected]
-    high = [min(one + picture.swing, 1.0) for one in expected]
+    low = [max(score - picture.within_sd, 0.0) for score in expected]
+    high = [min(score + picture.within_sd, 1.0) for score in expected]
     if len(numbers) == 1:
         # A band needs a width.
         numbers, expected, low, high = [numbers[0] - 0.3, numbers[0] + 0.3], expected * 2, low * 2, high * 2
     axes.fill_between(
-        numbers, low, high, color=_BLUE, alpha=0.15, linewidth=0, label="usual swing within a case (± 1 SD)"
+        numbers, low, high, color=_BLUE, alpha=0.15, linewidth=0, label="usual range within a case (± 1 SD)"
     )
     axes.plot(numbers, expected, color=_GREY, linestyle="--", linewidth=1.2, label="expected score")
 
 
-def _draw_episodes(axes: Any, picture: Picture, last: float) -> None:
+def _draw_spans(axes: Any, picture: Picture, last: float) -> None:
     labels: set[str] = set()
 
     def once(label: str) -> str | None:
@@ -191,15 +192,15 @@ def _draw_episodes(axes: Any, picture: Picture, last: float) -> None:
         labels.add(label)
         return label if is_new else None
 
-    for number, episode in enumerate(picture.episodes, start=1):
-        end = last if episode.end is None else episode.end
-        axes.axvspan(episode.start, end, color=_ORANGE, alpha=0.15, linewidth=0, label=once("flag is open"))
-        axes.axvline(episode.start, color=_RED, linewidth=1.8, label=once("flag opens"))
-        if episode.end is not None:
+    for number, span in enumerate(picture.spans, start=1):
+        end = last if span.end is None else span.end
+        axes.axvspan(span.start, end, color=_ORANGE, alpha=0.15, linewidth=0, label=once("flag is open"))
+        axes.axvline(span.start, color=_RED, linewidth=1.8, label=once("flag opens"))
+        if span.end is not None:
             axes.axvline(end, color=_GREEN, linewidth=1.8, linestyle=":", label=once("flag ends"))
         axes.annotate(
             str(number),
-            (episode.start, 1.0),
+            (span.start, 1.0),
             xytext=(0, 12),
             textcoords="offset points",
             ha="center",
@@ -218,22 +219,20 @@ def _draw_scores(axes: Any, picture: Picture) -> None:
             axes.plot([x for x, _ in points], [y for _, y in points], label=label, **style)
 
     usual = [(point.session_number, point.score) for point in picture.points if not point.is_scale_reversed]
-    mirrored = [(point.session_number, point.score) for point in picture.points if point.is_scale_reversed]
+    on_reversed_scale = [(point.session_number, point.score) for point in picture.points if point.is_scale_reversed]
     for (x, y), (then, there) in pairwise(usual):
-        # Over sessions that nobody answered about the line is only a hint.
+        # Dotted over sessions without a check-in: there the line shows nothing that was measured.
         axes.plot([x, then], [y, there], color=_BLUE, linewidth=1.5, linestyle="-" if then - x <= 1 else ":")
     marks(picture.therapist, "therapist's own rating", color=_PURPLE, marker="d", mfc="none")
     marks(usual, "client's score", color=_BLUE, marker="o")
-    marks(
-        picture.invariant, "all answers alike, or the same as last time", color="black", marker="s", mfc="none", ms=12
-    )
-    marks(mirrored, "probably filled in from right to left", color=_BLUE, marker="o", mfc="white", ms=9, mew=1.8)
+    marks(picture.invariant, "all answers the same, or as last time", color="black", marker="s", mfc="none", ms=12)
+    marks(on_reversed_scale, "probably on a reversed scale", color=_BLUE, marker="o", mfc="white", ms=9, mew=1.8)
 
 
 def _draw_marks(axes: Any, picture: Picture) -> None:
     for places, label, style in (
-        (picture.without_form, "session without the client's form", {"marker": "^", "mfc": "white", "color": _GREY}),
-        (picture.without_score, "form without a score", {"marker": "s", "mfc": "white", "color": _GREY}),
+        (picture.without_checkin, "session without a client check-in", {"marker": "^", "mfc": "white", "color": _GREY}),
+        (picture.without_score, "check-in without a score", {"marker": "s", "mfc": "white", "color": _GREY}),
         (picture.missed_by_client, "appointment missed by the client", {"marker": "x", "mew": 2, "color": _RED}),
         (picture.missed_otherwise, "appointment missed, not by the client", {"marker": "+", "mew": 2, "color": _GREY}),
     ):
@@ -250,16 +249,16 @@ def _draw_marks(axes: Any, picture: Picture) -> None:
             )
 
 
-def _caption(episodes: Sequence[Episode]) -> str:
-    """What each flag says, in the order of their numbers."""
+def _caption(spans: Sequence[FlagSpan]) -> str:
+    """The explanation of each flag, in the order of their numbers."""
     lines = []
-    for number, one in enumerate(episodes[:_MOST_EXPLAINED], start=1):
-        flag = one.flag
-        end = "still open" if one.end is None else flag.status
+    for number, span in enumerate(spans[:_MOST_EXPLAINED], start=1):
+        flag = span.flag
+        end = "still open" if span.end is None else flag.status
         lines.append(
             f"{number}  {flag.kind}, {flag.severity}, opened at session {flag.session_number}; {end}  ({flag.flag_id})"
         )
         lines.append(fill(flag.explanation, _LETTERS, initial_indent="    ", subsequent_indent="    "))
-    if len(episodes) > _MOST_EXPLAINED:
-        lines.append(f"… and {len(episodes) - _MOST_EXPLAINED} more")
+    if len(spans) > _MOST_EXPLAINED:
+        lines.append(f"… and {len(spans) - _MOST_EXPLAINED} more")
     return "\n".join(lines)

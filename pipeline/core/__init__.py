@@ -1,5 +1,5 @@
-"""The decisions, pure: no Faust, Kafka, SQL, clock, environment or logging.
+"""The decisions, as pure functions: no Faust, Kafka, SQL, clock, environment or logging.
 
-In: accepted events and states. Out: new states and facts.
+In: accepted events and states. Out: new states and the changes to publish.
 Never: act on the world.
 """

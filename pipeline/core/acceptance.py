@@ -1,9 +1,9 @@
 """Whether a record of the events topic is accepted: one pure function of the record.
 
 In: value, key and Kafka timestamp of a record, and the instruments known here. Out: `Accepted` or `Refusal`.
-Never: remember anything (the one refusal that needs memory, `erased`, is the case's: `pipeline.core.case.state`).
+Never: remember anything (`erased` alone needs memory, so `pipeline.core.case.changes` refuses it).
 
-The gateway, the stream processor and the store all ask here, so they can never disagree.
+The gateway, the worker and the store all call `accept`, so they can never disagree.
 """
 
 from collections.abc import Mapping
@@ -17,13 +17,13 @@ from schemas.instruments.definition import Instrument
 from schemas.refusals import Reason
 from schemas.topics import MAX_EVENT_BYTES
 
-#: How far an event's time may lie after the record's Kafka timestamp: clocks differ.
+#: How far an event's time may be after the record's Kafka timestamp: the sender's clock may be ahead of the broker's.
 MAX_LEAD_US = 5 * 60 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An event that counts; `at` is its time in microseconds; `scores` only for a check-in."""
+    """An event that counts. `at` is its time in microseconds; only a check-in has `scores`."""
 
     event: Event
     at: int

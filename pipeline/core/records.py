@@ -68,7 +68,7 @@ class CheckinVoidedRecord(_Record, frozen=True, array_like=True, gc=False, tag=3
 
 
 class ActionRecord(_Record, frozen=True, array_like=True, gc=False, tag=4):
-    """Somebody did something about a flag."""
+    """A supervisor acknowledged, discussed or dismissed a flag."""
 
     flag_id: str
     action: str
@@ -99,14 +99,14 @@ _ACTIONS: dict[type, str] = {
     events.FlagDismissed: "dismissed",
 }
 
-#: The same bytes for the same answers, in whatever order they came.
+#: The same bytes for the same answers, whatever their order.
 _sorted_bytes = msgspec.msgpack.Encoder(order="sorted").encode
 
 Position = tuple[int, int, int]
 
 
 def position(record: Record, at: int | None = None) -> Position:
-    """Where a record stands in its case's history: by time, then kind, then identity."""
+    """A record's place in its case's history: by time, then kind, then identity."""
     return (record.at if at is None else at, _RANK[type(record)], record.identity)
 
 
@@ -115,17 +115,17 @@ def digest64(*parts: str) -> int:
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "big")
 
 
-#: A session is named by what tells that it was held and by each of its check-ins, one soon after the other.
+#: Cached: the events of one session name the same session id, and arrive soon after one another.
 _session_digest = lru_cache(maxsize=20_000)(digest64)
 
 
 def checkin_id_of(event: events.CheckinSubmitted) -> str:
-    """The check-in's own id, or the one made of source and id."""
+    """The check-in's own id; by default made from source and id."""
     return event.data.checkin_id or f"{event.source}#{event.id}"
 
 
 def record_of(accepted: Accepted) -> Record:
-    """What the case remembers of this event; an erasure is not remembered but carried out."""
+    """What the case remembers of this event. An erasure has no record: it empties the case."""
     event = accepted.event
     identity = digest64(event.source, event.id)
     digest = int.from_bytes(blake2b(canonical(event), digest_size=16).digest()[:8], "big")
@@ -150,7 +150,7 @@ def record_of(accepted: Accepted) -> Record:
 
 
 def _pattern(answers: Mapping[str, float | None]) -> int:
-    """32 bits that are alike for like answers."""
+    """32 bits that are the same for the same answers."""
     return int.from_bytes(blake2b(_sorted_bytes(answers), digest_size=4).digest(), "big")
 
 

@@ -1,7 +1,7 @@
-"""A check-in's answers become scores: the core's door to the instruments' own arithmetic.
+"""A check-in's answers become scores, by the arithmetic of the instrument definitions.
 
 In: an instrument and the answers of one check-in. Out: scores, or why the answers are not this instrument's.
-Never: a second arithmetic; what the examples in each definition prove is what runs here.
+Never: a second arithmetic. The worked examples in each definition are checked with the functions that run here.
 """
 
 from schemas.instruments.arithmetic import Scores, check_answers, score

@@ -1,5 +1,5 @@
 """Instrument definitions as data: one TOML file each, what it means, its arithmetic and its checks.
 
-In: nothing of ours. Out: instruments by id.
+In: TOML files. Out: instruments by id.
 Never: licensed wording.
 """

@@ -15,11 +15,12 @@ from schemas.instruments.definition import INGREDIENTS, Definition, IngredientRu
 
 Reason = Literal["unknown-item", "answer-out-of-range"]
 
+#: Scores have six decimals.
 _MILLION = 1_000_000
 
 
 class Scores(Struct, frozen=True, gc=False):
-    """Shares of the instrument's range, 0 to 1; what the missing-item rule refuses is None or absent."""
+    """Shares of the instrument's range, 0 to 1. Without enough answers a total is None and an ingredient is absent."""
 
     total: float | None
     ingredients: dict[str, float]
@@ -28,22 +29,22 @@ class Scores(Struct, frozen=True, gc=False):
 def score(instrument: Instrument, answers: Mapping[str, float | None]) -> Scores:
     """The mean of the answered items after reversal, as a share; the answers have passed `check_answers`."""
     answer = answers.get
-    taken: dict[str, int] = {}
+    given: dict[str, int] = {}
     for item, steps in instrument.steps.items():
         value = answer(item)
         if value is not None:
-            taken[item] = steps[value]
-    ingredients = _ingredient_scores(instrument, taken)
+            given[item] = steps[value]
+    ingredients = _ingredient_scores(instrument, given)
     missing = instrument.missing
-    if len(taken) < missing.total_at_least or (
+    if len(given) < missing.total_at_least or (
         missing.total_needs_every_ingredient and len(ingredients) < len(instrument.ingredient_rules)
     ):
         return Scores(None, ingredients)
-    return Scores(_share(sum(taken.values()), len(taken) * instrument.span), ingredients)
+    return Scores(_share(sum(given.values()), len(given) * instrument.span), ingredients)
 
 
 def check_answers(instrument: Instrument, answers: Mapping[str, float | None]) -> tuple[Reason, str] | None:
-    """Why these answers are not this instrument's, or None; the detail repeats nothing that was received."""
+    """Why these answers do not fit this instrument, or None; the detail repeats nothing that was received."""
     steps = instrument.steps
     for item, value in answers.items():
         allowed = steps.get(item)
@@ -69,14 +70,14 @@ def prepare(definition: Definition) -> Instrument:
     )
 
 
-def _ingredient_scores(instrument: Instrument, taken: dict[str, int]) -> dict[str, float]:
+def _ingredient_scores(instrument: Instrument, given: dict[str, int]) -> dict[str, float]:
     scores = {}
     span = instrument.span
     for rule in instrument.ingredient_rules:
         sum_of_steps = count = 0
         for item in rule.items:
-            if item in taken:
-                sum_of_steps += taken[item]
+            if item in given:
+                sum_of_steps += given[item]
                 count += 1
         if count >= rule.at_least:
             scores[rule.ingredient] = _share(sum_of_steps, count * span)
@@ -84,7 +85,7 @@ def _ingredient_scores(instrument: Instrument, taken: dict[str, int]) -> dict[st
 
 
 def _share(steps: int, span: int) -> float:
-    """`steps` of `span` to six decimals, a tie upwards; whole numbers until the last division, so exact."""
+    """`steps` / `span` to six decimals, halves rounded up; whole numbers until the last division, so exact."""
     return (steps * _MILLION + span // 2) // span / _MILLION
 
 

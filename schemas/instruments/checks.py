@@ -1,7 +1,7 @@
-"""What makes an instrument definition sound.
+"""The checks of an instrument definition.
 
-In: a definition as it was written. Out: its first problem, with its place and the way out, or None.
-Never: mend a definition; stay silent about a rule that no answers could ever satisfy.
+In: a definition as it was written. Out: its first problem, with its place and what to do, or None.
+Never: correct a definition; accept a rule that no answers could ever satisfy.
 """
 
 import re
@@ -14,13 +14,16 @@ from typing import NamedTuple
 from schemas.instruments.arithmetic import check_answers, prepare, score
 from schemas.instruments.definition import INGREDIENTS, LICENCES, Definition, Instrument, Item, Vector
 
+#: Each allowed answer of an item is kept in a table; no scale in use is finer or longer than this.
 MOST_DECIMALS = 3
 MOST_STEPS = 10_000
 _LARGEST = 1_000_000
+#: Half of the sixth decimal, to which scores are rounded.
 _TOLERANCE = 5e-7
 
 _INSTRUMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*/[1-9][0-9]*")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]*")
+#: As the ids in events.
 _LONGEST_ID = 64
 
 
@@ -40,7 +43,7 @@ def _names(definition: Definition) -> Iterator[Problem]:
     if not _INSTRUMENT_ID.fullmatch(definition.id) or len(definition.id) > _LONGEST_ID:
         yield Problem("id", f"{definition.id!r} is not an id; write it as name/version, such as 'my-form/1'")
     if not definition.name.strip():
-        yield Problem("name", "it is empty; say what people call this instrument")
+        yield Problem("name", "it is empty; give the name of the instrument")
     if definition.licence.status not in LICENCES:
         allowed = " or ".join(map(repr, LICENCES))
         yield Problem("licence.status", f"{definition.licence.status!r} is not a status; use {allowed}")
@@ -54,7 +57,7 @@ def _whole_numbers(definition: Definition) -> Iterator[Problem]:
         places[f"missing.ingredient_at_least.{ingredient}"] = at_least
     for place, number in places.items():
         if abs(number) > _LARGEST:
-            yield Problem(place, "a number so large has no use here; give a small one")
+            yield Problem(place, "the number is too large; give a small one")
 
 
 def _scale(definition: Definition) -> Iterator[Problem]:
@@ -63,7 +66,7 @@ def _scale(definition: Definition) -> Iterator[Problem]:
         if not isfinite(value) or abs(value) > _LARGEST:
             yield Problem(place, f"{value:g} cannot end a scale; give a number within a million of 0")
     if low >= high:
-        yield Problem("maximum", f"{high:g} is not above the minimum {low:g}; swap or mend them")
+        yield Problem("maximum", f"{high:g} is not above the minimum {low:g}; swap or correct them")
     if not 0 <= decimals <= MOST_DECIMALS:
         yield Problem("decimals", f"{decimals} is not a resolution; give a whole number from 0 to {MOST_DECIMALS}")
     for place, value in (("minimum", low), ("maximum", high)):
@@ -114,16 +117,16 @@ def _missing_items(definition: Definition) -> Iterator[Problem]:
     if not 1 <= definition.missing.total_at_least <= count:
         yield Problem(
             "missing.total_at_least",
-            f"{definition.missing.total_at_least} of {count} items can never be; give a number from 1 to {count}",
+            f"{definition.missing.total_at_least} of {count} items is impossible; give a number from 1 to {count}",
         )
     belonging = Counter(ingredient for item in definition.items for ingredient in item.ingredients)
     for ingredient, at_least in definition.missing.ingredient_at_least.items():
         place = f"missing.ingredient_at_least.{ingredient}"
         most = belonging[ingredient]
         if not most:
-            yield Problem(place, "no item has this ingredient; remove the line or mend the name")
+            yield Problem(place, "no item has this ingredient; remove the line or correct the name")
         elif not 1 <= at_least <= most:
-            yield Problem(place, f"{at_least} of {most} items can never be; give a number from 1 to {most}")
+            yield Problem(place, f"{at_least} of {most} items is impossible; give a number from 1 to {most}")
 
 
 def _cutoff(definition: Definition) -> Iterator[Problem]:
@@ -134,7 +137,7 @@ def _cutoff(definition: Definition) -> Iterator[Problem]:
     if not lowest < below <= highest:
         yield Problem(
             "cutoff.below",
-            f"{below:g} is no raw total that one can be under; the sum of the items runs from {lowest:g} to "
+            f"{below:g} leaves all totals on one side; the sum of the items runs from {lowest:g} to "
             f"{highest:g}, so give a value above {lowest:g} and at most {highest:g}",
         )
     if not definition.cutoff.source.strip():
@@ -148,7 +151,7 @@ def _standard_error(definition: Definition) -> Iterator[Problem]:
     if not 0 < definition.standard_error.raw < width:
         yield Problem(
             "standard_error.raw",
-            f"{definition.standard_error.raw:g} is no error of a raw total; give a value above 0 and under {width:g}",
+            f"{definition.standard_error.raw:g} cannot be a standard error; give a value above 0 and below {width:g}",
         )
     if not definition.standard_error.source.strip():
         yield Problem("standard_error.source", "it is empty; say where the value comes from")
@@ -163,7 +166,7 @@ def _vectors(definition: Definition) -> Iterator[Problem]:
 def _vector(instrument: Instrument, vector: Vector, place: str) -> Iterator[Problem]:
     refused = check_answers(instrument, vector.answers)
     if refused is not None:
-        yield Problem(f"{place}, answers", f"{refused[1]}; mend the answers")
+        yield Problem(f"{place}, answers", f"{refused[1]}; correct the answers")
         return
     scores = score(instrument, vector.answers)
     if not _agree(vector.total, scores.total):
@@ -181,9 +184,9 @@ def _agree(expected: float | None, got: float | None) -> bool:
 
 
 def _disagreement(expected: float | None, got: float | None) -> str:
-    said = "no score" if expected is None else f"{expected:.6g}"
-    made = "no score" if got is None else f"{got:.6g}"
-    return f"the example says {said}, the rules above make it {made}; mend whichever is wrong"
+    stated = "no score" if expected is None else f"{expected:.6g}"
+    computed = "no score" if got is None else f"{got:.6g}"
+    return f"the example says {stated}, the rules give {computed}; correct the one that is wrong"
 
 
 _CHECKS = (_names, _whole_numbers, _scale, _items, _wording, _missing_items, _cutoff, _standard_error, _vectors)

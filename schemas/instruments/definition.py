@@ -1,8 +1,7 @@
 """What an instrument definition says, and what it becomes once it has been checked.
 
-In: nothing. Out: `Definition`, one structure for one TOML file, and `Instrument`, the same with what scoring
-needs worked out once.
-Never: licensed wording; a definition of a restricted instrument knows its items by number or neutral name.
+In: one TOML file. Out: `Definition`, the file as a structure, and `Instrument`, the same with the tables for scoring.
+Never: licensed wording; a definition of a restricted instrument names its items by number or a neutral name.
 
 A raw total is the sum over all items, each between `minimum` and `maximum`, after reversal.
 """
@@ -35,7 +34,7 @@ class MissingItems(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Cutoff(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A raw total strictly under `below` is under the cut-off; `below` itself is not."""
+    """A raw total strictly below `below` is below the cut-off; `below` itself is not."""
 
     below: float
     source: str
@@ -63,7 +62,7 @@ class Anchors(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Vector(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A worked example; no `total` means that the missing-item rule gives none."""
+    """A worked example; without a `total` the missing-item rule must give none."""
 
     name: str
     answers: dict[str, float]

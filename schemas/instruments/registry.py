@@ -20,13 +20,13 @@ from schemas.instruments.definition import Definition, Instrument
 
 _SHIPPED = Path(__file__).parent
 _SUFFIX = ".toml"
-_FORM = "docs/instruments.md shows the form"
-#: What may lie beside the definitions without a word about it.
+_EXAMPLE = "docs/instruments.md shows an example"
+#: Files that may be beside the definitions and are not reported.
 _NOTES = (".md", ".txt")
 
 
 class InstrumentError(Exception):
-    """One sentence: which file, which place in it, what is wrong and the way out."""
+    """One sentence: which file, which place in it, what is wrong and what to do."""
 
 
 def load_instruments(folder: Path | None) -> Mapping[str, Instrument]:
@@ -36,7 +36,7 @@ def load_instruments(folder: Path | None) -> Mapping[str, Instrument]:
     for file in (*_files(_SHIPPED), *(() if folder is None else _files(folder))):
         instrument = load_instrument(file)
         if instrument.id in sources:
-            raise _taken(file, instrument.id, sources[instrument.id])
+            raise _already_defined(file, instrument.id, sources[instrument.id])
         instruments[instrument.id] = instrument
         sources[instrument.id] = file
     return MappingProxyType(instruments)
@@ -51,15 +51,15 @@ def load_instrument(file: Path) -> Instrument:
     return prepare(definition)
 
 
-def passed_over(folder: Path | None) -> list[str]:
-    """What lies in the practice's folder and is not read, because its name does not end in .toml; notes left out."""
+def ignored_files(folder: Path | None) -> list[str]:
+    """Files in the practice's folder that are not read, because their names do not end in .toml; without notes."""
     if folder is None:
         return []
     return [file.name for file in _visible(folder) if file.suffix.lower() not in (_SUFFIX, *_NOTES)]
 
 
 def fingerprint(instruments: Mapping[str, Instrument]) -> str:
-    """Twelve hex digits that change when a score, a refusal or a threshold could; wording does not count."""
+    """Twelve hex digits that change if a score, a refusal or a threshold could change; wording does not count."""
     rules = sorted(_rules(instrument) for instrument in instruments.values())
     return blake2b(msgspec.json.encode(rules), digest_size=6).hexdigest()
 
@@ -82,59 +82,57 @@ def _files(folder: Path) -> Iterable[Path]:
 
 def _visible(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise InstrumentError(
-            f"{folder}: there is no such folder; make it, or leave the setting for own instruments empty."
-        )
+        raise InstrumentError(f"{folder}: there is no such folder; create it, or leave ALLIANCE_INSTRUMENTS empty.")
     try:
         return sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     except OSError as error:
-        raise InstrumentError(f"{folder}: cannot be read ({error.strerror}); mend its permissions.") from error
+        raise InstrumentError(f"{folder}: cannot be read ({error.strerror}); correct its permissions.") from error
 
 
-def _taken(file: Path, name: str, by: Path) -> InstrumentError:
+def _already_defined(file: Path, name: str, by: Path) -> InstrumentError:
     if by.parent == _SHIPPED:
         return InstrumentError(
-            f"{file}, id: '{name}' is shipped and cannot be redefined; give yours a name of its own, "
+            f"{file}, id: '{name}' is a shipped instrument and cannot be redefined; give yours another name, "
             f"such as 'my-{name}'."
         )
-    return InstrumentError(f"{file}, id: '{name}' is already defined in {by}; give one of them another id.")
+    return InstrumentError(f"{file}, id: '{name}' is already defined in {by}; give one of the two another id.")
 
 
 def _definition(file: Path) -> Definition:
     try:
-        # Some editors begin a file with a mark that says UTF-8.
+        # utf-8-sig: some editors begin a file with a byte order mark.
         return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8-sig")), Definition)
     except PermissionError as error:
-        raise InstrumentError(f"{file}: cannot be read ({error.strerror}); mend its permissions.") from error
+        raise InstrumentError(f"{file}: cannot be read ({error.strerror}); correct its permissions.") from error
     except OSError as error:
-        raise InstrumentError(f"{file}: cannot be read ({error.strerror}); take it out of the folder.") from error
+        raise InstrumentError(f"{file}: cannot be read ({error.strerror}); move it out of the folder.") from error
     except UnicodeDecodeError as error:
         raise InstrumentError(f"{file}, byte {error.start + 1}: not UTF-8; save the file as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(file, str(error)) from error
     except msgspec.ValidationError as error:
-        raise _wrong_form(file, str(error)) from error
+        raise _wrong_type(file, str(error)) from error
     except RecursionError as error:
-        raise InstrumentError(f"{file}: lists or tables within one another, far too deep; {_FORM}.") from error
+        raise InstrumentError(f"{file}: lists or tables are nested too deeply; {_EXAMPLE}.") from error
     except ValueError as error:
-        # Of all that a TOML file may hold, Python itself refuses only this.
-        raise InstrumentError(f"{file}: a number of thousands of digits; write a shorter one.") from error
+        # The one valid TOML that Python refuses: a whole number of more than 4,300 digits.
+        raise InstrumentError(f"{file}: it has a number with thousands of digits; write a shorter one.") from error
 
 
 def _not_toml(file: Path, message: str) -> InstrumentError:
     what, _, place = message.removesuffix(")").rpartition(" (at ")
-    return InstrumentError(f"{file}, {place}: not TOML ({what}); {_FORM}.")
+    return InstrumentError(f"{file}, {place}: not TOML ({what}); {_EXAMPLE}.")
 
 
-def _wrong_form(file: Path, message: str) -> InstrumentError:
+def _wrong_type(file: Path, message: str) -> InstrumentError:
     """Turn msgspec's "Expected `int`, got `str` - at `$.items[0].id`" into a place and a sentence."""
     what, _, path = message.partition(" - at ")
-    for theirs, ours in _IN_OUR_WORDS.items():
-        what = what.replace(theirs, ours)
-    return InstrumentError(f"{file}, {_place(path.strip('`'))}: {what}; {_FORM}.")
+    for jargon, plain in _PLAIN_WORDS.items():
+        what = what.replace(jargon, plain)
+    return InstrumentError(f"{file}, {_place(path.strip('`'))}: {what}; {_EXAMPLE}.")
 
 
-_IN_OUR_WORDS = {
+_PLAIN_WORDS = {
     "Object missing required field": "missing key",
     "Object contains unknown field": "unknown key",
     "Expected": "expected",

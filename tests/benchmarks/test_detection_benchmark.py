@@ -7,7 +7,7 @@ import pytest
 from alliance.evaluation.baselines import RULES, flagged, references
 from alliance.simulation.parameters import INSTRUMENT
 from benchmarks.detection_default import at_default, together
-from benchmarks.detection_measure import SENSITIVITIES, Tally, caught_at, field_curves, our_openings, tally
+from benchmarks.detection_measure import SENSITIVITIES, Tally, caught_at, field_curves, product_openings, tally
 from benchmarks.detection_page import with_section
 from benchmarks.detection_practice import Conditions, Practice, coarse, practice
 from pipeline.core.detection.prior import measurement_models
@@ -38,7 +38,7 @@ def test_cases_that_are_not_asked_again_would_not_have_been_flagged(small: Pract
         }
         for sensitivity in SENSITIVITIES
     ]
-    assert our_openings(small) == asked_always
+    assert product_openings(small) == asked_always
     assert asked_always[0] != asked_always[-1]
 
 
@@ -46,19 +46,19 @@ def test_the_screened_curve_is_that_of_the_screened_scores(small: Practice) -> N
     after = small.screened()
     assert after.scores != small.scores
     plain, screened = field_curves([small])
-    for curves, one in ((plain, small), (screened, after)):
+    for curves, of_practice in ((plain, small), (screened, after)):
         for name, rule in RULES.items():
             for limit, found in list(zip(rule.limits, curves[name], strict=True))[::6]:
                 openings = {
                     case_id: list(flagged(scores, references(rule, scores), limit))
-                    for case_id, scores in one.scores.items()
+                    for case_id, scores in of_practice.scores.items()
                 }
-                expected = tally([one], [openings])
+                expected = tally([of_practice], [openings])
                 assert (found.false_per_100, found.caught) == (expected.false_per_100, expected.caught)
 
 
 def test_the_counts_at_the_default_setting_fit_together(small: Practice) -> None:
-    openings = our_openings(small)[SENSITIVITIES.index(1.0)]
+    openings = product_openings(small)[SENSITIVITIES.index(1.0)]
     found = at_default([small], 3)
     counts = found.counts
     assert counts["cases"] == len(small.items)
@@ -66,14 +66,14 @@ def test_the_counts_at_the_default_setting_fit_together(small: Practice) -> None
     assert counts["ruptures"] == len(small.truth) == sum(found.planted.values())
     assert sum(found.caught.values()) == tally([small], [openings]).total
     assert counts["false_flags"] == sum(found.false_kinds.values())
-    assert sum(one.checkins for one in found.bins) == sum(len(scores) for scores in small.scores.values())
+    assert sum(stated.checkins for stated in found.bins) == sum(len(scores) for scores in small.scores.values())
     assert counts["visible_repairs"] <= counts["repairs"]
-    assert counts["repairs_found"] <= counts["repairs_told"] <= counts["repairs"] <= sum(found.caught.values())
+    assert counts["repairs_found"] <= counts["repairs_seen"] <= counts["repairs"] <= sum(found.caught.values())
     assert len(found.live) == small.conditions.weeks
     assert together([found, found]).counts == {name: 2 * count for name, count in counts.items()}
 
 
-def test_a_price_between_two_settings_is_interpolated() -> None:
+def test_a_rate_between_two_settings_is_interpolated() -> None:
     curve = [Tally(false, Counter(withdrawal=caught), ()) for false, caught in ((4.0, 40), (2.0, 20), (0.5, 10))]
     assert caught_at(curve, 3.0) == 30
     assert caught_at(curve, 2.0) == 20
@@ -82,7 +82,7 @@ def test_a_price_between_two_settings_is_interpolated() -> None:
 
 
 @pytest.mark.parametrize(("step", "answers"), [(1.0, 11), (2.5, 5)])
-def test_a_coarse_form_is_an_instrument_of_its_own(step: float, answers: int) -> None:
+def test_a_coarse_version_is_an_instrument_of_its_own(step: float, answers: int) -> None:
     shipped = load_instruments(None)[INSTRUMENT]
     form = coarse(shipped, step)
     assert form.span == answers - 1
@@ -93,11 +93,11 @@ def test_a_coarse_form_is_an_instrument_of_its_own(step: float, answers: int) ->
 
 
 def test_a_step_that_does_not_divide_the_range_is_refused() -> None:
-    with pytest.raises(ValueError, match="divides 10"):
+    with pytest.raises(ValueError, match="must divide 10"):
         coarse(load_instruments(None)[INSTRUMENT], 3.0)
 
 
-def test_only_what_stands_between_its_marks_is_renewed() -> None:
+def test_only_the_text_between_its_marks_is_replaced() -> None:
     page = "By hand.\n<!-- a: begin -->\nold\n<!-- a: end -->\nAlso by hand.\n<!-- b: begin --><!-- b: end -->\n"
     once = with_section(page, "a", ["new"])
     assert once == page.replace("\nold\n", "\n\nnew\n\n")

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.instruments.arithmetic import score
 from schemas.instruments.definition import INGREDIENTS
-from schemas.instruments.registry import InstrumentError, fingerprint, load_instrument, load_instruments, passed_over
+from schemas.instruments.registry import InstrumentError, fingerprint, ignored_files, load_instrument, load_instruments
 
 SHIPPED = load_instruments(None)
 GUIDE = Path(__file__).parents[2] / "docs" / "instruments.md"
@@ -147,15 +147,15 @@ def test_hidden_and_foreign_files_in_the_folder_are_left_alone(write: Callable[.
     (folder / "._mood.toml").write_bytes(b"\x00\x05\x16\x07")
     (folder / "README.md").write_text("Ours.")
     assert "mood-2/1" in load_instruments(folder)
-    assert passed_over(folder) == []
+    assert ignored_files(folder) == []
 
 
 def test_what_is_not_read_is_named(write: Callable[..., Path]) -> None:
     folder = write(name="mood.tml").parent
     (folder / "old").mkdir()
     assert set(load_instruments(folder)) == set(SHIPPED)
-    assert passed_over(folder) == ["mood.tml", "old"]
-    assert passed_over(None) == []
+    assert ignored_files(folder) == ["mood.tml", "old"]
+    assert ignored_files(None) == []
 
 
 def test_a_definition_in_capitals_is_read(write: Callable[..., Path]) -> None:
@@ -184,13 +184,13 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
             'id = "Mood 2"',
             "id: 'Mood 2' is not an id; write it as name/version, such as 'my-form/1'.",
         ),
-        ('"Two questions"', '" "', "name: it is empty; say what people call this instrument."),
+        ('"Two questions"', '" "', "name: it is empty; give the name of the instrument."),
         (
             'notice = "Ours."',
             'notice = ""',
             "licence.notice: it is empty; say who owns the instrument and on which terms.",
         ),
-        ("maximum = 4", "maximum = 0", "maximum: 0 is not above the minimum 0; swap or mend them."),
+        ("maximum = 4", "maximum = 0", "maximum: 0 is not above the minimum 0; swap or correct them."),
         ("maximum = 4", "maximum = inf", "maximum: inf cannot end a scale; give a number within a million of 0."),
         ("minimum = 0", "minimum = nan", "minimum: nan cannot end a scale; give a number within a million of 0."),
         ("decimals = 0", "decimals = 9", "decimals: 9 is not a resolution; give a whole number from 0 to 3."),
@@ -229,28 +229,28 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
         (
             "total_at_least = 2",
             "total_at_least = 3",
-            "missing.total_at_least: 3 of 2 items can never be; give a number from 1 to 2.",
+            "missing.total_at_least: 3 of 2 items is impossible; give a number from 1 to 2.",
         ),
         (
             "total_at_least = 2",
             "total_at_least = 2\ningredient_at_least = { goals = 2 }",
-            "missing.ingredient_at_least.goals: 2 of 1 items can never be; give a number from 1 to 1.",
+            "missing.ingredient_at_least.goals: 2 of 1 items is impossible; give a number from 1 to 1.",
         ),
         (
             "total_at_least = 2",
             "total_at_least = 2\ningredient_at_least = { trust = 1 }",
-            "missing.ingredient_at_least.trust: no item has this ingredient; remove the line or mend the name.",
+            "missing.ingredient_at_least.trust: no item has this ingredient; remove the line or correct the name.",
         ),
         (
             "below = 5",
             "below = 9",
-            "cutoff.below: 9 is no raw total that one can be under; "
+            "cutoff.below: 9 leaves all totals on one side; "
             "the sum of the items runs from 0 to 8, so give a value above 0 and at most 8.",
         ),
         (
             "below = 5",
             "below = 0",
-            "cutoff.below: 0 is no raw total that one can be under; "
+            "cutoff.below: 0 leaves all totals on one side; "
             "the sum of the items runs from 0 to 8, so give a value above 0 and at most 8.",
         ),
         (
@@ -261,7 +261,7 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
         (
             "raw = 0.8",
             "raw = 0",
-            "standard_error.raw: 0 is no error of a raw total; give a value above 0 and under 8.",
+            "standard_error.raw: 0 cannot be a standard error; give a value above 0 and below 8.",
         ),
         (
             'raw = 0.8\nsource = "A guess."',
@@ -271,56 +271,55 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
         (
             "total = 0.5",
             "total = 0.25",
-            "[[vectors]] no. 1, total: the example says 0.25, the rules above make it 0.5; mend whichever is wrong.",
+            "[[vectors]] no. 1, total: the example says 0.25, the rules give 0.5; correct the one that is wrong.",
         ),
         (
             "total = 0.5",
             "",
-            "[[vectors]] no. 1, total: the example says no score, the rules above make it 0.5; "
-            "mend whichever is wrong.",
+            "[[vectors]] no. 1, total: the example says no score, the rules give 0.5; correct the one that is wrong.",
         ),
         (
             "goals = 0, ",
             "trust = 0, goals = 0, ",
-            "[[vectors]] no. 1, ingredients.trust: the example says 0, the rules above make it no score; "
-            "mend whichever is wrong.",
+            "[[vectors]] no. 1, ingredients.trust: the example says 0, the rules give no score; "
+            "correct the one that is wrong.",
         ),
         (
             "heard = 4, rushed",
             "heard = 4.5, rushed",
-            "[[vectors]] no. 1, answers: item heard of mood-2/1 takes whole numbers from 0 to 4; mend the answers.",
+            "[[vectors]] no. 1, answers: item heard of mood-2/1 takes whole numbers from 0 to 4; correct the answers.",
         ),
         (
             "heard = 4, rushed",
             "seen = 4, rushed",
-            "[[vectors]] no. 1, answers: mood-2/1 has only the items heard, rushed; mend the answers.",
+            "[[vectors]] no. 1, answers: mood-2/1 has only the items heard, rushed; correct the answers.",
         ),
-        ('name = "Two questions"\n', "", "top level: missing key `name`; docs/instruments.md shows the form."),
+        ('name = "Two questions"\n', "", "top level: missing key `name`; docs/instruments.md shows an example."),
         (
             'ingredients = ["empathy"]',
             'ingredient = "empathy"',
-            "[[items]] no. 1: unknown key `ingredient`; docs/instruments.md shows the form.",
+            "[[items]] no. 1: unknown key `ingredient`; docs/instruments.md shows an example.",
         ),
         (
             "total_at_least = 2",
             "total_at_least = 2\nprorate = true",
-            "missing: unknown key `prorate`; docs/instruments.md shows the form.",
+            "missing: unknown key `prorate`; docs/instruments.md shows an example.",
         ),
         (
             "maximum = 4",
             'maximum = "four"',
-            "maximum: expected a number, got text in quotes; docs/instruments.md shows the form.",
+            "maximum: expected a number, got text in quotes; docs/instruments.md shows an example.",
         ),
         (
             'ingredients = ["empathy"]',
             "ingredients = [1]",
             "[[items]] no. 1, ingredients no. 1: expected text in quotes, got a whole number; "
-            "docs/instruments.md shows the form.",
+            "docs/instruments.md shows an example.",
         ),
         (
             "heard = 4, rushed",
             'heard = "4", rushed',
-            "[[vectors]] no. 1, answers: expected a number, got text in quotes; docs/instruments.md shows the form.",
+            "[[vectors]] no. 1, answers: expected a number, got text in quotes; docs/instruments.md shows an example.",
         ),
         (
             'status = "open"',
@@ -330,17 +329,17 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
         (
             "decimals = 0",
             f"decimals = 0x{'f' * 5000}",
-            "decimals: a number so large has no use here; give a small one.",
+            "decimals: the number is too large; give a small one.",
         ),
         (
             "total_at_least = 2",
             f"total_at_least = 2\ningredient_at_least = {{ goals = 0x{'f' * 5000} }}",
-            "missing.ingredient_at_least.goals: a number so large has no use here; give a small one.",
+            "missing.ingredient_at_least.goals: the number is too large; give a small one.",
         ),
         (
             'name = "Two questions"',
             "name = Two questions",
-            "line 2, column 8: not TOML (Invalid value); docs/instruments.md shows the form.",
+            "line 2, column 8: not TOML (Invalid value); docs/instruments.md shows an example.",
         ),
     ],
 )
@@ -356,8 +355,8 @@ def test_a_wrong_definition_is_refused_with_file_place_and_way_out(
 @pytest.mark.parametrize(
     ("new", "sentence"),
     [
-        (f"decimals = {'9' * 5000}", "a number of thousands of digits; write a shorter one."),
-        (f"decimals = {'[' * 5000}{']' * 5000}", "lists or tables within one another, far too deep; docs/"),
+        (f"decimals = {'9' * 5000}", "it has a number with thousands of digits; write a shorter one."),
+        (f"decimals = {'[' * 5000}{']' * 5000}", "lists or tables are nested too deeply; docs/"),
     ],
 )
 def test_what_python_gives_up_on_is_refused_too(write: Callable[..., Path], new: str, sentence: str) -> None:
@@ -388,7 +387,8 @@ def test_a_shipped_instrument_cannot_be_redefined(write: Callable[..., Path]) ->
     with pytest.raises(InstrumentError) as refused:
         load_instruments(file.parent)
     assert str(refused.value) == (
-        f"{file}, id: 'srs/3' is shipped and cannot be redefined; give yours a name of its own, such as 'my-srs/3'."
+        f"{file}, id: 'srs/3' is a shipped instrument and cannot be redefined; "
+        "give yours another name, such as 'my-srs/3'."
     )
 
 
@@ -397,12 +397,12 @@ def test_two_files_of_a_practice_cannot_define_the_same_instrument(write: Callab
     with pytest.raises(InstrumentError) as refused:
         load_instruments(first.parent)
     assert str(refused.value) == (
-        f"{second}, id: 'mood-2/1' is already defined in {first}; give one of them another id."
+        f"{second}, id: 'mood-2/1' is already defined in {first}; give one of the two another id."
     )
 
 
 def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(InstrumentError, match="there is no such folder; make it, or leave the setting"):
+    with pytest.raises(InstrumentError, match="there is no such folder; create it, or leave ALLIANCE_INSTRUMENTS"):
         load_instruments(tmp_path / "nowhere")
 
 
@@ -412,7 +412,7 @@ def test_a_file_that_is_not_text_or_cannot_be_read_is_said_to_be_so(tmp_path: Pa
         load_instruments(tmp_path)
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(
-        InstrumentError, match=r"folder.toml: cannot be read \(Is a directory\); take it out of the folder\."
+        InstrumentError, match=r"folder.toml: cannot be read \(Is a directory\); move it out of the folder\."
     ):
         load_instruments(tmp_path)
 

@@ -39,13 +39,13 @@ class Moment:
     """Something has happened in a case, and the detectors are asked. `at` in microseconds."""
 
     at: int
-    #: Names the check-in, session or missed appointment; a flag that opens now gets its id from it.
+    #: Identifies the check-in, session or missed appointment; a flag that opens now gets its id from it.
     anchor: int | str
     therapist_id: str
     team: str
-    #: Of a scored client check-in.
+    #: Only for a scored client check-in.
     score: float | None = None
-    #: The client checked in, did not complete a check-in, or missed an appointment.
+    #: The client completed a check-in, a check-in is missing, or the client missed an appointment.
     is_counted: bool = False
 
 

@@ -198,7 +198,7 @@ class Timeline:
         return self._with_ends_counted(self.episodes.ask(moment))
 
     def _with_ends_counted(self, changed: list[Episode]) -> list[Episode]:
-        """Of the episodes that one moment or action has changed, those that have ended count on their day."""
+        """Count the episodes that one moment or action has ended, on the day of their end."""
         for episode in changed:
             if episode.closed_at is not None and episode.status in ("repaired", "unrepaired"):
                 self._count(episode.closed_at // DAY_US, _REPAIRED if episode.status == "repaired" else _UNREPAIRED)

@@ -21,7 +21,7 @@ STAY = 0.8
 ONSET = 0.03
 #: In the first sessions there is little alliance yet that could rupture.
 EARLY_SESSIONS, EARLY_SHARE = 2, 0.25
-#: Of strains that begin, the share of each kind.
+#: The shares of the two kinds among strains that begin.
 AGAINST, AWAY = 0.35, 0.65
 #: By how much a strain lowers the score, in within-case SDs: for moving against, and for moving away, which shows less.
 DEPTHS_AGAINST = (1.5, 2.5, 4.0)

@@ -35,7 +35,7 @@ from schemas.instruments.definition import INGREDIENTS
 # Where no source is named, a figure is a working value: chosen on the simulator's practices
 # (docs/benchmarks/detection.md), not estimated from clients.
 
-#: Of check-ins given while moving away: those with invariant answers, and half of these at the top.
+#: The share of invariant answers among check-ins given while moving away, and half of it: the share at the top.
 INVARIANT_SHARE, PERFECT_SHARE = 0.6, 0.3
 #: The instrument's own share of invariant check-ins counts as much as this many check-ins of the client.
 INVARIANT_WORTH = 10.0

@@ -100,7 +100,7 @@ STOPS: dict[str, tuple[str, str, str]] = {
     "address": ("host", "192.0.2.1", "(Cannot assign requested address). Change ALLIANCE_HOST=192.0.2.1 to an address"),
     "prior": ("prior", "/nosuch", "The prior /nosuch cannot be read (No such file or directory)"),
     "API keys": ("api_keys", "/nosuch", "The file of API keys cannot be read (No such file or directory): /nosuch"),
-    "instruments": ("instruments", "/nosuch", "/nosuch: there is no such folder; make it"),
+    "instruments": ("instruments", "/nosuch", "/nosuch: there is no such folder; create it"),
     "database": ("database", "sqlite:////nosuch/store.sqlite", "/nosuch/store.sqlite cannot be written"),
 }
 

@@ -92,19 +92,19 @@ def test_the_summary_shows_kinds_by_severity_cases_flagged_and_how_flags_ended()
     ]
     text = summary_text(backtest(events))
     assert "cases flagged                   80.0%  (4 of 5)" in text
-    counts = {one: 4 if one == dropped.severity else 0 for one in SEVERITIES}
-    ours = text.partition("the field's rules")[0]
+    counts = {severity: 4 if severity == dropped.severity else 0 for severity in SEVERITIES}
+    ours = text.partition("common rules")[0]
     rows = {line.split()[0]: line.split()[1:] for line in ours.splitlines() if line.strip()}
-    assert rows["drop"][:4] == [*(str(counts[one]) for one in SEVERITIES), "4"]
-    assert rows["all"] == [*(str(counts[one]) for one in SEVERITIES), "4"]
+    assert rows["drop"][:4] == [*(str(counts[severity]) for severity in SEVERITIES), "4"]
+    assert rows["all"] == [*(str(counts[severity]) for severity in SEVERITIES), "4"]
     assert " ".join(rows["repaired"]) == "1 median 21 days to repair"
-    assert [rows[one][0] for one in ("unrepaired", "dismissed", "live")] == ["1", "1", "1"]
+    assert [rows[end][0] for end in ("unrepaired", "dismissed", "live")] == ["1", "1", "1"]
 
 
-def test_the_expected_figure_is_not_shown_for_a_sensitivity_at_which_nobody_measured_it() -> None:
-    price = f"{EXPECTED_FALSE_FLAGS_PER_100:g} per 100 check-ins"
-    assert f"({price}, as if no case had a rupture)" in summary_text(backtest(a_drop()))
-    assert f"({price} at sensitivity 1.0; not measured at 0.4)" in summary_text(backtest(a_drop(), sensitivity=0.4))
+def test_the_expected_figure_is_not_shown_for_a_sensitivity_at_which_it_was_not_measured() -> None:
+    rate = f"{EXPECTED_FALSE_FLAGS_PER_100:g} per 100 check-ins"
+    assert f"({rate}, as if no case had a rupture)" in summary_text(backtest(a_drop()))
+    assert f"({rate} at sensitivity 1.0; not measured at 0.4)" in summary_text(backtest(a_drop(), sensitivity=0.4))
 
 
 def test_the_summary_says_when_the_prior_does_not_fit_an_instrument() -> None:
@@ -113,8 +113,8 @@ def test_the_summary_says_when_the_prior_does_not_fit_an_instrument() -> None:
 
     assert "The prior does not fit" not in answered(9.2)
     assert (
-        "The prior does not fit checkin-4/1: observed mean 0.70 of 12 check-ins, this prior expects 0.92. "
-        "Run `alliance calibrate` and set ALLIANCE_PRIOR, or the figures above do not hold."
+        "The prior does not fit checkin-4/1: the observed mean of 12 check-ins is 0.70, and this prior expects 0.92. "
+        "Run `alliance calibrate` and set ALLIANCE_PRIOR; otherwise the figures above are not valid."
     ) in answered(7.0)
 
 
@@ -159,7 +159,7 @@ def test_a_practice_of_its_own_is_recovered() -> None:
     assert abs(found.components["between_sd"].value * 40 - parameters.between_sd) < 0.6
     assert abs(found.components["autocorrelation"].value - 0.3) < 0.1
     assert abs(found.components["missing_share"].value - 0.3) < 0.06
-    assert all(one.standard_error > 0 for one in found.components.values())
+    assert all(estimate.standard_error > 0 for estimate in found.components.values())
     assert "within_sd" in calibration_text(found)
 
 

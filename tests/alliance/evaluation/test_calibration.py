@@ -35,13 +35,16 @@ DEGENERATE: dict[str, tuple[Draw, str]] = {
     "all at the top": (lambda _: 1.0, "do not vary"),
     "all at the bottom": (lambda _: 0.0, "do not vary"),
     "all the same": (lambda _: 0.8, "do not vary"),
-    "nearly all at the top": (lambda dice: 1.0 if dice.random() < 0.9 else 0.9, "lie below the best possible score"),
+    "nearly all at the top": (
+        lambda dice: 1.0 if dice.random() < 0.9 else 0.9,
+        "Too few scores are below the best possible one",
+    ),
     "heads or tails": (lambda dice: float(dice.random() < 0.5), "of them are outliers"),
     "one of three by lot": (lambda dice: dice.choice([0.0, 0.5, 1.0]), "of them are outliers"),
-    "one of five by lot": (lambda dice: dice.choice([0.0, 0.25, 0.5, 0.75, 1.0]), "as if they were drawn by lot"),
-    "anything by lot": (lambda dice: dice.random(), "as if they were drawn by lot"),
-    "hardly any swing": (lambda dice: dice.gauss(0.8, 0.002), "hardly differ from case to case"),
-    "cases all alike": (lambda dice: dice.gauss(0.5, 0.1), "hardly differ from case to case"),
+    "one of five by lot": (lambda dice: dice.choice([0.0, 0.25, 0.5, 0.75, 1.0]), "almost like random answers"),
+    "anything by lot": (lambda dice: dice.random(), "almost like random answers"),
+    "hardly any swing": (lambda dice: dice.gauss(0.8, 0.002), "hardly differ between cases"),
+    "cases all alike": (lambda dice: dice.gauss(0.5, 0.1), "hardly differ between cases"),
 }
 
 
@@ -50,7 +53,7 @@ def test_scores_that_say_nothing_give_no_prior_but_a_sentence(what: str) -> None
     draw, sentence = DEGENERATE[what]
     found = calibrate(some_cases(draw))
     assert found.refusal is not None and sentence in found.refusal
-    assert found.refusal.endswith("No prior was made; without one of your own the shipped prior is used.")
+    assert found.refusal.endswith("No prior was made. Without one of your own, the shipped prior is used.")
     assert (found.prior, found.components) == (DEFAULT_PRIOR, {})
     assert calibration_text(found) == f"100 cases with 600 scored check-ins, 8 therapists\n{found.refusal}"
 
@@ -59,36 +62,40 @@ def test_usual_scores_give_a_prior_with_standard_errors() -> None:
     found = calibrate(usual_cases())
     assert found.refusal is None
     assert found.prior.first_mean == pytest.approx(0.8, abs=0.03)
-    assert all(0 < one.standard_error < 1 for one in found.components.values())
+    assert all(0 < estimate.standard_error < 1 for estimate in found.components.values())
 
 
 @pytest.mark.parametrize("below", [99, 100])
-def test_a_hundred_scores_must_lie_below_the_best_possible_one(below: int) -> None:
+def test_a_hundred_scores_must_be_below_the_best_possible_one(below: int) -> None:
     cases = usual_cases()
     scores = [score for case in cases for _, score in case.scores]
     line = sorted(scores)[below - 1]
     capped = [
         CaseScores(
-            one.therapist_id, tuple((number, score if score <= line else 1.0) for number, score in one.scores), 8, 6, 1
+            case.therapist_id,
+            tuple((number, score if score <= line else 1.0) for number, score in case.scores),
+            8,
+            6,
+            1,
         )
-        for one in cases
+        for case in cases
     ]
     refusal = calibrate(capped).refusal or ""
-    assert ("lie below the best possible score: 100 are needed" in refusal) == (below == 99)
+    assert (f"{below} of {len(scores)} check-ins; 100 are needed" in refusal) == (below == 99)
 
 
-def test_an_estimate_that_did_not_settle_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_estimate_that_did_not_converge_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "_ROUNDS", 5)
-    assert (calibrate(usual_cases()).refusal or "").startswith("The estimate did not settle")
+    assert (calibrate(usual_cases()).refusal or "").startswith("The estimate did not converge")
 
 
 def test_an_estimate_that_did_not_move_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "_maximum", lambda cases, start, step, rounds: (start, True))
-    assert (calibrate(usual_cases()).refusal or "").startswith("The estimate did not settle")
+    assert (calibrate(usual_cases()).refusal or "").startswith("The estimate did not converge")
 
 
 @pytest.mark.parametrize("error", [0.0, float("nan"), float("inf")])
-def test_a_standard_error_that_is_none_is_refused(error: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_standard_error_is_refused(error: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "_jackknife", lambda estimates: (0.01, error, 0.01, 0.01, 0.01))
     refusal = calibrate(usual_cases()).refusal or ""
     assert refusal.startswith("The standard error of growth_per_session cannot be estimated")
@@ -96,7 +103,7 @@ def test_a_standard_error_that_is_none_is_refused(error: float, monkeypatch: pyt
 
 def test_an_autocorrelation_at_its_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "_MOST_AUTOCORRELATION", 0.0)
-    assert "One score of a case tells the next" in (calibrate(usual_cases()).refusal or "")
+    assert "Each score of a case almost determines the next" in (calibrate(usual_cases()).refusal or "")
 
 
 def test_an_estimate_that_no_process_would_take_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +113,7 @@ def test_an_estimate_that_no_process_would_take_is_refused(monkeypatch: pytest.M
     monkeypatch.setattr(calibration, "_jackknife", lambda estimates: (0.01,) * 5)
     monkeypatch.setattr(calibration, "MOST_OUTLIERS", 1.0)
     refusal = calibrate(usual_cases()).refusal or ""
-    assert refusal.startswith("The estimate is not a prior that can be used. The growth_per_session")
+    assert refusal.startswith("The estimate cannot be used as a prior. The growth_per_session")
 
 
 def test_one_of_everything_is_said_in_the_singular() -> None:

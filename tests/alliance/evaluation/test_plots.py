@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from alliance.evaluation.backtest import backtest
-from alliance.evaluation.plots import Episode, Picture, drawn, picture_of, plot_flagged, pyplot
+from alliance.evaluation.plots import FlagSpan, Picture, drawn, picture_of, plot_flagged, pyplot
 from deploy.testbed.builders import Json, a_checkin, a_closure, a_held, a_missed, an_action
 from pipeline.core.detection.history import Point
 from schemas.flags import Flag
@@ -25,8 +25,8 @@ def the_picture(events: Sequence[Json]) -> Picture:
     return picture_of(result, result.flags[0].case_id, result.flags)
 
 
-def an_episode() -> Episode:
-    return the_picture(a_drop()).episodes[0]
+def an_episode() -> FlagSpan:
+    return the_picture(a_drop()).spans[0]
 
 
 def labels_of(figure: Any) -> list[str]:
@@ -45,14 +45,14 @@ def test_what_a_flag_rests_on_is_in_its_picture() -> None:
     ]
     picture = the_picture(events)
     assert [point.score for point in picture.points] == [0.9, 0.9, 0.9, 0.9, 0.4]
-    assert (picture.without_form, picture.without_score) == ([6], [7])
+    assert (picture.without_checkin, picture.without_score) == ([6], [7])
     assert picture.missed_by_client == [6.5]
     assert len(picture.missed_otherwise) == 1 and 6.5 < picture.missed_otherwise[0] < 7
     assert picture.therapist == [(4, 0.7)]
     assert picture.sessions == 7
 
 
-def test_forms_with_all_answers_alike_or_as_the_last_time_are_marked_unless_they_are_perfect() -> None:
+def test_check_ins_with_invariant_answers_are_marked_unless_they_are_perfect() -> None:
     uneven = {"trust": 9.0, "empathy": 8.0, "goals": 9.0, "communication": 8.0}
     picture = the_picture(
         [
@@ -78,7 +78,7 @@ def test_forms_with_all_answers_alike_or_as_the_last_time_are_marked_unless_they
     ],
 )
 def test_an_episode_reaches_from_its_opening_to_its_end(later: list[Json], end: float | None) -> None:
-    episode = the_picture([*a_drop(), *later]).episodes[0]
+    episode = the_picture([*a_drop(), *later]).spans[0]
     assert episode.start == 5
     if end == 11.0:
         # After six sessions without a repair; the exact one is the lifecycle's business.
@@ -89,7 +89,7 @@ def test_an_episode_reaches_from_its_opening_to_its_end(later: list[Json], end: 
 
 def test_a_dismissed_flag_ends_where_it_was_dismissed() -> None:
     flag_id = backtest(a_drop()).flags[0].flag_id
-    episode = the_picture([*a_drop(), an_action("dismissed", flag_id, 5), a_held(6)]).episodes[0]
+    episode = the_picture([*a_drop(), an_action("dismissed", flag_id, 5), a_held(6)]).spans[0]
     assert (episode.flag.status, episode.end) == ("dismissed", 5.5)
 
 
@@ -104,11 +104,11 @@ def test_the_axes_are_whole_sessions_and_the_whole_range() -> None:
     pyplot().close(figure)
 
 
-def test_the_expected_score_stays_under_the_ceiling_in_a_band_of_the_usual_swing() -> None:
+def test_the_expected_score_stays_under_the_ceiling_in_a_band_of_the_usual_range() -> None:
     points = [Point(1, 0, 0.9, 0.8, 0.0), Point(2, 1, 1.0, 1.2, 0.0)]
     figure = drawn(Picture([an_episode()], points, 0.06, 2))
     axes = figure.axes[0]
-    (line,) = [one for one in axes.lines if one.get_label() == "expected score"]
+    (line,) = [line for line in axes.lines if line.get_label() == "expected score"]
     assert list(line.get_ydata()) == [0.8, 1.0]
     corners = axes.collections[0].get_paths()[0].vertices
     assert sorted({round(float(y), 6) for x, y in corners if x == 1}) == [0.74, 0.86]
@@ -116,14 +116,14 @@ def test_the_expected_score_stays_under_the_ceiling_in_a_band_of_the_usual_swing
     pyplot().close(figure)
 
 
-def test_what_is_seen_is_in_the_legend_and_a_mirrored_form_is_hollow_and_off_the_line() -> None:
+def test_what_is_seen_is_in_the_legend_and_a_check_in_on_a_reversed_scale_is_hollow_and_off_the_line() -> None:
     points = [Point(1, 0, 0.9, 0.9, 0.0), Point(2, 1, 0.1, 0.9, -9.0, True), Point(3, 2, 0.9, 0.9, 0.0)]
     picture = Picture(
-        [Episode(an_episode().flag, 1.0, 3.0)],
+        [FlagSpan(an_episode().flag, 1.0, 3.0)],
         points,
         0.06,
         5,
-        without_form=[4],
+        without_checkin=[4],
         missed_by_client=[4.5],
         missed_otherwise=[4.7],
     )
@@ -134,25 +134,25 @@ def test_what_is_seen_is_in_the_legend_and_a_mirrored_form_is_hollow_and_off_the
         "expected score",
         "flag opens",
         "flag ends",
-        "probably filled in from right to left",
-        "session without the client's form",
+        "probably on a reversed scale",
+        "session without a client check-in",
         "appointment missed by the client",
         "appointment missed, not by the client",
     } <= set(seen)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert lines["probably filled in from right to left"].get_markerfacecolor() == "white"
+    assert lines["probably on a reversed scale"].get_markerfacecolor() == "white"
     assert list(lines["client's score"].get_xdata()) == [1, 3]
-    assert list(lines["session without the client's form"].get_xdata()) == [4]
+    assert list(lines["session without a client check-in"].get_xdata()) == [4]
     pyplot().close(figure)
     plain = drawn(the_picture(a_drop()))
-    assert "flag ends" not in labels_of(plain) and "session without the client's form" not in labels_of(plain)
+    assert "flag ends" not in labels_of(plain) and "session without a client check-in" not in labels_of(plain)
     pyplot().close(plain)
 
 
-def test_a_flag_without_forms_has_a_picture_of_its_sessions() -> None:
+def test_a_flag_without_checkins_has_a_picture_of_its_sessions() -> None:
     events: list[Json] = [*(a_held(session) for session in range(1, 14)), a_missed(13), a_missed(14, id="again")]
     picture = the_picture(events)
-    assert picture.points == [] and picture.without_form == list(range(1, 14))
+    assert picture.points == [] and picture.without_checkin == list(range(1, 14))
     figure = drawn(picture)
     axes = figure.axes[0]
     assert axes.get_ylim() == (0.0, 1.0)
@@ -161,9 +161,9 @@ def test_a_flag_without_forms_has_a_picture_of_its_sessions() -> None:
     pyplot().close(figure)
 
 
-def test_nothing_that_is_drawn_lies_outside_the_axis() -> None:
+def test_nothing_is_drawn_outside_the_axis() -> None:
     flag = an_episode().flag
-    figure = drawn(Picture([Episode(flag, 6.5, 7.5)], [], 0.06, 6, missed_by_client=[6.5, 6.9]))
+    figure = drawn(Picture([FlagSpan(flag, 6.5, 7.5)], [], 0.06, 6, missed_by_client=[6.5, 6.9]))
     assert figure.axes[0].get_xlim()[1] > 7.5
     pyplot().close(figure)
 

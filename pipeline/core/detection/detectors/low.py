@@ -20,7 +20,7 @@ LIMIT_SDS = 2.0
 GRAVE_SDS = 3.5
 #: One low check-in is a dip, two may be; three are a level.
 FEWEST_CHECKINS = 3
-#: The arithmetic can leave a variance at or below 0; then an SD of 0.0001 stands for it.
+#: Rounding errors can leave a variance at or below 0; then an SD of 0.0001 is used.
 _LEAST_VARIANCE = 1e-8
 RULE = Rule(name="posterior-level-below-cutoff", version="2", expected_false_flags_per_100=0.09)
 
