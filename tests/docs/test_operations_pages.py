@@ -9,6 +9,8 @@ from deploy.local.places import ROOT
 from deploy.pages import PAGE, page
 
 TEXT = PAGE.read_text(encoding="utf-8")
+#: A command in a line, perhaps with a setting before it.
+COMMAND = re.compile(r"`(?:[A-Z_]+=\S+ )?(?:\.venv/bin/)?alliance ([a-z]+)")
 EVERY_PAGE = "".join(path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -16,7 +18,7 @@ def test_the_table_of_settings_is_what_the_settings_say() -> None:
     assert page(TEXT) == TEXT, "bring it up to date with `python -m deploy.pages`"
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"`alliance ([a-z]+)", EVERY_PAGE))))
+@pytest.mark.parametrize("command", sorted(set(COMMAND.findall(EVERY_PAGE))))
 def test_every_command_that_a_page_names_exists(command: str) -> None:
     assert command in main.commands
 
