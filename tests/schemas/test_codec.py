@@ -55,7 +55,7 @@ TIMES = [
 TYPES = [b'"alliance.session.held.v1"', b'"alliance.case.erased.v1"', b'"alliance.checkin.submitted.v2"']
 PIECES = [*TEXTS, *NUMBERS, *NESTED, *TIMES, *TYPES]
 
-#: Where a value stands in an event, and what is worst there.
+#: The place of a value in an event, and the worst values for it.
 ENVELOPE = {b"specversion": NUMBERS, b"id": TEXTS, b"source": TEXTS, b"type": TYPES, b"subject": TEXTS, b"time": TIMES}
 ENVELOPE |= {b"extra": [*TEXTS, *NUMBERS, *NESTED], b"data": NESTED}
 DATA = {b"session_id": TEXTS, b"rater": TEXTS, b"instrument": TEXTS, b"revision": NUMBERS, b"checkin_id": TEXTS}
