@@ -134,7 +134,7 @@ def engine_of(name: str, url: str) -> "Engine":
 
 
 def store_of(name: str, url: str) -> "Engine":
-    """The engine of a store that exists; raises `OperatorError` if there is none."""
+    """The engine of an existing store; raises `OperatorError` if the database is not a store."""
     from sqlalchemy import inspect
 
     from consumers.store.database import is_missing_file
