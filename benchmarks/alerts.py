@@ -58,12 +58,12 @@ def main() -> None:
         processes = Processes(Path(folder))
         try:
             system = System(processes, broker.bootstrap, "sqlite://", ALLIANCE_ALERTMANAGER=alertmanager.url)
-            system.create_topics().start("notifier").wait_until_well("notifier")
+            system.create_topics().start("notifier").wait_until_healthy("notifier")
             sent = raised(broker.bootstrap, options.flags, options.per_second)
             wait_until(lambda: len(set(webhook.flags("firing"))) == options.flags, 60, "every flag at the webhook")
         finally:
             processes.close()
-    waits = [notice.came_at - sent[notice.labels["flag_id"]] for notice in webhook.notices]
+    waits = [notice.received_at - sent[notice.labels["flag_id"]] for notice in webhook.notices]
     cuts = statistics.quantiles(waits, n=100)
     print(
         f"flag on the topic → webhook body, {options.per_second}/s: p50 {cuts[49] * 1000:.0f} ms,"

@@ -184,7 +184,7 @@ def main() -> None:
         with_system(lambda _: new_database(server), lambda system: through(system, records, "PostgreSQL"))
 
     def for_memory(system: System) -> None:
-        system.create_topics().start("worker", "store").wait_until_well("worker", "store")
+        system.create_topics().start("worker", "store").wait_until_healthy("worker", "store")
         memory(system, options.cases)
 
     with_system(lambda folder: f"sqlite:///{folder}/bench.sqlite", for_memory)

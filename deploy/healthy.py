@@ -26,7 +26,7 @@ def port_of(command_line: bytes, environment: Mapping[str, str]) -> int:
     return port
 
 
-def is_well(port: int) -> bool:
+def is_healthy(port: int) -> bool:
     """Whether /health says that all is well; what it says goes to standard output."""
     connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
@@ -43,4 +43,4 @@ def is_well(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not is_well(port_of(COMMAND_LINE.read_bytes(), os.environ)))
+    sys.exit(not is_healthy(port_of(COMMAND_LINE.read_bytes(), os.environ)))

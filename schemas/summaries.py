@@ -13,6 +13,8 @@ from schemas.flags import Severity
 
 #: `left`: the case went to another therapist; `erased`: the case no longer counts anywhere.
 CaseStatus = Literal["active", "closed", "left", "erased"]
+#: Daily counts cover this many days up to the newest event: the longest window of any figure (docs/metrics.md).
+COUNTED_DAYS = 90
 
 
 class Day(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -52,7 +54,7 @@ class CaseSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defa
     #: Severity of the open or acknowledged flag, if there is one.
     open_flag: Severity | None = None
     unacknowledged_since: datetime | None = None
-    #: Counts per UTC day of the case's last 90 days.
+    #: Counts per UTC day of the case's last `COUNTED_DAYS` days.
     days: dict[date, Day] = {}
 
 

@@ -18,10 +18,10 @@ from pipeline.core.records import checkin_id_of
 from schemas import events, refusals
 from schemas.codec import canonical
 from schemas.flags import Flag
+from schemas.instruments.definition import INGREDIENTS
 from schemas.summaries import TherapistSummary
 
 Row = dict[str, Any]
-INGREDIENTS = ("trust", "empathy", "goals", "communication")
 
 
 def digest_text(*parts: bytes) -> str:

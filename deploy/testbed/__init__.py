@@ -1,5 +1,5 @@
-"""The system and its real parts for programs: tests, benchmarks and the dashboards' pictures start and watch them here.
+"""The system and its real parts, started and watched by tests, benchmarks and the pictures of the dashboards.
 
 In: keyword arguments, folders. Out: valid events, running processes and servers, what they hold and answer.
-Never: part of the product; a process or a topic that another user of the same machine made.
+Never: imported by the product; a change to a process or a topic that something else made.
 """

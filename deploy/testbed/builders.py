@@ -1,6 +1,6 @@
-"""Valid events with overrides, for every test.
+"""Valid events, with overrides.
 
-In: keyword arguments. Out: CloudEvents as dicts, and records as the log would hold them.
+In: keyword arguments. Out: CloudEvents as dicts, and records as the log holds them.
 Never: a random id; a builder called twice with the same arguments gives the same event.
 """
 
@@ -90,7 +90,7 @@ def a_closure(session: int = 1, reason: str = "planned", **overrides: Any) -> Js
 
 
 def an_action(action: str, flag_id: str, session: int = 1, **overrides: Any) -> Json:
-    """Somebody acknowledged, discussed or dismissed a flag."""
+    """A person acknowledged, discussed or dismissed a flag."""
     data = {"flag_id": flag_id, "by": "p-1"}
     return an_event(f"flag.{action}", data, **{"id": f"{action}-{session}", "time": at(session, 180), **overrides})
 

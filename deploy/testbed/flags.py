@@ -1,6 +1,7 @@
 """Valid flag snapshots with overrides, and the records that carry them.
 
-In: keyword arguments. Out: `Flag`s; records for the flags topic. Never: a random id.
+In: keyword arguments. Out: `Flag`s; records for the flags topic.
+Never: a random id.
 """
 
 from datetime import UTC, datetime

@@ -21,7 +21,7 @@ from alliance.simulation.practice import PracticeParameters, simulate
 from consumers.exporter.series import FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState
 from deploy.testbed.builders import Json, an_action
-from deploy.testbed.straight import Straight, StraightRecord
+from deploy.testbed.in_memory import InMemoryPipeline, InMemoryRecord
 from pipeline.runtime.metrics import Meters
 from schemas.codec import decode_flag, decode_therapist
 from schemas.flags import LIVE_STATUSES, Flag
@@ -118,14 +118,14 @@ class Exporter:
         self.registry.register(TherapistCollector(self.state, lambda: self.now))
         self._read = {THERAPISTS: 0, FLAGS: 0}
 
-    def follow(self, straight: Straight) -> list[Flag]:
+    def follow(self, pipeline: InMemoryPipeline) -> list[Flag]:
         """Read the records that are new; return the flags among them."""
-        for record in self._new(straight, THERAPISTS):
+        for record in self._new(pipeline, THERAPISTS):
             assert record.key is not None
             assert record.value is not None
             self.state.update_therapist(record.key.decode(), decode_therapist(record.value))
         flags = []
-        for record in self._new(straight, FLAGS):
+        for record in self._new(pipeline, FLAGS):
             assert record.key is not None
             assert record.value is not None
             flag = decode_flag(record.value)
@@ -138,8 +138,8 @@ class Exporter:
         for family in self.registry.collect():
             yield from family.samples
 
-    def _new(self, straight: Straight, topic: str) -> list[StraightRecord]:
-        records = straight.log.topics[topic][self._read[topic] :]
+    def _new(self, pipeline: InMemoryPipeline, topic: str) -> list[InMemoryRecord]:
+        records = pipeline.log.topics[topic][self._read[topic] :]
         self._read[topic] += len(records)
         return records
 
@@ -153,7 +153,7 @@ def write_history(path: Path) -> None:
 
 
 def _write_practice(file: TextIO) -> None:
-    straight, exporter, supervision = Straight(), Exporter(), Supervision()
+    pipeline, exporter, supervision = InMemoryPipeline(), Exporter(), Supervision()
     events = practice()
     position = 0
     moment = FIRST_DAY
@@ -162,10 +162,10 @@ def _write_practice(file: TextIO) -> None:
         end = position
         while end < len(events) and events[end]["time"] <= text_of(moment):
             end += 1
-        straight.feed([*events[position:end], *supervision.act(moment)], batch=500)
+        pipeline.feed([*events[position:end], *supervision.act(moment)], batch=500)
         position = end
         exporter.now = moment
-        for flag in exporter.follow(straight):
+        for flag in exporter.follow(pipeline):
             supervision.notice(flag)
         if moment >= NOW - timedelta(days=DAYS):
             for sample in exporter.samples():

@@ -1,7 +1,7 @@
-"""A real Kafka in the hands of a test: topics of its own, records in, records out.
+"""A real Kafka for tests and benchmarks: topics with unique names, records in, records out.
 
-In: `bootstrap` of a running broker. Out: what the broker itself acknowledged or holds. Never: a topic name
-that another test may use, an answer before the broker gave it.
+In: `bootstrap` of a running broker. Out: the records that the broker acknowledged or holds.
+Never: a topic name that another test may use.
 """
 
 import uuid
@@ -36,7 +36,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 @dataclass(frozen=True)
 class Record:
-    """One record, as it goes in and as it comes out; the broker fills what is None (timestamp: ms)."""
+    """A record to send or received; the broker fills fields that are not set (timestamp: ms)."""
 
     key: bytes | None
     value: bytes | None
@@ -47,14 +47,14 @@ class Record:
 
 
 def unique_name(prefix: str) -> str:
-    """A name for a topic or group that nobody else uses."""
+    """A name for a topic or group that is used nowhere else."""
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
 def create_topics(
     bootstrap: str, topics: Mapping[str, int], configs: Mapping[str, Mapping[str, str]] | None = None
 ) -> None:
-    """Creates topics with so many partitions each (settings by topic); returns once they can be used."""
+    """Create topics, each with its number of partitions and its settings; return once they can be used."""
     details = {
         name: {
             "num_partitions": count,
@@ -68,7 +68,7 @@ def create_topics(
 
 
 def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
-    """Deletes topics, and returns once the broker no longer lists them."""
+    """Delete topics; return once the broker no longer lists them."""
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         gone = list(names)
         admin.delete_topics(gone)
@@ -76,13 +76,13 @@ def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
 
 
 def topic_names(bootstrap: str) -> set[str]:
-    """The topics there are, internal ones left out."""
+    """The names of all topics except internal ones."""
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
         return {name for name in admin.list_topics() if not name.startswith("__")}
 
 
 def produce(bootstrap: str, topic: str, records: Iterable[Record], timeout: float = 30) -> list[Record]:
-    """Sends records in order (acks=all) and returns them as acknowledged, each with partition and offset."""
+    """Send records in order (acks=all) and return them as acknowledged, each with partition and offset."""
     with closing(KafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=3_000_000)) as producer:
         sent = [(record, producer.send(topic, **arguments(record))) for record in records]
         answers = [(record, future.get(timeout)) for record, future in sent]
@@ -93,7 +93,7 @@ def produce(bootstrap: str, topic: str, records: Iterable[Record], timeout: floa
 
 
 def arguments(record: Record) -> dict[str, object]:
-    """What KafkaProducer.send wants to know of a record."""
+    """A record as arguments of `KafkaProducer.send`."""
     return {
         "key": record.key,
         "value": record.value,
@@ -104,31 +104,31 @@ def arguments(record: Record) -> dict[str, object]:
 
 
 def end_offsets(bootstrap: str, topic: str) -> dict[int, int]:
-    """For each partition the offset that its next record will get."""
+    """The offset that the next record will get, by partition."""
     with closing(KafkaConsumer(bootstrap_servers=bootstrap)) as consumer:
         ends = consumer.end_offsets(partitions_of(consumer, topic))
         return {place.partition: offset for place, offset in ends.items()}
 
 
-#: What a broker answers while it makes, or loads, its topic of offsets: the first group ever, or a broker just started.
-MAKING_OFFSETS = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
+#: What a broker answers while it creates or loads its topic of offsets: for its first group, or just after a start.
+OFFSETS_NOT_READY = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 
 def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
-    """For each partition the offset that the group would go on from; without those that it never committed."""
+    """The offset that the group has committed, by partition; without partitions for which it never committed."""
     with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
 
         def ask() -> list[Any]:
-            with suppress(*MAKING_OFFSETS):
+            with suppress(*OFFSETS_NOT_READY):
                 return [admin.list_group_offsets(group)[group]]
             return []
 
-        found = wait_until(ask, 30, "the group's coordinator")[0]
-        return {place.partition: one.offset for place, one in found.items() if place.topic == topic and one.offset >= 0}
+        offsets = wait_until(ask, 30, "the group's coordinator")[0]
+        return {tp.partition: found.offset for tp, found in offsets.items() if tp.topic == topic and found.offset >= 0}
 
 
 def records_of(bootstrap: str, topic: str, timeout: float = 30) -> list[Record]:
-    """Everything the topic holds now, by partition and offset; what comes in meanwhile may be missing."""
+    """All records that the topic holds now, by partition and offset; newer ones may be missing."""
     with closing(KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)) as consumer:
         places = partitions_of(consumer, topic)
         consumer.assign(places)
@@ -145,21 +145,21 @@ def records_of(bootstrap: str, topic: str, timeout: float = 30) -> list[Record]:
 
 
 def partitions_of(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
-    """The topic's partitions; a failed assertion if there is no such topic."""
+    """The topic's partitions; a failed assertion if the topic does not exist."""
     partitions = consumer.partitions_for_topic(topic)
     assert partitions, f"no topic {topic}"
     return [TopicPartition(topic, number) for number in sorted(partitions)]
 
 
 def subscribe(consumer: KafkaConsumer, *topics: str) -> None:
-    """Subscribes, and knows the topics before the first poll: kafka-python may else assign nothing for good."""
+    """Subscribe, and load the topics' metadata first: otherwise kafka-python may never assign a partition."""
     consumer.subscribe(list(topics))
     for topic in topics:
         partitions_of(consumer, topic)
 
 
 def as_record(received: object) -> Record:
-    """A record as kafka-python gives it, in our words."""
+    """A record of kafka-python as a `Record`."""
     names = ("key", "value", "headers", "timestamp", "partition", "offset")
     key, value, headers, *rest = (getattr(received, name) for name in names)
     return Record(key, value, tuple(headers), *rest)

@@ -1,6 +1,7 @@
-"""A real PostgreSQL in the hands of a test: a database of its own.
+"""A real PostgreSQL for tests and benchmarks: an empty database for each.
 
-In: a running server. Out: URLs of empty databases. Never: a database that two tests share.
+In: a running server. Out: URLs of empty databases.
+Never: a database that two tests share.
 """
 
 import uuid
@@ -11,5 +12,5 @@ __all__ = ["Postgres", "new_database"]
 
 
 def new_database(server: Postgres) -> str:
-    """Makes an empty database and returns its SQLAlchemy URL."""
+    """Create an empty database; return its SQLAlchemy URL."""
     return server.create_database(f"test_{uuid.uuid4().hex[:12]}")

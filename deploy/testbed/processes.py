@@ -1,7 +1,7 @@
-"""The project's own commands as child processes of a test.
+"""The project's commands as child processes of a test or a benchmark.
 
-In: a command line and settings. Out: a running process whose output the test can wait for. Never: a setting
-inherited from the person who runs the tests, a signal to a process that the test did not start.
+In: a command line and settings. Out: a running process whose output can be waited for.
+Never: a setting inherited from the person who runs the tests; a signal to a process that was not started here.
 """
 
 import os
@@ -16,7 +16,7 @@ from pipeline.runtime.processes import Child
 
 
 class Process(Child):
-    """A child process in words for tests; start, stop, kill, send, wait, pid, output come from Child."""
+    """A child process whose lines can be waited for; for start, stop, kill and so on see `Child`."""
 
     def wait_for_line(self, pattern: str, timeout: float = 30) -> re.Match[str]:
         """The first match of a regular expression in its output since the latest start.
@@ -45,7 +45,7 @@ class Process(Child):
 
 
 class Processes:
-    """Starts processes for one test and ends them all after it; logs and nothing else lie in the folder."""
+    """Starts processes and ends all of them together; the folder holds their logs and nothing else."""
 
     def __init__(self, folder: Path, entry: str = "alliance.cli") -> None:
         """`entry`: the module that is started for a command of `alliance`."""
@@ -54,7 +54,7 @@ class Processes:
         self._started: list[Process] = []
 
     def python(self, *arguments: str, env: Mapping[str, str] | None = None, name: str = "python") -> Process:
-        """Starts this Python with the arguments, in the repository's root, and returns at once."""
+        """Start this Python with the arguments in the repository's root and return at once."""
         log = self._folder / f"{len(self._started):02d}-{name}.log"
         process = Process(name, [sys.executable, "-u", *arguments], log, env=child_environment(env or {}), cwd=ROOT)
         self._started.append(process)
@@ -62,20 +62,20 @@ class Processes:
         return process
 
     def alliance(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> Process:
-        """Starts `alliance COMMAND …`; its settings are the ALLIANCE_… variables in env and no others."""
+        """Start `alliance COMMAND …`; its settings are the ALLIANCE_… variables in `env` and no others."""
         return self.module(self._entry, command, *arguments, env=env, name=command)
 
     def module(self, module: str, *arguments: str, env: Mapping[str, str] | None = None, name: str) -> Process:
-        """Starts `python -m MODULE …`, otherwise as `alliance` does."""
+        """Start `python -m MODULE …`, otherwise as `alliance`."""
         return self.python("-m", module, *arguments, env=env, name=name)
 
     def close(self) -> None:
-        """Kills what still runs."""
+        """Kill the processes that still run."""
         for process in reversed(self._started):
             process.kill()
 
 
 def child_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without any ALLIANCE_… variable, then the given settings."""
+    """This process's environment without any ALLIANCE_… variable, and the given settings."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALLIANCE_")}
     return {**inherited, "PYTHONPATH": str(ROOT), **settings}

@@ -1,7 +1,7 @@
 """A real Prometheus with a history put into it, and its answers.
 
 In: OpenMetrics text with timestamps. Out: a server on 127.0.0.1 that answers for any moment of that history.
-Never: a scrape, a sample of our own making inside Prometheus, a server left behind.
+Never: a scrape; a server left behind.
 """
 
 import json
@@ -32,7 +32,7 @@ class Prometheus:
         self._process: Process | None = None
 
     def fill(self, history: Path) -> None:
-        """Turn OpenMetrics text into blocks; before the start."""
+        """Turn OpenMetrics text into blocks; only before the start."""
         command = [str(program("promtool")), "tsdb", "create-blocks-from", "openmetrics"]
         # One block for all of it: two-hour blocks would read the text once for each.
         command += ["--quiet", "--max-block-duration=8760h", str(history), str(self._folder / "data")]

@@ -1,7 +1,7 @@
-"""What the gateway and `alliance send` are tried with: a clock, a producer that soon gives up, an own instrument.
+"""A clock, a producer that soon gives up and a practice's own instrument, for tests of the gateway and `alliance send`.
 
 In: a running broker. Out: a time, a producer, a definition.
-Never: close the producer (its user does).
+Never: a closed producer (its user closes it).
 """
 
 import time

@@ -1,6 +1,6 @@
 """The whole system as processes on real parts: worker, store, exporter, notifier, on a broker and a database.
 
-In: a broker, a database URL, a folder. Out: running processes, what they say of themselves, what the store holds.
+In: a broker, a database URL, a folder. Out: running processes, their health and metrics, the rows of the store.
 Never: a process left behind.
 """
 
@@ -22,24 +22,24 @@ from deploy.testbed.waiting import wait_until
 from pipeline.runtime.processes import free_port
 from schemas.topics import EVENTS
 
-ROOMS = ("worker", "store", "exporter", "gateway", "notifier")
+PROCESSES = ("worker", "store", "exporter", "gateway", "notifier")
 
 
 class System:
-    """One installation with topics of the fixed names, so one per broker at a time."""
+    """One installation. Its topics have fixed names, so a broker serves one at a time."""
 
     def __init__(self, processes: Processes, bootstrap: str, database: str, **settings: str) -> None:
         self.processes = processes
         self.bootstrap = bootstrap
         self.database = database
-        self.ports = {room: free_port() for room in ROOMS}
-        self.own_settings = settings
+        self.ports = {name: free_port() for name in PROCESSES}
+        self.extra_settings = settings
         self.settings: Mapping[str, str] = {
             "ALLIANCE_KAFKA": bootstrap,
             "ALLIANCE_DATABASE": database,
             "ALLIANCE_SESSION_TIMEOUT_SECONDS": "6",
             "ALLIANCE_PARTITIONS": "4",
-            **{f"ALLIANCE_{room.upper()}_PORT": str(port) for room, port in self.ports.items()},
+            **{f"ALLIANCE_{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
             **settings,
         }
         self.running: dict[str, Process] = {}
@@ -50,65 +50,65 @@ class System:
         assert made.wait(60) == 0, made.output()
         return self
 
-    def start(self, *rooms: str) -> "System":
+    def start(self, *names: str) -> "System":
         """Start these processes."""
-        for room in rooms:
-            self.running[room] = self.processes.alliance(room, env=self.settings)
+        for name in names:
+            self.running[name] = self.processes.alliance(name, env=self.settings)
         return self
 
     def another(self) -> "System":
         """A second set of processes on the same broker, topics, groups and database; nothing runs yet."""
-        return System(self.processes, self.bootstrap, self.database, **self.own_settings)
+        return System(self.processes, self.bootstrap, self.database, **self.extra_settings)
 
     @contextmanager
     def second_worker(self, first: "System") -> Iterator["System"]:
         """This installation's worker beside the first one's; killed at the end."""
         assert first.bootstrap == self.bootstrap
-        self.start("worker").wait_until_well("worker")
+        self.start("worker").wait_until_healthy("worker")
         try:
             yield self
         finally:
             self.kill("worker")
 
-    def kill(self, room: str) -> None:
+    def kill(self, name: str) -> None:
         """SIGKILL."""
-        self.running[room].kill()
+        self.running[name].kill()
 
-    def get(self, room: str, path: str) -> tuple[int, str]:
-        """Status and body of a page; 0 when nobody answers."""
+    def get(self, name: str, path: str) -> tuple[int, str]:
+        """Status and body of a process's page; 0 if it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[room]}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
 
-    def health(self, room: str) -> Json:
-        """What a process says of itself; empty when it does not answer."""
-        _, body = self.get(room, "/health")
+    def health(self, name: str) -> Json:
+        """A process's health; empty if it does not answer."""
+        _, body = self.get(name, "/health")
         report: Json = json.loads(body) if body else {}
         return report
 
-    def wait_until_well(self, *rooms: str, timeout: float = 60) -> "System":
-        """Until these processes say that all is well."""
-        for room in rooms:
-            self._wait_until_well(room, timeout)
+    def wait_until_healthy(self, *names: str, timeout: float = 60) -> "System":
+        """Return once these processes are healthy."""
+        for name in names:
+            self._wait_until_healthy(name, timeout)
         return self
 
-    def _wait_until_well(self, room: str, timeout: float) -> None:
+    def _wait_until_healthy(self, name: str, timeout: float) -> None:
         wait_until(
-            lambda: self.health(room).get("status") == "ok",
+            lambda: self.health(name).get("status") == "ok",
             timeout,
-            lambda: f"{room} to be well; it says {self.health(room)} and logged:\n{self.log_of(room)}",
+            lambda: f"{name} to be healthy; its health is {self.health(name)} and its log:\n{self.log_of(name)}",
         )
 
-    def log_of(self, room: str) -> str:
-        """What a process wrote."""
-        return self.running[room].output()[-4000:]
+    def log_of(self, name: str) -> str:
+        """The end of a process's log."""
+        return self.running[name].output()[-4000:]
 
     def logs(self) -> str:
-        """What all processes wrote."""
+        """The logs of all processes."""
         return "\n".join(process.output() for process in self.running.values())
 
     def producer(self) -> KafkaProducer:
@@ -157,12 +157,12 @@ class System:
         finally:
             engine.dispose()
 
-    def metric(self, room: str, name: str) -> dict[str, float]:
-        """Samples of a metric, by the text of their labels."""
-        _, body = self.get(room, "/metrics")
+    def metric(self, name: str, metric: str) -> dict[str, float]:
+        """A process's samples of a metric, by the text of their labels."""
+        _, body = self.get(name, "/metrics")
         samples: dict[str, Any] = {}
         for line in body.splitlines():
-            if line.startswith((name + "{", name + " ")):
-                labels, _, value = line.removeprefix(name).rpartition(" ")
+            if line.startswith((metric + "{", metric + " ")):
+                labels, _, value = line.removeprefix(metric).rpartition(" ")
                 samples[labels] = float(value)
         return samples

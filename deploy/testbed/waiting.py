@@ -1,7 +1,7 @@
-"""Waiting for something to become true.
+"""Waiting until a condition holds.
 
-In: a condition. Out: its first true answer, or a failed assertion that names what was waited for. Never: a
-fixed sleep, a wait without an end.
+In: a condition. Out: its first true answer, or a failed assertion that names what was waited for.
+Never: a fixed sleep; a wait without a deadline.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ POLL_SECONDS = 0.05
 
 
 def wait_until(condition: Callable[[], Answer], timeout: float, what: str | Callable[[], str]) -> Answer:
-    """Asks until the condition holds, returns its answer; after timeout seconds the test fails, naming what.
+    """Ask until the condition holds and return its answer; after `timeout` seconds an assertion fails and names `what`.
 
-    A callable `what` is asked when the time is over, for words that are not known before.
+    A callable `what` is called when the time is over, for words that are not known before.
     """
     deadline = monotonic() + timeout
     while not (answer := condition()):
@@ -28,5 +28,5 @@ def wait_until(condition: Callable[[], Answer], timeout: float, what: str | Call
 
 
 def pace(seconds: float) -> None:
-    """The pace at which a test sends or breaks things; nothing may rest on its length."""
+    """Wait between two steps of a test; the result of the test must not depend on how long."""
     Event().wait(seconds)

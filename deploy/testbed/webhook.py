@@ -1,7 +1,7 @@
-"""Somebody who is told: a webhook receiver that keeps what Alertmanager posts.
+"""A webhook receiver that keeps what Alertmanager posts.
 
-In: HTTP requests. Out: the bodies, and each alert in them with the moment it came. Never: an answer before the body is
-kept.
+In: HTTP requests. Out: the bodies, and each alert in them with the moment at which it arrived.
+Never: an answer before the body is kept.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 
 class _Server(ThreadingHTTPServer):
-    """Alertmanager tells of hundreds of groups at once; five waiting connections, the default, are too few."""
+    """Alertmanager posts hundreds of groups at once; the default of five waiting connections is too small."""
 
     request_queue_size = 1024
     daemon_threads = True
@@ -29,23 +29,23 @@ class Notice:
     status: str
     labels: dict[str, str]
     annotations: dict[str, str]
-    came_at: float
+    received_at: float
 
 
 class Webhook:
-    """Listens on the loopback; the path of a request tells who was meant. With another status it keeps nothing."""
+    """Listens on 127.0.0.1; the path of a request names the receiver. If `status` is not 200, it keeps nothing."""
 
     def __init__(self, status: int = 200) -> None:
         self.bodies: list[str] = []
         self.notices: list[Notice] = []
         self._lock = threading.Lock()
-        take = self._take
+        keep = self._keep
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 text = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 if status == 200:
-                    take(self.path, text)
+                    keep(self.path, text)
                 self.send_response(status)
                 self.end_headers()
 
@@ -65,17 +65,17 @@ class Webhook:
         return f"http://127.0.0.1:{self._server.server_port}{path}"
 
     def flags(self, status: str) -> list[str]:
-        """The flag of each notice with this status, in order, repeated as often as it came."""
-        return [one.labels["flag_id"] for one in list(self.notices) if one.status == status]
+        """The flag of each notice with this status, in order; a flag that arrived twice is there twice."""
+        return [notice.labels["flag_id"] for notice in list(self.notices) if notice.status == status]
 
-    def _take(self, path: str, text: str) -> None:
+    def _keep(self, path: str, text: str) -> None:
         now = time.time()
         body: dict[str, Any] = json.loads(text)
         with self._lock:
             self.bodies.append(text)
             self.notices += [
-                Notice(path, body["receiver"], one["status"], one["labels"], one["annotations"], now)
-                for one in body["alerts"]
+                Notice(path, body["receiver"], alert["status"], alert["labels"], alert["annotations"], now)
+                for alert in body["alerts"]
             ]
 
     def __enter__(self) -> Self:

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from deploy.healthy import is_well, port_of
+from deploy.healthy import is_healthy, port_of
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve
 from pipeline.runtime.processes import free_port
@@ -13,12 +13,12 @@ def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest
     health = Health("worker")
     server = serve("127.0.0.1", 0, health, CollectorRegistry())
     try:
-        assert not is_well(server.server_port)
+        assert not is_healthy(server.server_port)
         health.is_ready()
-        assert is_well(server.server_port)
+        assert is_healthy(server.server_port)
         health.waits_for("broker", "no broker answers")
         capsys.readouterr()
-        assert not is_well(server.server_port)
+        assert not is_healthy(server.server_port)
         assert "no broker answers" in capsys.readouterr().out
     finally:
         server.shutdown()
@@ -27,7 +27,7 @@ def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest
 
 def test_a_process_that_does_not_answer_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
-    assert not is_well(port)
+    assert not is_healthy(port)
     assert f"nobody answers on port {port}" in capsys.readouterr().out
 
 

@@ -35,7 +35,7 @@ def wait_until_it_waits(system: System, process: str, part: str) -> None:
 
 def test_the_broker_goes_and_comes_back(broker_of_my_own: Kafka, processes: Processes, tmp_path: Path) -> None:
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
-    system.create_topics().start("worker", "store", "exporter").wait_until_well("worker", "store", "exporter")
+    system.create_topics().start("worker", "store", "exporter").wait_until_healthy("worker", "store", "exporter")
     system.send(check_ins(range(200)))
     broker_of_my_own.kill()
     for process in ("worker", "store", "exporter"):
@@ -44,7 +44,7 @@ def test_the_broker_goes_and_comes_back(broker_of_my_own: Kafka, processes: Proc
     system.send(check_ins(range(200, 400)))
     wait_until(lambda: system.counts().get("events") == 400, 90, lambda: f"400 events; {system.counts()}")
     wait_until(lambda: system.accepted_in_summaries() == 400, 90, lambda: f"400 in summaries\n{system.logs()}")
-    system.wait_until_well("worker", "store", "exporter")
+    system.wait_until_healthy("worker", "store", "exporter")
 
 
 @pytest.mark.postgres
@@ -52,7 +52,7 @@ def test_the_database_goes_and_comes_back(
     broker_of_my_own: Kafka, database_of_my_own: Postgres, processes: Processes
 ) -> None:
     system = System(processes, broker_of_my_own.bootstrap, new_database(database_of_my_own))
-    system.create_topics().start("worker", "store").wait_until_well("worker", "store")
+    system.create_topics().start("worker", "store").wait_until_healthy("worker", "store")
     system.send(check_ins(range(100)))
     wait_until(lambda: system.counts().get("events") == 100, 30, "100 events in the store")
     database_of_my_own.kill()
@@ -61,7 +61,7 @@ def test_the_database_goes_and_comes_back(
     database_of_my_own.start()
     wait_until(lambda: system.counts().get("events") == 300, 60, lambda: f"300 events; {system.counts()}")
     wait_until(lambda: system.accepted_in_summaries() == 300, 60, "300 events in the summaries")
-    system.wait_until_well("store")
+    system.wait_until_healthy("store")
     assert system.counts()["rejected"] == 0
 
 

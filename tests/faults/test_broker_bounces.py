@@ -26,7 +26,7 @@ def test_the_store_equals_the_reference_though_the_broker_is_bounced(
     broker_of_my_own: Kafka, processes: Processes, chance: random.Random, tmp_path: Path
 ) -> None:
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
-    system.create_topics().start(*ROOMS).wait_until_well(*ROOMS)
+    system.create_topics().start(*ROOMS).wait_until_healthy(*ROOMS)
     events = practice(weeks=12, seed=51, therapists=sized(8, 150))[:EVENTS]
     assert len(events) == EVENTS
     with stale_worker_started_again(system):
@@ -37,5 +37,5 @@ def test_the_store_equals_the_reference_though_the_broker_is_bounced(
                 broker_of_my_own.start()
                 has_moved_on(system, BACK_SECONDS)
         assert_equals_the_reference(system)
-    system.wait_until_well(*ROOMS)
+    system.wait_until_healthy(*ROOMS)
     assert all(system.running[room].running for room in ROOMS)

@@ -51,7 +51,7 @@ def crash_at(system: System, points: dict[str, str | None]) -> None:
         system.start("store")
     if points["worker"] == "in-rebalance":
         # The first worker's partitions are revoked when a second one joins.
-        system.wait_until_well("worker")
+        system.wait_until_healthy("worker")
         with system.another().second_worker(system):
             await_ends(system, meant)
     else:

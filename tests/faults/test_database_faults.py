@@ -52,7 +52,7 @@ def test_the_store_equals_the_reference_though_the_database_restarts_goes_and_re
     lasting_broker: Kafka, database_of_my_own: Postgres, processes: Processes, chance: random.Random
 ) -> None:
     system = fresh_system(lasting_broker, processes, new_database(database_of_my_own))
-    system.start("worker", "store").wait_until_well("worker", "store")
+    system.start("worker", "store").wait_until_healthy("worker", "store")
     run(system.database, SERIALISATION)
     events = practice(weeks=12, seed=61, therapists=sized(8, 240))[:EVENTS]
     assert len(events) == EVENTS
@@ -69,7 +69,7 @@ def test_the_store_equals_the_reference_though_the_database_restarts_goes_and_re
             wait_until(lambda: is_waiting(system), 30, lambda: f"the store to wait; {system.health('store')}")
     assert_equals_the_reference(system)
     assert system.counts()["rejected"] == 0
-    system.wait_until_well("store")
+    system.wait_until_healthy("store")
 
 
 def is_waiting(system: System) -> bool:

@@ -62,7 +62,7 @@ def test_the_store_equals_the_reference_though_the_network_is_bad_in_every_way(
         through = f"{LOOPBACK}:{proxy.port}"
         database = f"sqlite:///{tmp_path}/store.sqlite"
         system = System(processes, broker.direct, database, ALLIANCE_KAFKA=through)
-        system.create_topics().start("worker", "store", "exporter").wait_until_well("worker", "store", "exporter")
+        system.create_topics().start("worker", "store", "exporter").wait_until_healthy("worker", "store", "exporter")
         events = practice(weeks=12, seed=91, therapists=sized(10, 900))[:EVENTS]
         assert len(events) == EVENTS
         with stale_worker_started_again(system):

@@ -112,7 +112,7 @@ def fuzzed(count: int, chance: random.Random) -> list[tuple[bytes | None, bytes 
 
 
 def test_every_bad_record_is_kept_with_its_reason_and_the_rest_goes_on(system: System, chance: random.Random) -> None:
-    system.start("worker", "store").wait_until_well("worker", "store")
+    system.start("worker", "store").wait_until_healthy("worker", "store")
     good = [(b"c-%d" % case, value_of(a_held(1, subject=f"c-{case}"))) for case in range(GOOD_COUNT)]
     odd = [(text.encode(), value_of(a_held(1, subject=text, id=text, source=text, team=text))) for text in HOSTILE]
     mixed: list[tuple[bytes | None, bytes | None]] = [*good, *odd, *[(key, value) for key, value, _ in POISON]]

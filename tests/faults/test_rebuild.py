@@ -52,7 +52,7 @@ def test_a_store_rebuilt_from_the_log_is_the_same_to_the_byte(
     assert_equals_the_reference(system, REBUILD_SECONDS)
     system.running["store"].stop()
     wanted = dump(system)
-    settings = {**system.own_settings, "ALLIANCE_APP_ID": unique_name("rebuild")}
+    settings = {**system.extra_settings, "ALLIANCE_APP_ID": unique_name("rebuild")}
     rebuilt = System(processes, system.bootstrap, f"sqlite:///{tmp_path}/rebuilt.sqlite", **settings)
     rebuilt.start("store")
     wait_until(

@@ -47,7 +47,7 @@ def test_a_slow_and_a_paused_store_need_little_memory_report_the_lag_and_catch_u
     lasting_broker: Kafka, postgres_url: str, processes: Processes
 ) -> None:
     system = fresh_system(lasting_broker, processes, postgres_url)
-    system.start("worker", "store").wait_until_well("worker", "store")
+    system.start("worker", "store").wait_until_healthy("worker", "store")
     with psycopg.connect(postgres_url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
         connection.execute(SLOW_COMMIT)
     events = practice(weeks=12, seed=101, therapists=sized(20, 900))[:EVENTS]

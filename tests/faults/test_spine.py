@@ -51,7 +51,7 @@ def test_two_workers_share_the_partitions_and_one_goes_on_alone_when_the_other_i
     events = practice(weeks=3, seed=13)
     half = len(events) // 2
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite")
-    system.create_topics().start("worker", "store").wait_until_well("worker", "store")
+    system.create_topics().start("worker", "store").wait_until_healthy("worker", "store")
     system.send(events[: half // 2])
     with System(processes, broker_of_my_own.bootstrap, system.database).second_worker(system) as other:
         system.send(events[half // 2 : half])

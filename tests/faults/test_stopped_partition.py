@@ -113,7 +113,7 @@ def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_say
     system.send(good(1))
     send_bad(system)
     system.send(good(2))
-    system.start("worker", "store").wait_until_well("store")
+    system.start("worker", "store").wait_until_healthy("store")
     wait_until_stopped(system)
     wait_until_through(system, sessions=2)
     assert f"`alliance resume {FLOODED}`" in stops_of(system)[PART]
@@ -136,7 +136,7 @@ def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_say
     code, said = resume(processes, system, FLOODED)
     assert (code, f"Partition {FLOODED} goes on" in said) == (0, True), said
     assert_equals_the_reference(system)
-    system.wait_until_well("worker")
+    system.wait_until_healthy("worker")
     assert system.counts()["rejected"] == BAD_COUNT
     assert version_of(system, "t-flooded") == 6 * IN_FLOODED
     assert system.metric("worker", "alliance_stopped_partitions") == {"": 0}
@@ -148,7 +148,7 @@ def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_say
 def test_a_stopped_partition_stays_stopped_while_workers_come_and_go(system: System, processes: Processes) -> None:
     system.send(good(1))
     send_bad(system, 1_000)
-    system.start("worker", "store").wait_until_well("store")
+    system.start("worker", "store").wait_until_healthy("store")
     wait_until_stopped(system)
     second = system.another().start("worker")
     wait_until(lambda: second.health("worker").get("status") in ("ok", "waiting"), 60, second.logs)

@@ -34,7 +34,7 @@ def system(broker_of_my_own: Kafka, alertmanager: Alertmanager, processes: Proce
         "ALLIANCE_WORKLIST_URL": "https://worklist.practice.invalid/flags",
     }
     made = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite", **settings)
-    return made.create_topics().start("notifier").wait_until_well("notifier")
+    return made.create_topics().start("notifier").wait_until_healthy("notifier")
 
 
 def send(system: System, *records: Record) -> None:
@@ -56,7 +56,7 @@ def held(alertmanager: Alertmanager) -> list[tuple[str, str]]:
 
 
 def test_a_rupture_reaches_the_supervisor_and_its_acknowledgement_ends_it(system: System, webhook: Webhook) -> None:
-    system.start("worker").wait_until_well("worker")
+    system.start("worker").wait_until_healthy("worker")
     system.send([*(a_checkin(session, 9.0) for session in range(1, 5)), a_checkin(5, 3.0)])
     wait_until(lambda: webhook.notices, 60, lambda: system.logs())
     (notice,) = webhook.notices
@@ -115,7 +115,7 @@ def test_two_notifiers_tell_of_a_flag_once(
     system: System, webhook: Webhook, alertmanager: Alertmanager, processes: Processes
 ) -> None:
     other = System(processes, system.bootstrap, system.database, ALLIANCE_ALERTMANAGER=alertmanager.url)
-    other.start("notifier").wait_until_well("notifier")
+    other.start("notifier").wait_until_healthy("notifier")
     send(system, *(flag_record(a_flag(number)) for number in range(20)))
     told(webhook, "firing", *(f"f-{number}" for number in range(20)))
     send(system, *(flag_record(a_flag(number, version=2, status="dismissed")) for number in range(20)))
@@ -200,5 +200,5 @@ def test_started_before_its_topics_a_process_waits_says_so_and_goes_on(
     system.start(room)
     wait_until(lambda: '"topics"' in str(system.get(room, "/health")), 60, lambda: system.log_of(room))
     assert system.metric(room, "alliance_process_waiting_seconds").keys() == {'{part="topics"}'}
-    system.create_topics().wait_until_well(room)
+    system.create_topics().wait_until_healthy(room)
     assert system.metric(room, "alliance_process_waiting_seconds") == {}

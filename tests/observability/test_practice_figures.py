@@ -72,7 +72,7 @@ def systems(broker_of_my_own: Kafka, processes: Processes, tmp_path: Path) -> tu
     both = [System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/s.sqlite") for _ in range(2)]
     both[0].create_topics()
     for one in both:
-        one.start("exporter").wait_until_well("exporter")
+        one.start("exporter").wait_until_healthy("exporter")
     return both[0], both[1]
 
 
@@ -145,7 +145,7 @@ def test_the_practices_figure_never_leaves_the_truth_while_exporters_die_and_the
     first.kill("exporter")
     becomes(prometheus, "sum(up)", 1)
     wait_until(lambda: extremes(prometheus, CASES, 5) == (30, 30), 60, "five seconds with one exporter")
-    first.start("exporter").wait_until_well("exporter")
+    first.start("exporter").wait_until_healthy("exporter")
     becomes(prometheus, "sum(up)", 2)
     assert extremes(prometheus, CASES, 30) == (30, 30)
 

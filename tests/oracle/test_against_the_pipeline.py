@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from alliance.simulation.practice import PracticeParameters, simulate
 from deploy.testbed.builders import LATE_MS, Json, key_of, value_of
-from deploy.testbed.straight import Straight, memory_store
+from deploy.testbed.in_memory import InMemoryPipeline, memory_store
 from schemas.instruments.registry import load_instruments
 from schemas.topics import EVENTS
 from tests.oracle.acceptance import Record
@@ -46,10 +46,10 @@ def a_practice(**overrides: Any) -> list[Json]:
 
 def disagreements(events: Sequence[Json], batch: int, folder: Path | None = None) -> list[str]:
     """Where the pipeline's store is not the reference's; `folder` has the practice's own instruments."""
-    straight = Straight(load_instruments(folder)).feed(events, batch)
-    records: list[Record] = [(one.key, one.value, one.timestamp) for one in straight.log.topics[EVENTS]]
+    pipeline = InMemoryPipeline(load_instruments(folder)).feed(events, batch)
+    records: list[Record] = [(one.key, one.value, one.timestamp) for one in pipeline.log.topics[EVENTS]]
     expected = expected_store(records, instruments_with(folder))
-    return differences(expected, actual_store(straight.store(memory_store())))
+    return differences(expected, actual_store(pipeline.store(memory_store())))
 
 
 def flags_of(events: Sequence[Json], folder: Path | None = None) -> pd.DataFrame:

@@ -9,11 +9,7 @@ from functools import lru_cache
 
 from pipeline.core.case.state import CaseState
 from pipeline.core.instants import DAY_US, day_of, from_us
-from schemas.summaries import CaseStatus, CaseSummary, Day
-
-#: Daily counts are sent for this many days up to the case's last event: the longest window of any figure
-#: (docs/metrics.md).
-COUNTED_DAYS = 90
+from schemas.summaries import COUNTED_DAYS, CaseStatus, CaseSummary, Day
 
 
 def summaries(state: CaseState) -> list[CaseSummary]:

@@ -9,10 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipeline.core.therapist.state import TherapistState
 from schemas.flags import Severity
-from schemas.summaries import CaseSummary, Day, TherapistSummary
+from schemas.summaries import COUNTED_DAYS, CaseSummary, Day, TherapistSummary
 
-#: Daily counts cover this many days up to the newest event: the longest window of any figure (docs/metrics.md).
-COUNTED_DAYS = 90
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 

@@ -23,7 +23,7 @@ def test_a_worker_writes_no_terminal_codes_into_a_log(
     broker_of_my_own: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     system = System(processes, broker_of_my_own.bootstrap, f"sqlite:///{tmp_path}/store.sqlite").create_topics()
-    system.start("worker").wait_until_well("worker")
+    system.start("worker").wait_until_healthy("worker")
     worker = system.running["worker"]
     worker.send(signal.SIGTERM)
     worker.wait(30)

@@ -18,7 +18,7 @@ from alliance.evaluation.backtest import (
 from alliance.evaluation.calibration import calibrate, calibration_text
 from alliance.simulation.practice import PracticeParameters, simulate
 from deploy.testbed.builders import Json, a_checkin, a_closure, a_held, an_action, an_erasure
-from deploy.testbed.straight import INSTRUMENTS
+from deploy.testbed.in_memory import INSTRUMENTS
 from pipeline.core.detection.detectors import EXPECTED_FALSE_FLAGS_PER_100
 from pipeline.core.detection.prior import DEFAULT_PRIOR, decode_prior, encode_prior
 from schemas.flags import KINDS, SEVERITIES, Flag

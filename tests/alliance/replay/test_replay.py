@@ -14,6 +14,7 @@ from alliance.replay.target import backlog
 from consumers.store import tables
 from consumers.store.database import migrate, open_engine
 from deploy.testbed.builders import Json, a_checkin, an_erasure, key_of, value_of
+from deploy.testbed.in_memory import InMemoryPipeline
 from deploy.testbed.kafka import (
     Kafka,
     Record,
@@ -26,7 +27,6 @@ from deploy.testbed.kafka import (
     unique_name,
 )
 from deploy.testbed.processes import Processes
-from deploy.testbed.straight import Straight
 from deploy.testbed.system import System
 from deploy.testbed.waiting import wait_until
 from pipeline.ingest.admission import HEADERS
@@ -71,7 +71,7 @@ def an_archive(file: Path, events: list[Json]) -> str:
     url = f"sqlite:///{file}"
     engine = open_engine(url)
     migrate(engine)
-    Straight().feed(events, batch=len(events)).store(engine)
+    InMemoryPipeline().feed(events, batch=len(events)).store(engine)
     with engine.begin() as connection:
         connection.execute(update(tables.events).values(kafka_timestamp_ms=LONG_AGO_MS))
     engine.dispose()

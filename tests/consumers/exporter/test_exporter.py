@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from consumers.exporter.series import FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState, Window, window
 from deploy.testbed.builders import ITEMS, Json, a_checkin, a_held, an_action
-from deploy.testbed.straight import Straight
+from deploy.testbed.in_memory import InMemoryPipeline
 from schemas.codec import decode_flag, decode_therapist
 from schemas.summaries import Day
 from schemas.topics import FLAGS, THERAPISTS
@@ -28,9 +28,9 @@ def practice(cases: int, sessions: int = 6, score: float = 9.0) -> list[Json]:
     ]
 
 
-def state_of(straight: Straight) -> ExporterState:
+def state_of(pipeline: InMemoryPipeline) -> ExporterState:
     state = ExporterState()
-    for record in straight.log.topics[THERAPISTS]:
+    for record in pipeline.log.topics[THERAPISTS]:
         assert record.key is not None
         assert record.value is not None
         state.update_therapist(record.key.decode(), decode_therapist(record.value))
@@ -51,7 +51,7 @@ def sample(text: str, name: str, *labels: str) -> float | None:
 
 
 def test_with_five_scored_clients_the_scores_of_a_therapist_appear() -> None:
-    text = exposition(state_of(Straight().feed(practice(5))))
+    text = exposition(state_of(InMemoryPipeline().feed(practice(5))))
     assert sample(text, "alliance_therapist_scored_cases", 'therapist="t-1"') == 5
     assert sample(text, "alliance_therapist_score_points", 'team="north"') == 4.5
     assert sample(text, "alliance_therapist_ingredient_points", 'ingredient="trust"') == 4.5
@@ -59,14 +59,14 @@ def test_with_five_scored_clients_the_scores_of_a_therapist_appear() -> None:
 
 
 def test_with_four_scored_clients_no_score_appears_but_counts_do() -> None:
-    text = exposition(state_of(Straight().feed(practice(4))))
+    text = exposition(state_of(InMemoryPipeline().feed(practice(4))))
     for name in ("score_points", "scored_cases", "ingredient_points", "ingredient_scored_cases"):
         assert sample(text, f"alliance_therapist_{name}") is None, name
     assert sample(text, "alliance_therapist_active_cases", 'therapist="t-1"') == 4
 
 
 def test_the_window_moves_with_the_clock_without_an_event() -> None:
-    state = state_of(Straight().feed(practice(2, sessions=4)))
+    state = state_of(InMemoryPipeline().feed(practice(2, sessions=4)))
     last_session = datetime(2026, 1, 26, tzinfo=UTC)
     assert sample(exposition(state, last_session), "alliance_therapist_sessions_held") == 8
     assert sample(exposition(state, last_session), "alliance_therapist_checkins_completed") == 8
@@ -82,13 +82,13 @@ def test_windows_hold_the_last_28_and_90_days_today_included() -> None:
 
 def test_a_flag_is_counted_once_and_its_acknowledgement_once() -> None:
     quiet = [a_checkin(session, 9.0) for session in range(1, 5)]
-    straight = Straight().feed([*quiet, a_checkin(5, 3.0)])
-    (record,) = straight.log.topics[FLAGS]
+    pipeline = InMemoryPipeline().feed([*quiet, a_checkin(5, 3.0)])
+    (record,) = pipeline.log.topics[FLAGS]
     assert record.key is not None
-    straight.feed([an_action("acknowledged", record.key.decode(), 5)])
+    pipeline.feed([an_action("acknowledged", record.key.decode(), 5)])
     registry = CollectorRegistry()
     state, meters = ExporterState(), FlagMeters(registry)
-    for snapshot in straight.log.topics[FLAGS] * 2:
+    for snapshot in pipeline.log.topics[FLAGS] * 2:
         assert snapshot.key is not None
         assert snapshot.value is not None
         meters.count(state.update_flag(snapshot.key.decode(), decode_flag(snapshot.value)), "north")
@@ -99,7 +99,7 @@ def test_a_flag_is_counted_once_and_its_acknowledgement_once() -> None:
 
 
 def test_a_therapist_whose_record_is_deleted_leaves_no_series() -> None:
-    state = state_of(Straight().feed(practice(1)))
+    state = state_of(InMemoryPipeline().feed(practice(1)))
     assert 't-1"' in exposition(state)
     state.update_therapist("t-1", None)
     assert 't-1"' not in exposition(state)
@@ -107,12 +107,12 @@ def test_a_therapist_whose_record_is_deleted_leaves_no_series() -> None:
 
 def test_no_single_check_in_can_be_recovered_from_two_publications_in_a_row() -> None:
     """The attack: with mean m and count n before and after, x = n*m_n - (n-1)*m_(n-1)."""
-    straight = Straight()
+    pipeline = InMemoryPipeline()
     seen: list[tuple[float, float, int]] = []
     for number in range(80):
         case, session = number % 10, 1 + number // 10
         event = a_checkin(session, (number * 37 % 101) / 10, subject=f"c-{case}", session_id=f"s-{case}-{session}")
-        text = exposition(state_of(straight.feed([event])))
+        text = exposition(state_of(pipeline.feed([event])))
         points = sample(text, "alliance_therapist_score_points")
         count = sample(text, "alliance_therapist_scored_cases")
         if points is not None and count is not None and (not seen or seen[-1][:2] != (points, count)):
@@ -133,9 +133,9 @@ def test_an_ingredient_that_only_one_of_five_clients_answers_is_not_shown() -> N
         for session in range(1, 9)
         for case in range(5)
     ]
-    straight, shown = Straight(), set()
+    pipeline, shown = InMemoryPipeline(), set()
     for event in events:
-        text = exposition(state_of(straight.feed([event])))
+        text = exposition(state_of(pipeline.feed([event])))
         assert 'ingredient="goals"' not in text
         shown |= {name for name in ITEMS if f'ingredient="{name}"' in text}
     assert shown == {"trust", "empathy", "communication"}

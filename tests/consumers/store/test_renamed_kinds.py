@@ -17,7 +17,7 @@ from consumers.store.database import MIGRATIONS, migrate, open_engine
 from consumers.store.sink import StoreSink
 from deploy.testbed.builders import LATE_MS, a_checkin, a_void, key_of, value_of
 from deploy.testbed.flags import a_flag, flag_record
-from deploy.testbed.straight import INSTRUMENTS, Straight, StraightRecord
+from deploy.testbed.in_memory import INSTRUMENTS, InMemoryPipeline, InMemoryRecord
 from pipeline.core.acceptance import Refusal, accept
 from schemas.codec import decode_flag, encode
 from schemas.refusals import Reason
@@ -51,10 +51,10 @@ def keeps_its_rows(engine: Engine) -> None:
     """A store with the old names holds, once upgraded, what a new one holds."""
     migrate(engine)
     extra = {"an_extra_field": "Ünïcode"}
-    Straight().feed([a_checkin(1), a_checkin(2), a_void("k-2", 2, **extra)]).store(engine)
+    InMemoryPipeline().feed([a_checkin(1), a_checkin(2), a_void("k-2", 2, **extra)]).store(engine)
     records = [flag_record(flag) for flag in RENAMED_FLAGS]
     StoreSink(engine, INSTRUMENTS).write(
-        [StraightRecord(FLAGS, record.key, record.value, 100 + offset) for offset, record in enumerate(records)]
+        [InMemoryRecord(FLAGS, record.key, record.value, 100 + offset) for offset, record in enumerate(records)]
     )
     before = all_rows(engine)
     assert [row["checkin_id"] for row in before["voided_checkins"]] == ["k-2"]

@@ -15,7 +15,7 @@ from consumers.store import tables
 from consumers.store.database import migrate, open_engine
 from consumers.store.rows import case_digest
 from deploy.local.places import ROOT
-from deploy.testbed.straight import Straight, memory_store
+from deploy.testbed.in_memory import InMemoryPipeline, memory_store
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)
@@ -78,7 +78,7 @@ def a_simulated_practice(engine: Engine) -> Engine:
         voided_share=0.02,
     )
     events = [msgspec.to_builtins(event) for event in simulate(parameters).events]
-    return Straight().feed(events, batch=1000).store(engine)
+    return InMemoryPipeline().feed(events, batch=1000).store(engine)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from deploy.testbed.builders import (
     an_erasure,
     value_of,
 )
-from deploy.testbed.straight import Straight, memory_store
+from deploy.testbed.in_memory import InMemoryPipeline, memory_store
 from schemas.topics import REJECTED
 from tests.support.histories import histories
 from tests.support.sizes import sized
@@ -57,8 +57,8 @@ def test_any_permutation_and_duplication_of_the_same_events_gives_the_same_store
     events = history + [{**event, "subject": "c-2"} for event in another]
     shuffled = events + [chance.choice(events) for _ in range(len(events) // 2)]
     chance.shuffle(shuffled)
-    in_order = Straight().feed(events, batch=len(events)).store(memory_store())
-    disordered = Straight().feed(shuffled, batch=7).store(memory_store())
+    in_order = InMemoryPipeline().feed(events, batch=len(events)).store(memory_store())
+    disordered = InMemoryPipeline().feed(shuffled, batch=7).store(memory_store())
     assert rows_of(disordered) == rows_of(in_order)
 
 
@@ -76,8 +76,8 @@ def test_which_of_two_contents_under_one_identity_wins_does_not_depend_on_the_or
     events = history + [contradicted(history[place % len(history)], minutes) for place, minutes in twins]
     shuffled = events + [chance.choice(events) for _ in range(len(events) // 2)]
     chance.shuffle(shuffled)
-    in_order = Straight().feed(events, batch=len(events))
-    disordered = Straight().feed(shuffled, batch=5)
+    in_order = InMemoryPipeline().feed(events, batch=len(events))
+    disordered = InMemoryPipeline().feed(shuffled, batch=5)
     assert rows_of(disordered.store(memory_store())) == rows_of(in_order.store(memory_store()))
     # The losing content is not a bad record: sending it again would not help. It is counted but not refused.
     assert disordered.log.topics[REJECTED] == []
@@ -88,8 +88,8 @@ def test_which_of_two_contents_under_one_identity_wins_does_not_depend_on_the_or
 def test_a_crash_between_the_states_and_the_acknowledgements_changes_nothing(
     history: list[Json], where: int, replayed: int
 ) -> None:
-    smooth = Straight().feed(history)
-    crashed = Straight()
+    smooth = InMemoryPipeline().feed(history)
+    crashed = InMemoryPipeline()
     for number, event in enumerate(history):
         crashed.feed([event])
         if number == where:
@@ -101,8 +101,8 @@ def test_a_crash_between_the_states_and_the_acknowledgements_changes_nothing(
 
 def test_an_erased_case_leaves_no_row_and_stays_erased() -> None:
     events = [a_checkin(session, 9.0 if session < 5 else 3.0) for session in range(1, 7)]
-    straight = Straight().feed([*events, an_erasure(7), *events])
-    engine = straight.store(memory_store())
+    pipeline = InMemoryPipeline().feed([*events, an_erasure(7), *events])
+    engine = pipeline.store(memory_store())
     with engine.connect() as connection:
         for table in tables.CASE_TABLES:
             if table is not tables.rejected:
@@ -126,7 +126,7 @@ def test_two_contents_under_one_identity_leave_only_the_rows_of_the_winner() -> 
     ]
     found = []
     for order in permutations(contents):
-        found.append(rows_of(Straight().feed(order).store(memory_store(), batch=1)))
+        found.append(rows_of(InMemoryPipeline().feed(order).store(memory_store(), batch=1)))
     assert len(found[0]["events"]) == 1
     assert sum(len(found[0][name]) for name in ("sessions", "checkins", "flag_actions")) == 1
     assert all({**rows, "therapists": [], "flags": []} == {**found[0], "therapists": [], "flags": []} for rows in found)
@@ -146,8 +146,8 @@ def test_postgresql_holds_the_same_rows_as_sqlite_in_any_order_and_with_duplicat
     random.Random(4).shuffle(shuffled)
     engine = open_engine(postgres_url)
     migrate(engine)
-    Straight().feed(shuffled, batch=5).store(engine, batch=9)
-    assert rows_of(engine) == rows_of(Straight().feed(events, batch=len(events)).store(memory_store()))
+    InMemoryPipeline().feed(shuffled, batch=5).store(engine, batch=9)
+    assert rows_of(engine) == rows_of(InMemoryPipeline().feed(events, batch=len(events)).store(memory_store()))
     assert rows_of(engine)["flag_actions"]
     engine.dispose()
 
@@ -180,11 +180,11 @@ def test_the_migrations_make_the_same_tables_in_postgresql(postgres_url: str) ->
 
 
 def test_an_erasure_reaches_refused_records_by_their_key_and_by_their_subject() -> None:
-    straight = Straight().feed_records([(b"victim", value_of(a_checkin(1, subject="c-9")))])
-    straight.feed_records([(b"c-9", value_of(a_checkin(1, subject="victim"))), (b"c-7", b"{")])
-    straight.feed([an_erasure(subject="victim")])
-    straight.feed_records([(b"victim", b"{"), (b"c-8", value_of(a_checkin(1, subject="victim")))])
-    with straight.store(memory_store()).connect() as connection:
+    pipeline = InMemoryPipeline().feed_records([(b"victim", value_of(a_checkin(1, subject="c-9")))])
+    pipeline.feed_records([(b"c-9", value_of(a_checkin(1, subject="victim"))), (b"c-7", b"{")])
+    pipeline.feed([an_erasure(subject="victim")])
+    pipeline.feed_records([(b"victim", b"{"), (b"c-8", value_of(a_checkin(1, subject="victim")))])
+    with pipeline.store(memory_store()).connect() as connection:
         refused = connection.execute(select(tables.rejected)).all()
     assert [row.key for row in refused if row.key is not None] == [b"c-7"]
     assert all(row.value is None for row in refused if row.key is None)

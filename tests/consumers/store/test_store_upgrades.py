@@ -16,7 +16,7 @@ from consumers.store import tables
 from consumers.store.database import MIGRATIONS, migrate, open_engine
 from consumers.store.sink import StoreSink
 from deploy.testbed.builders import a_checkin
-from deploy.testbed.straight import INSTRUMENTS, Straight, StraightRecord, memory_store
+from deploy.testbed.in_memory import INSTRUMENTS, InMemoryPipeline, InMemoryRecord, memory_store
 from schemas.topics import THERAPISTS
 
 #: A therapist's summary as it was written before ingredients were counted.
@@ -47,7 +47,7 @@ def upgrade_and_check(engine: Engine) -> None:
     migrate(engine)
     assert counted_by_ingredient(engine) == {"t-1": None, "t-2": {}}
     partly = {"trust": 9.0, "empathy": 9.0, "goals": 9.0}
-    Straight().feed([a_checkin(1), a_checkin(2, subject="c-2", answers=partly)]).store(engine)
+    InMemoryPipeline().feed([a_checkin(1), a_checkin(2, subject="c-2", answers=partly)]).store(engine)
     counts = {"communication": 1, "empathy": 2, "goals": 2, "trust": 2}
     assert counted_by_ingredient(engine) == {"t-1": counts, "t-2": {}}
     engine.dispose()
@@ -64,5 +64,5 @@ def test_rows_from_before_ingredients_were_counted_are_upgraded_in_postgresql(po
 
 def test_a_summary_from_before_ingredients_were_counted_is_kept_without_the_count() -> None:
     engine = memory_store()
-    StoreSink(engine, INSTRUMENTS).write([StraightRecord(THERAPISTS, b"t-1", OLD_SUMMARY % 7, 0)])
+    StoreSink(engine, INSTRUMENTS).write([InMemoryRecord(THERAPISTS, b"t-1", OLD_SUMMARY % 7, 0)])
     assert counted_by_ingredient(engine) == {"t-1": None}

@@ -20,7 +20,7 @@ from deploy.testbed.builders import (
     key_of,
     value_of,
 )
-from deploy.testbed.straight import INSTRUMENTS
+from deploy.testbed.in_memory import INSTRUMENTS
 from pipeline.core.acceptance import Accepted, accept
 from pipeline.core.case import changes
 from pipeline.core.case import state as case

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from deploy.testbed.builders import ITEMS
-from deploy.testbed.straight import INSTRUMENTS
+from deploy.testbed.in_memory import INSTRUMENTS
 from pipeline.core.therapist import disclosure
 from pipeline.core.therapist.disclosure import FEWEST_CASES, FEWEST_CONTRIBUTORS, TOTAL
 from pipeline.core.therapist.state import TherapistState, step

@@ -118,7 +118,7 @@ def test_health_says_that_the_broker_is_away_while_it_is(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(asyncio, "sleep", pause)
     deliver(Producer(KafkaConnectionError()), health)
-    assert [(is_well, report["status"]) for is_well, report in reports] == [(False, "waiting")]
+    assert [(is_healthy, report["status"]) for is_healthy, report in reports] == [(False, "waiting")]
 
 
 @pytest.mark.parametrize("failure", [MessageSizeTooLargeError(), ValueError("bug")])

@@ -1,7 +1,7 @@
 """The pipeline without Kafka: the real agents' work and the real store sink, joined by lists.
 
-In: event records in log order. Out: what the agents emit, rows in a SQL store.
-Never: a second version of the agents; only Faust and the broker are left out.
+In: event records in the order of the log. Out: the records that the agents send, rows in a SQL store.
+Never: a second version of the agents; only Faust and the broker are missing.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ INSTRUMENTS: Mapping[str, Instrument] = load_instruments(None)
 
 
 @dataclass
-class StraightRecord:
+class InMemoryRecord:
     """A record as agents and sinks see it."""
 
     topic: str
@@ -47,43 +47,43 @@ class StraightRecord:
 
 
 class Changelog:
-    """A changelog topic as a list; `recover` fills states with it, as Faust does after a crash."""
+    """A changelog topic as a list; `recover` restores states from it, as Faust does after a crash."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.records: list[PlainRecord] = []
 
     def append(self, out: OutgoingRecord) -> None:
-        """One record more."""
+        """Add a record."""
         self.records.append(PlainRecord(len(self.records), LATE_MS, out.key, out.value))
 
     def recover(self, states: StateCache) -> StateCache:
-        """The states that a new process finds."""
+        """The states that a new process begins with."""
         states.recover(0, self.records)
         return states
 
     @property
     def newest(self) -> dict[bytes, bytes]:
-        """What compaction leaves, without what was deleted."""
+        """The records that compaction keeps, without deleted ones."""
         last = {record.key: record.value for record in self.records}
         return {key: value for key, value in last.items() if key is not None and value is not None}
 
 
 @dataclass
 class Log:
-    """Topics as lists; an outbox that appends to them."""
+    """Topics as lists."""
 
-    topics: dict[str, list[StraightRecord]] = field(default_factory=lambda: defaultdict(list))
+    topics: dict[str, list[InMemoryRecord]] = field(default_factory=lambda: defaultdict(list))
 
     def append(self, out: OutgoingRecord, timestamp_ms: int = LATE_MS) -> None:
-        """One record more."""
+        """Add a record."""
         records = self.topics[out.topic]
-        records.append(StraightRecord(out.topic, out.key, out.value, len(records), tuple(out.headers or ())))
+        records.append(InMemoryRecord(out.topic, out.key, out.value, len(records), tuple(out.headers or ())))
         records[-1].timestamp = timestamp_ms
 
 
-class Straight:
-    """One partition's worth of the system."""
+class InMemoryPipeline:
+    """The worker and the store for one partition."""
 
     def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS, most_decoded: int = 10_000) -> None:
         self.log = Log()
@@ -102,7 +102,7 @@ class Straight:
         )
         self._cases = Cases(
             self.case_states,
-            _Outbox(self.log, self.case_changelog),  # type: ignore[arg-type]
+            _ListProducer(self.log, self.case_changelog),  # type: ignore[arg-type]
             self.instruments,
             codec.models,
             meters,
@@ -110,36 +110,36 @@ class Straight:
         )
         self._therapists = Therapists(
             self.therapist_states,
-            _Outbox(self.log, self.therapist_changelog),  # type: ignore[arg-type]
+            _ListProducer(self.log, self.therapist_changelog),  # type: ignore[arg-type]
             meters,
         )
 
     def crash(self) -> None:
-        """Lose everything in memory; the changelogs stay."""
+        """Lose everything in memory except the changelogs."""
         self._make_agents()
 
-    def feed(self, events: Iterable[Json], batch: int = 1) -> "Straight":
+    def feed(self, events: Iterable[Json], batch: int = 1) -> "InMemoryPipeline":
         """Send events and let both agents work, `batch` at a time."""
         return self.feed_records([(key_of(event), value_of(event)) for event in events], batch)
 
-    def feed_records(self, records: Sequence[tuple[bytes | None, bytes | None]], batch: int = 1) -> "Straight":
+    def feed_records(self, records: Sequence[tuple[bytes | None, bytes | None]], batch: int = 1) -> "InMemoryPipeline":
         """As `feed`, for raw records."""
         for start in range(0, len(records), batch):
-            came = []
+            arrived = []
             for key, value in records[start : start + batch]:
                 self.log.append(OutgoingRecord(EVENTS, key, value))
-                came.append(self.log.topics[EVENTS][-1])
-            self.work(came)
+                arrived.append(self.log.topics[EVENTS][-1])
+            self.work(arrived)
         return self
 
-    def work(self, records: Sequence[StraightRecord]) -> None:
+    def work(self, records: Sequence[InMemoryRecord]) -> None:
         """One batch through both agents."""
         seen = len(self.log.topics[CASES])
         asyncio.run(self._cases.work([PartitionBatch(0, records)]))
         asyncio.run(self._therapists.work([PartitionBatch(0, self.log.topics[CASES][seen:])]))
 
     def store(self, engine: Engine, batch: int = 1_000_000) -> Engine:
-        """Put everything on the log into a store with tables, so many records in a transaction."""
+        """Write everything on the log into a store with tables, at most `batch` records in a transaction."""
         sink = StoreSink(engine, self.instruments)
         for topic in (EVENTS, FLAGS, THERAPISTS, REJECTED):
             records = self.log.topics[topic]
@@ -148,7 +148,7 @@ class Straight:
         return engine
 
 
-class _Outbox:
+class _ListProducer:
     def __init__(self, log: Log, changelog: Changelog) -> None:
         self._log = log
         self._changelog = changelog
@@ -162,7 +162,7 @@ class _Outbox:
 
 
 def memory_store() -> Engine:
-    """An empty store in memory with the tables that the migrations make."""
+    """An empty store in memory with the tables of the newest schema."""
     from sqlalchemy import create_engine
 
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
