@@ -87,7 +87,7 @@ def panels_do_not_overlap(dashboards: Dashboards) -> Iterator[str]:
                 yield f"{name} / {panel['title']} leaves the grid"
         for one, other in combinations(dashboard["panels"], 2):
             if overlap(one["gridPos"], other["gridPos"]):
-                yield f"{name}: {one['title']} lies over {other['title']}"
+                yield f"{name}: {one['title']} overlaps {other['title']}"
 
 
 def overlap(one: Json, other: Json) -> bool:
@@ -132,7 +132,7 @@ def variables_follow_the_time(dashboards: Dashboards) -> Iterator[str]:
     for name, dashboard in dashboards.items():
         for variable in variables_of(dashboard):
             if variable["refresh"] != 2:
-                yield f"{name}: ${variable['name']} is not read anew when the time range changes"
+                yield f"{name}: ${variable['name']} is not read again when the time range changes"
             if not variable.get("includeAll") or not variable.get("allValue"):
                 yield f"{name}: ${variable['name']} has no All of its own"
             if not LABEL_VALUES.fullmatch(variable["query"]["query"]):
@@ -228,11 +228,11 @@ def metrics_exist(dashboards: Dashboards) -> Iterator[str]:
     for name, _, target in queries(dashboards):
         for metric in METRIC.findall(target["expr"]):
             if metric not in known:
-                yield f"{name}: nobody exposes {metric}"
+                yield f"{name}: no process exposes {metric}"
 
 
 def exposed() -> set[str]:
-    """The names of all samples of ours, and two of Prometheus'."""
+    """The names of all samples of this project, and two of Prometheus'."""
     registries = [CollectorRegistry(), Meters("0").registry]
     FlagMeters(registries[0])
     registries[0].register(TherapistCollector(ExporterState(), lambda: NOW))
@@ -269,7 +269,7 @@ def keys_of(panel: Json) -> set[str]:
 
 
 def means_have_their_n(dashboards: Dashboards) -> Iterator[str]:
-    """A mean stands beside the number of cases behind it."""
+    """A mean is shown beside the number of cases behind it."""
     for name, panel in panels(dashboards):
         asked = [target["expr"] for target in panel.get("targets", ())]
         for kind in {found[1] for text in asked for found in POINTS.finditer(text)}:

@@ -23,7 +23,7 @@ class ObservabilityConfig:
     tags: tuple[str, ...] = ("alliance",)
     link_prefix: str = "/d/"
     datasource_type: str = "prometheus"
-    #: Of the provisioned data source, and the default of the variable.
+    #: The provisioned data source's, and the default of the variable.
     datasource_uid: str = "prometheus"
     timezone: str = "utc"
     refresh: str = "1m"
@@ -77,7 +77,7 @@ class ObservabilityConfig:
 CONFIG = ObservabilityConfig()
 
 GREEN, ORANGE, RED = "green", "orange", "red"
-#: Colours of series: never of a state, and told apart by people who do not see red and green apart.
+#: Colours of series, never of a state. People who cannot distinguish red and green can distinguish these.
 BLUE, GREY, PURPLE, TEAL = "#3274D9", "#8E8E8E", "#8F3BB8", "#1F8A8A"
 #: From light to dark, so that the order shows without the hue; the word is always written beside it.
 SEVERITY_COLOURS = {"watch": "#C9A100", "warning": "#E8710A", "urgent": "#A31621"}

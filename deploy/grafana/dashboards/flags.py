@@ -30,7 +30,7 @@ from deploy.grafana.dashboards.panels import (
     with_key_link,
 )
 from deploy.grafana.dashboards.queries import (
-    NOBODY_WAITS,
+    NO_FLAG_WAITS,
     TEAMS,
     THERAPISTS,
     reference,
@@ -56,7 +56,7 @@ def flags() -> dashboard.Dashboard:
 
 
 def open_flags(severity: str) -> str:
-    """Open flags of one severity; 0 where there is none."""
+    """Open flags of one severity; 0 if no flag is open."""
     return f"sum({each_with(severity)})"
 
 
@@ -91,7 +91,7 @@ def _now() -> list[PanelBuilder]:
                 (6, 0, 6, 7),
             ),
             [
-                Query("unacknowledged", THERAPISTS.waiting(), SECONDS, 1, words=NOBODY_WAITS),
+                Query("unacknowledged", THERAPISTS.waiting(), SECONDS, 1, words=NO_FLAG_WAITS),
                 state(state_above(THERAPISTS.waiting(), IN_TIME, MOST)),
                 Query(
                     "therapists with one waiting (n)",
@@ -188,7 +188,7 @@ def _trends() -> list[PanelBuilder]:
                 7,
                 "Longest unacknowledged wait, by team",
                 "For each team, how long its longest waiting flag had waited at that moment.",
-                "A line that climbs without coming down: nobody is looking.",
+                "A line that climbs without coming down: no one is looking.",
                 "Arrange cover for that team.",
                 (12, 20, 12, 8),
             ),
@@ -202,7 +202,7 @@ def _trends() -> list[PanelBuilder]:
             About(
                 8,
                 "From flag to acknowledgement (7 days)",
-                "Of the flags acknowledged in the 7 days before each point: half were acknowledged within the lower "
+                "The flags acknowledged in the 7 days before each point: half were acknowledged within the lower "
                 "line, nine in ten within the upper one. On the right, how many they were.",
                 "The upper line stays above a day. With a handful of flags the lines jump about.",
                 "Check the on-call roster. Flags that still wait are not in it: see the longest wait.",
@@ -236,7 +236,7 @@ def _rows() -> PanelBuilder:
         f"{weight} * ({each_with(severity)} > bool 0)"
         for weight, severity in ((1, "watch"), (2, "warning"), (4, "urgent"))
     ]
-    # Of 0 to 7 only the highest bit counts: 0, 1, 2 or 3.
+    # Only the highest bit of 0 to 7 counts: 0, 1, 2 or 3.
     gravest = f"floor(log2(2 * ({' + '.join(parts)}) + 1))"
     return timeline(
         About(

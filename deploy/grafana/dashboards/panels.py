@@ -1,7 +1,7 @@
 """The kinds of panels, each with everything set that Grafana would otherwise choose by itself.
 
 In: titles, descriptions, queries, units. Out: builders of the Grafana Foundation SDK.
-Never: a panel without a description, a unit, an id; a state told by colour alone.
+Never: a panel without a description, a unit, an id; a state shown by colour alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ DATASOURCE = common.DataSourceRef(type_val=CONFIG.datasource_type, uid="${dataso
 
 @dataclass(frozen=True)
 class About:
-    """A panel's stable number, its title, what it is, and where it lies in the 24 columns."""
+    """A panel's stable number, its title, what it is, and its place in the 24 columns."""
 
     id: int
     title: str
@@ -82,7 +82,7 @@ class About:
 
     @property
     def description(self) -> str:
-        """What stands behind the panel's (i)."""
+        """The text of the panel's (i)."""
         return (
             f"**What is this?** {self.what}\n\n"
             f"**When to worry?** {self.when_to_worry}\n\n"
@@ -171,7 +171,7 @@ def series(
         .stacking(common_builders.StackingConfig().mode(common.StackingMode.NONE))
         .thresholds(_plain_thresholds())
         .color_scheme(_palette())
-        # With the latest value, since lines near the top of 0–1 lie close together.
+        # With the latest value, because lines near the top of 0–1 are close together.
         .legend(_legend(legend, last=True))
         .tooltip(_tooltip())
         .no_value("nothing to show")
@@ -309,7 +309,7 @@ def heat(about: About, query: Query) -> PanelBuilder:
 
 
 def words(about: About, markdown: str) -> PanelBuilder:
-    """A text that stands on the page itself."""
+    """A text on the page itself."""
     return _with_about(texts.Panel(), about).mode(text_models.TextMode.MARKDOWN).content(markdown)
 
 

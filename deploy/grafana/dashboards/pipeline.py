@@ -37,7 +37,7 @@ def _now() -> list[PanelBuilder]:
                 1,
                 "Processes",
                 "Whether Prometheus reaches every process of each kind.",
-                "Any “down”: events wait in Kafka and nothing is lost, but nobody sees them.",
+                "Any “down”: events wait in Kafka and nothing is lost, but no one sees them.",
                 "Look at that process's log and its /health, then docs/operations/health.md.",
                 (0, 0, 6, 8),
             ),
@@ -78,7 +78,7 @@ def _now() -> list[PanelBuilder]:
                 "Records refused in the time range shown, each with its reason and its original bytes in "
                 "alliance.rejected.v1.",
                 "Any at all is worth a look; many at once mean that a sender has changed.",
-                "`alliance rejected list`, mend the sender, `alliance rejected replay`.",
+                "`alliance rejected list`, have the sender corrected, `alliance rejected replay`.",
                 (18, 0, 6, 8),
             ),
             [
@@ -199,9 +199,9 @@ def _flow() -> list[PanelBuilder]:
         series(
             About(
                 13,
-                "Standing still",
-                "For how long a partition of some worker has not moved although records lie ahead of it: the longest. "
-                "Partitions that were stopped on purpose do not count.",
+                "Stalled partitions",
+                "For how long a partition of a worker has not moved although records wait: the longest. "
+                "Paused partitions do not count.",
                 "It climbs for minutes: a worker hangs and says nothing else.",
                 "End that worker; another one takes its partitions (runbook AlliancePartitionStandsStill).",
                 (0, 33, 24, 7),

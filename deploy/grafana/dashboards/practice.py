@@ -1,4 +1,4 @@
-"""*Practice*: what directors open. Where do alliance, completion and repair stand, and where do they move?
+"""*Practice*: what directors open. How are alliance, completion and repair, and where are they changing?
 
 In: the exporter's sums and counts. Out: the dashboard.
 Never: one therapist, one client.
@@ -19,7 +19,7 @@ from deploy.grafana.dashboards.panels import (
     table,
     with_key_link,
 )
-from deploy.grafana.dashboards.queries import NOBODY_WAITS, TEAMS, reference, share, state_above, state_below
+from deploy.grafana.dashboards.queries import NO_FLAG_WAITS, TEAMS, reference, share, state_above, state_below
 
 SCORE, SHARE, SECONDS = CONFIG.score_unit, CONFIG.share_unit, CONFIG.seconds_unit
 NUMBER, FEWEST = "Scored cases (n)", "Cases with an ingredient, the fewest (n)"
@@ -30,8 +30,8 @@ def practice() -> dashboard.Dashboard:
     """The dashboard."""
     return a_dashboard(
         CONFIG.practice,
-        "For directors: where alliance, completion and repair stand in the practice, and where they move. "
-        "Sums over therapists; nobody's own figures.",
+        "For directors: how alliance, completion and repair are in the practice, and where they are changing. "
+        "Sums over therapists; no single therapist's figures.",
         "now-90d",
         [*_now(), *_trends(), _teams()],
     )
@@ -117,13 +117,13 @@ def _now() -> list[PanelBuilder]:
             About(
                 5,
                 "Longest wait",
-                "How long the flag that has waited longest has been open without anybody acknowledging it.",
-                "Over a day look closer, over three days act: somebody is not being told, or is away.",
+                "How long the flag that has waited longest has been open without an acknowledgement.",
+                "Over a day look closer, over three days act: a supervisor is away, or the alert does not arrive.",
                 "Open Flags and repair and see whose it is; arrange cover.",
                 (16, 0, 4, 7),
             ),
             [
-                Query("unacknowledged", TEAMS.waiting(), SECONDS, 1, words=NOBODY_WAITS),
+                Query("unacknowledged", TEAMS.waiting(), SECONDS, 1, words=NO_FLAG_WAITS),
                 state(state_above(TEAMS.waiting(), IN_TIME, CONFIG.acknowledge_seconds_most)),
                 Query(
                     "therapists with one waiting (n)",
@@ -164,7 +164,7 @@ def _trends() -> list[PanelBuilder]:
             About(
                 7,
                 "Alliance over time",
-                "The mean of the latest client check-ins (left axis, always 0–1) and how many cases stand behind it "
+                "The mean of the latest client check-ins (left axis, always 0–1) and how many cases are behind it "
                 "(right axis).",
                 "A slope that lasts four weeks. A jump of n at the same moment means that other cases came in, not "
                 "that clients feel differently.",
@@ -245,7 +245,7 @@ def _teams() -> PanelBuilder:
         About(
             11,
             "Teams",
-            "Each team's figures now and 28 days ago, in the order of their names. n stands beside every mean.",
+            "Each team's figures now and 28 days ago, in the order of their names. n is beside every mean.",
             "A mean that moved by 0.03 or more with about the same n; completion or repair far below the other teams.",
             "Click a team to see this page for it alone. Teams see different clients: ask before concluding.",
             (0, 24, 24, 6),

@@ -205,7 +205,7 @@ def _flags() -> list[PanelBuilder]:
             About(
                 8,
                 "Flags opened in 90 days, by kind",
-                "Which rule spoke first: a drop, a low level, a slide and so on. The number stands at the bar's end.",
+                "Which rule spoke first: a drop, a low level, a slide and so on. The number is at the bar's end.",
                 "One kind makes up nearly everything: its rule may be too eager here.",
                 "See the rule's page under docs, then `alliance backtest`.",
                 (14, 15, 10, 6),
@@ -216,7 +216,7 @@ def _flags() -> list[PanelBuilder]:
             About(
                 9,
                 "Flags opened in 90 days, by severity",
-                "How grave they were when they opened. The number stands at the bar's end.",
+                "How grave they were when they opened. The number is at the bar's end.",
                 "Mostly urgent: the word loses its meaning.",
                 "Look at the severities of the rules before people stop believing them.",
                 (14, 21, 10, 7),
@@ -240,7 +240,7 @@ def _flags() -> list[PanelBuilder]:
                 "Flags opened in 7 days, by kind",
                 "Flags opened in the 7 days before each point, by the kind that spoke first.",
                 "A kind disappears or takes over.",
-                "Compare with completion: rules are blind where nobody answers.",
+                "Compare with completion: rules see nothing where no one answers.",
                 (12, 28, 12, 8),
             ),
             [Query("{{kind}}", f"{TEAMS.flags_opened('7d', 'kind')} > 0")],

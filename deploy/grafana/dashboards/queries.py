@@ -72,7 +72,7 @@ class Scope:
         return sum_by(f"max by (team, kind, severity) ({counter})", *by)
 
     def acknowledged(self, window: str, *by: str, within: int | None = None) -> str:
-        """Flags acknowledged in a window, all or those within so many seconds."""
+        """Flags acknowledged in a window, all or those within that many seconds."""
         name = "alliance_flag_acknowledge_seconds_"
         selector = (
             f"bucket{self.matching(f'le={chr(34)}{within:.1f}{chr(34)}')}" if within else f"count{self.matching()}"
@@ -120,12 +120,12 @@ def interval_end(mean: str, count: str, z: float, *, sd: float = CONFIG.case_sd)
 
 
 def outside(value: str, low: str, high: str) -> str:
-    """1 where the value lies outside, else 0."""
+    """1 if the value is outside, else 0."""
     return f"(({value} < bool {low}) + ({value} > bool {high}))"
 
 
-#: What stands instead of a wait of nothing.
-NOBODY_WAITS = ("nobody waits",)
+#: Shown instead of a wait if no flag waits.
+NO_FLAG_WAITS = ("no flag waits",)
 
 
 def reference(value: float, beside: str) -> str:

@@ -34,7 +34,7 @@ GREYS = (GREY, GREY, GREY)
 
 HOW_TO_READ = """\
 **Fewer cases, more chance.** A mean over 6 cases swings widely without anything behind it; one over 30 hardly does.
-The funnel shows how far chance alone reaches at each number of cases: 19 of 20 therapists lie between the inner
+The funnel shows how far chance alone reaches at each number of cases: 19 of 20 therapists are between the inner
 lines, 998 of 1000 between the outer ones. A point inside says nothing about the therapist. A point outside, above
 or below, is a reason to ask what is different there: clients, setting, how the check-in is offered, last of all the
 work.
@@ -47,7 +47,7 @@ def therapists() -> dashboard.Dashboard:
     return a_dashboard(
         CONFIG.therapists,
         "For directors and QI: each therapist's mean against the number of cases behind it, with the limits of chance. "
-        "No ranks; nobody with fewer than five scored clients.",
+        "No ranks; no therapist with fewer than five scored clients.",
         "now-90d",
         [_how_to_read(), *_counts(), _funnel(), _table(), _over_time(), _ingredients()],
     )
@@ -59,7 +59,7 @@ def _how_to_read() -> PanelBuilder:
             1,
             "How to read this page",
             "What a difference between two therapists can and cannot mean.",
-            "When somebody makes a league table out of it.",
+            "When a reader makes a league table out of it.",
             "Read it before the first look, and again before the first conclusion.",
             (0, 0, 16, 6),
         ),
@@ -144,7 +144,7 @@ def _table() -> PanelBuilder:
         About(
             5,
             "Therapists with at least five scored clients",
-            "In the order of their pseudonyms. The interval is where the therapist's own mean may lie (95 %); the "
+            "In the order of their pseudonyms. The interval is where the therapist's own mean may be (95 %); the "
             "limits are what chance allows around the mean of the teams chosen, at this n.",
             "Where the last column says so. Two overlapping intervals are no difference.",
             "Click a pseudonym to see that therapist's flags. Talk with the person, not about the number.",
