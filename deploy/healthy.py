@@ -27,14 +27,14 @@ def port_of(command_line: bytes, environment: Mapping[str, str]) -> int:
 
 
 def is_healthy(port: int) -> bool:
-    """Whether /health says that all is well; what it says goes to standard output."""
+    """Whether /health says that the process is healthy; the answer goes to standard output."""
     connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
         sys.stdout.write(f"{answer.read().decode()}\n")
     except (OSError, HTTPException) as error:
-        sys.stdout.write(f"nobody answers on port {port} ({type(error).__name__})\n")
+        sys.stdout.write(f"no process answers on port {port} ({type(error).__name__})\n")
         return False
     else:
         return answer.status == 200

@@ -1,6 +1,6 @@
-"""Real parts as local processes: what comes in is Python and a package manager, what goes out is a running
-broker, a running database and the project's virtual environment.
+"""Real parts as local processes.
 
-Stands on the standard library alone, since it runs before any environment exists. It listens on the loopback
-interface only, ends only what it started, and writes only below `.parts`, `.venv` and the temporary folder.
+In: Python and a package manager. Out: a running broker, a running database, the project's virtual environment.
+Never: import more than the standard library (it runs before any environment exists), listen beyond the loopback
+interface, end a process that it did not start, write outside of `.parts`, `.venv` and the temporary folder.
 """

@@ -1,7 +1,7 @@
 """A real Alertmanager on this machine.
 
-In: the program that `parts.py` finds or fetches, a configuration. Out: a server on the loopback interface. Never:
-another interface, a cluster.
+In: the program that `parts.py` finds or fetches, a configuration. Out: a server on the loopback interface.
+Never: another interface, a cluster.
 """
 
 import json
@@ -20,7 +20,7 @@ class Alertmanager(Monitor):
     configuration = "alertmanager.yml"
 
     def arguments(self) -> list[str]:
-        """Its notification log and silences lie in its folder and outlive a restart; alerts do not."""
+        """Its notification log and silences are kept in its folder across a restart; alerts are not."""
         return [
             f"--config.file={self.home / self.configuration}",
             f"--storage.path={self.home / 'data'}",

@@ -1,7 +1,7 @@
 """What a person at the terminal reads: progress lines, and errors as one sentence without a traceback.
 
-In: text. Out: standard output, or a process that ends with 1. Never: a log file, a traceback for a known
-trouble.
+In: text. Out: standard output, or a process that ends with 1.
+Never: a log file, a traceback for a known trouble.
 """
 
 import signal
@@ -14,7 +14,7 @@ from pipeline.runtime.processes import ProcessError
 
 
 class PartsError(Exception):
-    """Something a person must mend; the message is one sentence with the next step in it."""
+    """Something that a person must fix; the message is one sentence with the next step in it."""
 
 
 def say(line: str) -> None:
@@ -33,7 +33,7 @@ def announced(what: str) -> Iterator[None]:
 
 
 def run_for_person(main: Callable[[], None]) -> None:
-    """Runs a command's main; an error of ours ends the process with its sentence, Ctrl-C with 130.
+    """Runs a command's main; an expected error ends the process with its sentence, Ctrl-C with 130.
 
     SIGTERM counts as Ctrl-C, so that what the main started is stopped in good order.
     """

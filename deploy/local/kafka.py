@@ -1,8 +1,8 @@
 """A real Apache Kafka on this machine: one KRaft process that is broker and controller at once.
 
-In: the jars that `parts.py` fetches, a folder for the data. Out: a broker on the loopback interface,
-`bootstrap` says where. Never: another interface, a topic made by accident, an ended process that it did not
-start.
+In: the jars that `parts.py` fetches, a folder for the data. Out: a broker on the loopback interface, `bootstrap` says
+where.
+Never: another interface, a topic made by accident, an ended process that it did not start.
 """
 
 import argparse
@@ -62,7 +62,7 @@ SETTINGS = {
 class Kafka(LocalServer):
     """One broker, on the given data folder, or on a temporary one of its own.
 
-    Heap is Java's -Xmx; properties are further lines of server.properties and win over ours.
+    Heap is Java's -Xmx; properties are further lines of server.properties and override the default ones.
     """
 
     name = "kafka"

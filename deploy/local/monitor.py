@@ -1,7 +1,7 @@
 """What Prometheus and Alertmanager have in common as local servers.
 
-In: a program, its arguments, a folder for the data. Out: a server on the loopback interface that is ready. Never:
-another interface, a process left behind.
+In: a program, its arguments, a folder for the data. Out: a server on the loopback interface that is ready.
+Never: another interface, a process left behind.
 """
 
 import urllib.error
@@ -18,7 +18,7 @@ START_SECONDS = 60
 
 
 class Monitor(LocalServer):
-    """One server, on the given data folder, or on a temporary one of its own; its configuration lies in the folder."""
+    """One server, on the given data folder, or on a temporary one of its own; its configuration is in the folder."""
 
     configuration = ""
 
@@ -33,7 +33,7 @@ class Monitor(LocalServer):
 
     @abstractmethod
     def arguments(self) -> list[str]:
-        """What stands behind the program's name."""
+        """The arguments after the program's name."""
 
     def folder_to_run_in(self, program: Path) -> Path:
         """The working folder; all paths in the arguments are absolute."""

@@ -1,8 +1,8 @@
 """Programs that come from the system's package manager: Java, Maven, Python's venv, Prometheus.
 
-In: what is installed. Out: a path to the program; as root on a Debian or Ubuntu the package is installed, and
-said so. Never: an installation without root or without saying it; elsewhere one sentence names the command to
-run.
+In: what is installed. Out: a path to the program; as root on a Debian or Ubuntu the package is installed, and said
+so.
+Never: an installation without root or without saying it; elsewhere one sentence names the command to run.
 """
 
 import os

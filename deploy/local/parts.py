@@ -2,8 +2,9 @@
 Prometheus' and Alertmanager's programs.
 
 In: `deploy/kafka/pom.xml` and `deploy/postgres/pom.xml` (exact versions), Maven's own settings, apt's. Out: folders
-that are complete or absent, named after the pom they came from. Never: an address of a repository, a folder half
-filled; a service started or a package installed for Prometheus (it is unpacked, and nothing else).
+that are complete or absent, named after the pom they came from.
+Never: an address of a repository, a folder half filled; a service started or a package installed for Prometheus (it
+is unpacked, and nothing else).
 """
 
 import os
@@ -61,7 +62,7 @@ def installed_postgres() -> Path | None:
 
 
 def release(folder: Path) -> float:
-    """The release in a path such as …/postgresql/15/bin; 0 when there is none."""
+    """The release in a path such as …/postgresql/15/bin; 0 if it names no release."""
     name = folder.parent.name
     return float(name) if name.replace(".", "", 1).isdigit() else 0.0
 

@@ -1,7 +1,8 @@
-"""Where things lie: the repository's root and the ignored folder for parts; one process at a time may fill
+"""Where things are: the repository's root and the ignored folder for parts; one process at a time may fill
 it.
 
-In: the environment variable PARTS_FOLDER (optional). Out: paths and a lock. Never: a path of one machine.
+In: the environment variable PARTS_FOLDER (optional). Out: paths and a lock.
+Never: a path of one machine.
 """
 
 import fcntl

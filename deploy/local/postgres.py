@@ -1,8 +1,8 @@
 """A real PostgreSQL on this machine, without Docker and without being root.
 
-In: the programs that `parts.py` finds or fetches, a folder for the data. Out: a server on the loopback
-interface, `url()` says how to reach it. Never: another interface, a login without the password, the server
-running as root.
+In: the programs that `parts.py` finds or fetches, a folder for the data. Out: a server on the loopback interface,
+`url()` says how to reach it.
+Never: another interface, a login without the password, the server running as root.
 """
 
 import argparse
@@ -80,7 +80,7 @@ class Postgres(LocalServer):
         return self
 
     def stop(self) -> None:
-        """Ends the server in good order, not waiting for clients; start() goes on with the same data."""
+        """Ends the server in good order, not waiting for clients; start() continues with the same data."""
         self._child().stop(signal.SIGINT)
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ def server_account() -> Account | None:
 
 
 def can_reach(path: Path, account: Account) -> bool:
-    """Whether the account may run the program, or enter the folder, where it lies."""
+    """Whether the account may run the program, or enter the folder, at this path."""
     command = ["test", "-x", str(path)]
     answer = subprocess.run(command, user=account.uid, group=account.gid, extra_groups=[], check=False, cwd="/")
     return answer.returncode == 0

@@ -1,7 +1,8 @@
 """A real Prometheus on this machine.
 
 In: the program that `parts.py` finds or fetches, a configuration. Out: a server on the loopback interface, answers to
-queries. Never: another interface; a configuration of the machine's own.
+queries.
+Never: another interface; a configuration of the machine's own.
 """
 
 import json

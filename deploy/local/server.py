@@ -1,7 +1,8 @@
 """What every server that we run on this machine has in common: a folder, a port, a life.
 
-In: a folder for the data, or none for a temporary one; a port, or none for a free one. Out: a server to start, kill and
-restart on the same data and port. Never: a temporary folder left behind, an ended process that it did not start.
+In: a folder for the data, or none for a temporary one; a port, or none for a free one. Out: a server to start, kill
+and restart on the same data and port.
+Never: a temporary folder left behind, an ended process that it did not start.
 """
 
 import shutil
@@ -54,7 +55,7 @@ class LocalServer(ABC):
         """Starts the server and returns once it takes requests."""
 
     def stop(self) -> None:
-        """Ends the server in good order; start() goes on with the same data and port."""
+        """Ends the server in good order; start() continues with the same data and port."""
         self._child().stop()
 
     def kill(self) -> None:

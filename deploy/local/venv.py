@@ -1,8 +1,8 @@
 """Makes `.venv`, the project's environment, and keeps it in step with `requirements.lock`.
 
-In: the Python that runs this, `requirements.lock` (exact versions, each with its hash), `pyproject.toml`.
-Out: `.venv` with the locked packages and the project itself, editable. Never: a package that is not in the
-lock, work that was done already.
+In: the Python that runs this, `requirements.lock` (exact versions, each with its hash), `pyproject.toml`. Out:
+`.venv` with the locked packages and the project itself, editable.
+Never: a package that is not in the lock, work that was done already.
 """
 
 import importlib.util
@@ -74,7 +74,7 @@ def run(command: list[str]) -> None:
     """Runs a command whose own output is the explanation when it fails."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if subprocess.run(command, env=environment, check=False).returncode != 0:
-        raise PartsError(f"`{' '.join(command[:5])} …` failed; what it said stands above.")
+        raise PartsError(f"`{' '.join(command[:5])} …` failed; its own message is above.")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest
 def test_a_process_that_does_not_answer_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     assert not is_healthy(port)
-    assert f"nobody answers on port {port}" in capsys.readouterr().out
+    assert f"no process answers on port {port}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
