@@ -9,7 +9,8 @@ from pipeline.core.case.changes import Changes, apply
 from pipeline.core.case.state import CaseState, State
 from pipeline.core.case.summary import summaries
 from pipeline.core.detection.prior import DEFAULT_PRIOR
-from pipeline.worker.case_agent import CaseCodec, refusal
+from pipeline.worker.case_agent import CaseCodec
+from pipeline.worker.dead_letter import dead_letter
 from pipeline.worker.faust.durable_producer import OutgoingRecord
 from schemas.codec import encode
 from schemas.instruments.registry import load_instruments
@@ -54,4 +55,4 @@ def refused(
     why: Refusal, key: bytes | None, value: bytes | None, partition: int, offset: int, timestamp_ms: int
 ) -> list[OutgoingRecord]:
     """The refused record as it goes to its topic."""
-    return [refusal(why, key, value, [], partition, offset, timestamp_ms)]
+    return [dead_letter(why, key, value, [], partition, offset, timestamp_ms)]

@@ -1,7 +1,7 @@
-"""Runner: the project's own worker, on either engine, with the agent `cases` alone or with both agents.
+"""Runner: the project's own worker with the agent `cases` alone or with both agents, or fetching single events.
 
-In: a task; the engine (`sets`, `events`), then `both` for both agents. Out: until killed, the worker's job.
-Never: the worker's HTTP pages, which nobody asks here.
+In: a task; then `both` for both agents, `events` to fetch single events. Out: the worker's job, until it is killed.
+Never: serve the worker's HTTP pages.
 """
 
 import sys
@@ -9,6 +9,7 @@ import sys
 import faust
 
 from benchmarks.peers.task import given
+from deploy.testbed.per_event import fetch_single_events
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
@@ -20,13 +21,14 @@ from schemas.instruments.registry import load_instruments
 
 def main() -> None:
     """Work."""
-    task, engine, is_whole = given(), sys.argv[2], "both" in sys.argv[3:]
+    task, words = given(), sys.argv[2:]
+    if "events" in words:
+        fetch_single_events()
     settings = Settings(
         kafka=task.bootstrap,
         app_id=task.name,
         partitions=task.partitions,
         session_timeout_seconds=task.session_seconds,
-        engine=engine,
     )
     app = create_app(
         settings,
@@ -36,7 +38,7 @@ def main() -> None:
         Meters("benchmark"),
         ResumeEndpoint(),
         events=task.source,
-        only_cases=not is_whole,
+        only_cases="both" not in words,
     )
     app.conf.consumer_max_fetch_size = task.fetch_bytes
     faust.Worker(app, loglevel="warning", redirect_stdouts=False, quiet=True).execute_from_commandline()

@@ -51,8 +51,8 @@ class Runner(NamedTuple):
 
 SCRIPT = Runner("script", "librdkafka script", "run_librdkafka")
 RUNNERS = (
-    Runner("ours", "ours, agent `cases`", "run_worker", ("sets",)),
-    Runner("whole", "ours, whole worker (both agents)", "run_worker", ("sets", "both"), reads_cases=True),
+    Runner("ours", "ours, agent `cases`", "run_worker"),
+    Runner("whole", "ours, whole worker (both agents)", "run_worker", ("both",), reads_cases=True),
     SCRIPT,
     Runner("quix", "Quix Streams, stateful + changelog", "run_quix", is_peer=True),
     Runner("bytewax", "Bytewax, stateful + recovery store", "run_bytewax", is_peer=True, commits=False),

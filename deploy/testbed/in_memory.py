@@ -15,17 +15,18 @@ from sqlalchemy.pool import StaticPool
 from consumers.store.sink import StoreSink
 from consumers.store.tables import metadata
 from deploy.testbed.builders import LATE_MS, Json, key_of, value_of
+from deploy.testbed.records import PlainRecord
 from pipeline.core.detection.prior import DEFAULT_PRIOR
 from pipeline.core.therapist import changelog as therapist
 from pipeline.runtime.health import Health
 from pipeline.runtime.metrics import Meters
 from pipeline.worker import therapist_agent as therapists
-from pipeline.worker.case_agent import CaseCodec, Cases
+from pipeline.worker.case_agent import CaseAgent, CaseCodec
 from pipeline.worker.faust.durable_producer import OutgoingRecord
-from pipeline.worker.faust.partition_batch import PartitionBatch, PlainRecord
+from pipeline.worker.faust.partition_batch import PartitionBatch
 from pipeline.worker.faust.paused_partitions import PausedPartitions
 from pipeline.worker.faust.state_cache import StateCache
-from pipeline.worker.therapist_agent import Therapists
+from pipeline.worker.therapist_agent import TherapistAgent
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 from schemas.topics import CASES, EVENTS, FLAGS, REJECTED, THERAPISTS
@@ -85,22 +86,22 @@ class Log:
 class InMemoryPipeline:
     """The worker and the store for one partition."""
 
-    def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS, most_decoded: int = 10_000) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument] = INSTRUMENTS, max_decoded: int = 10_000) -> None:
         self.log = Log()
         self.instruments = instruments
-        self.most_decoded = most_decoded
+        self.max_decoded = max_decoded
         self.case_changelog, self.therapist_changelog = Changelog("cases"), Changelog("therapists")
         self._make_agents()
 
     def _make_agents(self) -> None:
         codec, meters = CaseCodec(self.instruments, DEFAULT_PRIOR), Meters("test")
         self.case_states = self.case_changelog.recover(
-            StateCache("cases", codec.decode, codec.encode, self.most_decoded)
+            StateCache("cases", codec.decode, codec.encode, self.max_decoded)
         )
         self.therapist_states = self.therapist_changelog.recover(
-            StateCache("therapists", therapists.decode, therapist.encode, self.most_decoded)
+            StateCache("therapists", therapists.decode, therapist.encode, self.max_decoded)
         )
-        self._cases = Cases(
+        self._cases = CaseAgent(
             self.case_states,
             _ListProducer(self.log, self.case_changelog),  # type: ignore[arg-type]
             self.instruments,
@@ -108,7 +109,7 @@ class InMemoryPipeline:
             meters,
             PausedPartitions(Health("test"), meters),
         )
-        self._therapists = Therapists(
+        self._therapists = TherapistAgent(
             self.therapist_states,
             _ListProducer(self.log, self.therapist_changelog),  # type: ignore[arg-type]
             meters,

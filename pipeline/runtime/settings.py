@@ -76,7 +76,6 @@ VERSION = _like(
 )
 APP_ID = _like(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", "at most 100 of letters, digits, dots, hyphens and underscores")
 LINK = _like(r"https?://\S+", "an address such as https://worklist.example/flags, or empty")
-ENGINES = _like(r"sets|events", "sets or events")
 LEVELS = _like(r"(?i)debug|info|warning|error", "debug, info, warning or error")
 
 
@@ -122,11 +121,6 @@ class Settings:
         "after this long without a heartbeat, other workers or stores take over the partitions of a dead one",
         # Kafka's default for `group.min.session.timeout.ms` is 6 s; a broker may be configured for less.
         must=_whole(1, 1_800),
-    )
-    engine: str = _setting(
-        "sets",
-        "how a worker takes records: sets (all that was fetched at once); events (one by one) only to compare with",
-        must=ENGINES,
     )
     log_level: str = _setting(
         "warning", "least important messages that are logged: debug, info, warning or error", must=LEVELS

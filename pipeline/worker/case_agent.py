@@ -1,7 +1,7 @@
-"""The agent `cases`: events in, flags, case summaries and refusals out.
+"""The agent `cases`: events in; flags, case summaries and refused records out.
 
 In: a batch of records of `alliance.events.v1`. Out: records for the flags, cases and rejected topics, then the changed
-case states; returns when all of it is durable, with the partitions that are stopped.
+case states; returns when all of them are durable, with the partitions that are paused.
 Never: decide anything itself; each event is one call into the core.
 """
 
@@ -16,26 +16,24 @@ from pipeline.core.case.changes import NOTHING_NEW, Changes, apply
 from pipeline.core.case.summary import summaries
 from pipeline.core.detection.prior import MeasurementModel, Prior, measurement_models
 from pipeline.runtime.metrics import Meters
+from pipeline.worker.dead_letter import dead_letter
 from pipeline.worker.faust.durable_producer import DurableProducer, OutgoingRecord
 from pipeline.worker.faust.partition_batch import KafkaRecord, PartitionBatch
 from pipeline.worker.faust.paused_partitions import PausedPartitions
 from pipeline.worker.faust.state_cache import StateCache
-from schemas import refusals
 from schemas.codec import encode
 from schemas.events import type_of
 from schemas.instruments.definition import Instrument
 from schemas.refusals import Reason
-from schemas.topics import CASES, EVENTS, FLAGS, REJECTED
+from schemas.summaries import CaseSummary
+from schemas.topics import CASES, FLAGS
 
-_MARK = b"erased:"
-#: A refused record larger than this goes without its content: the rejected topic would not take it. A sender's client
-#: may have compressed it, so that the events topic did.
-LARGEST_REFUSED = 2_000_000
+_ERASED_PREFIX = b"erased:"
 
 
-def mark_key(case_id: bytes) -> bytes:
-    """Under what key the mark of an erased case is kept; the case_id itself does not stay."""
-    return _MARK + blake2b(case_id, digest_size=16).digest()
+def erasure_key(case_id: bytes) -> bytes:
+    """The key of the mark that a case was erased. It is a hash: the case_id itself does not stay."""
+    return _ERASED_PREFIX + blake2b(case_id, digest_size=16).digest()
 
 
 class CaseCodec:
@@ -55,55 +53,58 @@ class CaseCodec:
         return changelog.encode_erased(state.version) if isinstance(state, case.Erased) else case.encode(state)
 
 
-class Cases:
-    """Carries out batches for the agent; states live in the table."""
+class CaseAgent:
+    """Processes batches; the states are in the table."""
 
     def __init__(
         self,
         states: StateCache,
-        outbox: DurableProducer,
+        producer: DurableProducer,
         instruments: Mapping[str, Instrument],
         models: Mapping[str, MeasurementModel],
         meters: Meters,
-        stops: PausedPartitions,
+        paused: PausedPartitions,
     ) -> None:
         self._states = states
-        self._outbox = outbox
+        self._producer = producer
         self._instruments = instruments
         self._models = models
         self._meters = meters
-        self._stops = stops
+        self._paused = paused
 
     async def work(self, batch: list[PartitionBatch]) -> Set[int]:
-        """Flags, summaries and refusals first, then the states: a state on the log has been told of.
+        """Make a batch durable: flags, summaries and refusals first, then the states, so that no stored state is
+        without its published outputs.
 
-        However many events of a case a batch holds, its summary is sent once: readers want the newest only.
+        The summary of a case is sent once, however many of its events the batch holds: readers use only the newest.
 
-        Returns the partitions that are stopped. What was taken of them before the stop is durable too, and comes again
-        with the rest: an event that the state holds changes nothing, and a refusal keeps its place.
+        Returns the paused partitions. Their records up to the pause are durable too, and they will be processed again
+        with the rest: an event that the state holds already changes nothing, and a refusal is known by its offset.
         """
-        work = _Batch(self._states, self._instruments, self._models)
-        for portion in batch:
-            self._take(portion, work)
-        stopped = frozenset(self._stops.partitions)
-        await self._outbox.deliver(work.outputs())
-        await self._outbox.deliver(self._states.changes())
-        self._meters.count(work.accepted, work.refused)
-        done = [portion for portion in batch if portion.partition not in stopped]
-        self._meters.done("cases", (record.timestamp / 1000 for portion in done for record in portion.records))
-        return stopped
+        outputs = _BatchOutputs(self._states, self._instruments, self._models)
+        for partition_batch in batch:
+            self._process(partition_batch, outputs)
+        paused = frozenset(self._paused.partitions)
+        await self._producer.deliver(outputs.to_publish())
+        await self._producer.deliver(self._states.changes())
+        self._meters.count(outputs.accepted, outputs.refused)
+        done = [records for partition, records in batch if partition not in paused]
+        self._meters.done("cases", (record.timestamp / 1000 for records in done for record in records))
+        return paused
 
-    def _take(self, portion: PartitionBatch, work: "_Batch") -> None:
-        """Its records, up to one that stops the partition."""
-        if portion.partition in self._stops.partitions:
+    def _process(self, partition_batch: PartitionBatch, outputs: "_BatchOutputs") -> None:
+        """The records of a partition, up to one that exceeds the rejection limit."""
+        partition, records = partition_batch
+        if partition in self._paused.partitions:
             return
-        for record in portion.records:
-            if self._stops.take(portion.partition, record.offset, work.take(portion.partition, record)):
+        for record in records:
+            refusal = outputs.add(partition, record)
+            if self._paused.record(partition, record.offset, refusal):
                 return
 
 
-class _Batch:
-    """What one batch makes of the states."""
+class _BatchOutputs:
+    """What the events of one batch change in the states, and the records that publish it."""
 
     def __init__(
         self, states: StateCache, instruments: Mapping[str, Instrument], models: Mapping[str, MeasurementModel]
@@ -111,28 +112,26 @@ class _Batch:
         self._states = states
         self._instruments = instruments
         self._models = models
-        self._outputs: list[OutgoingRecord] = []
+        self._records: list[OutgoingRecord] = []
         #: The cases whose summary is to be sent.
         self._changed: dict[bytes, case.CaseState] = {}
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
-    def take(self, partition: int, record: KafkaRecord) -> Reason | None:
-        """One event: accept it, or refuse it with the reason that is returned."""
+    def add(self, partition: int, record: KafkaRecord) -> Reason | None:
+        """Accept a record, or refuse it with the reason that is returned."""
         verdict = accept(record.value, record.key, record.timestamp, self._instruments)
         if isinstance(verdict, Accepted):
-            return self._absorb(partition, record, verdict)
+            return self._apply(partition, record, verdict)
         self._refuse(partition, record, verdict)
         return verdict.reason
 
-    def outputs(self) -> list[OutgoingRecord]:
-        """What is to be told, the summaries last."""
-        current = [summary for state in self._changed.values() for summary in summaries(state)]
-        return self._outputs + [
-            OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary)) for summary in current
-        ]
+    def to_publish(self) -> list[OutgoingRecord]:
+        """Everything to publish, the summaries last."""
+        newest = [summary for state in self._changed.values() for summary in summaries(state)]
+        return self._records + [_summary_record(summary) for summary in newest]
 
-    def _absorb(self, partition: int, record: KafkaRecord, accepted: Accepted) -> Reason | None:
+    def _apply(self, partition: int, record: KafkaRecord, accepted: Accepted) -> Reason | None:
         key = record.key
         assert key is not None
         state, changes = apply(self._state(partition, key), accepted, self._models)
@@ -143,7 +142,7 @@ class _Batch:
             return changes.refusal
         self.accepted[type_of(accepted.event)] += 1
         for flag in changes.flags:
-            self._outputs.append(OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)))
+            self._records.append(OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)))
         if isinstance(state, case.CaseState):
             self._states.put(partition, key, state)
             self._changed[key] = state
@@ -152,66 +151,32 @@ class _Batch:
         return None
 
     def _erase(self, partition: int, key: bytes, changes: Changes, mark: case.State) -> None:
-        """The case leaves; its mark stays under another key."""
+        """Delete the state of a case; a mark that it was erased stays under another key."""
         self._changed.pop(key, None)
         self._states.put(partition, key, None)
-        self._states.put(partition, mark_key(key), mark)
-        self._outputs += [OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in changes.deleted_flags]
-        self._outputs += [
-            OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary)) for summary in changes.summaries
-        ]
+        self._states.put(partition, erasure_key(key), mark)
+        self._records += [OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in changes.deleted_flags]
+        self._records += [_summary_record(summary) for summary in changes.summaries]
 
     def _state(self, partition: int, key: bytes) -> case.State:
-        live: case.State = self._states.live(partition, key)
-        if live is not None:
-            return live
+        decoded: case.State = self._states.get_decoded(partition, key)
+        if decoded is not None:
+            return decoded
         state: case.State = self._states.get(partition, key)
-        mark: case.State = self._states.get(partition, mark_key(key))
+        mark: case.State = self._states.get(partition, erasure_key(key))
         if mark is None:
             return state
         if state is not None:
-            # Written by a worker that had lost the partition, after the erasure: delete it once more.
+            # A worker that had lost the partition wrote this state after the erasure: delete it again.
             self._states.put(partition, key, None)
         return mark
 
     def _refuse(self, partition: int, record: KafkaRecord, refused: Refusal) -> None:
         self.refused[refused.reason.value] += 1
-        self._outputs.append(
-            refusal(
-                refused,
-                record.key,
-                record.value,
-                list(record.headers),
-                partition,
-                record.offset,
-                record.timestamp,
-            )
+        self._records.append(
+            dead_letter(refused, record.key, record.value, record.headers, partition, record.offset, record.timestamp)
         )
 
 
-def refusal(
-    refused: Refusal,
-    key: bytes | None,
-    value: bytes | None,
-    headers: list[tuple[str, bytes]],
-    partition: int,
-    offset: int,
-    timestamp_ms: int,
-) -> OutgoingRecord:
-    """The refused record as it came, with why and where from. Of an erased case nothing is carried on."""
-    size = len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
-    is_kept = refused.reason is not Reason.ERASED and size <= LARGEST_REFUSED
-    detail = refused.detail if size <= LARGEST_REFUSED else f"{refused.detail}; with {size} bytes too large to be kept"
-    ours = [
-        (refusals.HEADER_REASON, refused.reason.value.encode()),
-        (refusals.HEADER_DETAIL, detail.encode()),
-        (refusals.HEADER_TOPIC, EVENTS.encode()),
-        (refusals.HEADER_PARTITION, str(partition).encode()),
-        (refusals.HEADER_OFFSET, str(offset).encode()),
-        (refusals.HEADER_TIMESTAMP, str(timestamp_ms).encode()),
-    ]
-    return (
-        OutgoingRecord(REJECTED, key, value, None, [*headers, *ours])
-        if is_kept
-        else OutgoingRecord(REJECTED, None, None, None, ours)
-    )
+def _summary_record(summary: CaseSummary) -> OutgoingRecord:
+    return OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary))

@@ -63,9 +63,9 @@ def test_a_wrong_outcome_stands_in_the_table() -> None:
 def test_a_sample_counts_for_one_part_and_waiting_for_none(tmp_path: Path) -> None:
     samples = tmp_path / "samples"
     samples.write_text(
-        "run (asyncio/runners.py:1);Cases.work (pipeline/worker/case_agent.py:70);"
+        "run (asyncio/runners.py:1);CaseAgent.work (pipeline/worker/case_agent.py:70);"
         "accept (pipeline/core/acceptance.py:9) 3\n"
-        "run (asyncio/runners.py:1);Cases.work (pipeline/worker/case_agent.py:70) 1\n"
+        "run (asyncio/runners.py:1);CaseAgent.work (pipeline/worker/case_agent.py:70) 1\n"
         "run (asyncio/runners.py:1);EpollSelector.select (selectors.py:468) 40\n"
     )
     assert shares(samples) == {"accept: decode, validate, score": 0.75, "the worker's own loop": 0.25}

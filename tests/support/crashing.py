@@ -146,13 +146,13 @@ def _table() -> Any:
     return StateTable
 
 
-def _cases() -> Any:
-    from pipeline.worker.case_agent import Cases
+def _case_agent() -> Any:
+    from pipeline.worker.case_agent import CaseAgent
 
-    return Cases
+    return CaseAgent
 
 
-def _cycle() -> Any:
+def _group_commit() -> Any:
     from pipeline.worker.faust.group_commit import GroupCommit
 
     return GroupCommit
@@ -200,17 +200,17 @@ def _is_changelog(topic: str) -> bool:
 
 #: Command and point -> where in the product it lies. The one table to mend when the product moves.
 POINTS: dict[tuple[str, str], Bind] = {
-    ("worker", "before-work"): _around(_cases, "work", "before"),
+    ("worker", "before-work"): _around(_case_agent, "work", "before"),
     ("worker", "before-outputs"): _on_delivery(_is_of_cases, "before"),
     ("worker", "amid-outputs"): _on_delivery(_is_of_cases, "amid"),
     ("worker", "after-outputs"): _on_delivery(_is_of_cases, "after"),
     ("worker", "amid-states"): _on_delivery(_is_changelog, "amid"),
     ("worker", "after-states"): _on_delivery(_is_changelog, "after"),
     ("worker", "after-therapists"): _on_delivery(_is_of_therapists, "after"),
-    ("worker", "after-work"): _around(_cases, "work", "after"),
+    ("worker", "after-work"): _around(_case_agent, "work", "after"),
     ("worker", "in-recovery"): _around(_table, "on_changelog_event", "after"),
     ("worker", "in-rebalance"): _in_rebalance,
-    ("worker", "in-gathering"): _around(_cycle, "add", "before"),
+    ("worker", "in-gathering"): _around(_group_commit, "add", "before"),
     ("store", "before-write"): _around(_sink, "write", "before"),
     ("store", "before-rows"): _around(_batch, "write", "before"),
     ("store", "before-commit"): _around(_batch, "write", "after"),

@@ -44,7 +44,7 @@ def _outputs_before_states() -> None:
     DurableProducer.deliver = turned  # type: ignore[method-assign]
 
 
-def _acknowledge_by_hand() -> None:
+def _acknowledge_manually() -> None:
     """What has been gathered is acknowledged, done or not."""
     from pipeline.worker.faust.group_commit import GroupCommit
 
@@ -57,17 +57,17 @@ def _acknowledge_by_hand() -> None:
     GroupCommit.add = acknowledging  # type: ignore[method-assign]
 
 
-def _stopped_is_kept() -> None:
-    """What a stopped partition brought is acknowledged, taken or not."""
+def _paused_is_not_acknowledged() -> None:
+    """What a paused partition brought is acknowledged, processed or not."""
     from pipeline.worker.faust.group_commit import GroupCommit
 
-    keep = GroupCommit._keep
+    pause = GroupCommit._pause
 
     def acknowledging(self: GroupCommit, event: Any) -> None:
-        keep(self, event)
+        pause(self, event)
         event.acknowledge()
 
-    GroupCommit._keep = acknowledging  # type: ignore[method-assign]
+    GroupCommit._pause = acknowledging  # type: ignore[method-assign]
 
 
 def _events_are_a_set() -> None:
@@ -88,7 +88,7 @@ def _changelog() -> None:
     """Nothing is remembered over a crash."""
     from pipeline.worker.faust.state_table import StateTable
 
-    StateTable._take = lambda self, message: None  # type: ignore[method-assign]
+    StateTable._recover = lambda self, message: None  # type: ignore[method-assign]
 
 
 def _rows_with_position() -> None:
@@ -144,9 +144,9 @@ def _flags_from_the_beginning() -> None:
 
 def _stop_on_a_bug() -> None:
     """A batch that met a bug is acknowledged and the next one taken, as by Faust itself."""
-    from pipeline.worker.case_agent import Cases
+    from pipeline.worker.case_agent import CaseAgent
 
-    work = Cases.work
+    work = CaseAgent.work
 
     async def swallowing(self: Any, *batch: Any) -> Any:
         try:
@@ -154,7 +154,7 @@ def _stop_on_a_bug() -> None:
         except (Exception, asyncio.CancelledError):  # noqa: BLE001 - that is the point
             return frozenset()
 
-    Cases.work = swallowing  # type: ignore[method-assign, assignment]
+    CaseAgent.work = swallowing  # type: ignore[method-assign, assignment]
 
 
 def _refusals_are_kept() -> None:
@@ -214,8 +214,8 @@ def _store_from_the_beginning() -> None:
 #: Name -> how to do without it.
 SAFEGUARDS: dict[str, Callable[[], None]] = {
     "outputs-before-states": _outputs_before_states,
-    "acknowledge-by-hand": _acknowledge_by_hand,
-    "stopped-is-kept": _stopped_is_kept,
+    "acknowledge-manually": _acknowledge_manually,
+    "paused-is-not-acknowledged": _paused_is_not_acknowledged,
     "events-are-a-set": _events_are_a_set,
     "changelog": _changelog,
     "rows-with-position": _rows_with_position,

@@ -1,9 +1,8 @@
-"""Faust's Kafka transport: partitions that stop and go on, and topics that are fetched as record sets.
+"""Faust's Kafka consumer: it can pause single partitions, and it delivers whole record sets.
 
-In: record sets from the seam (`record_sets`), or records. Out: one Faust message a set or record; commits along what
-is acknowledged.
-Never: commit past a set whose outputs are not durable. Faust's own book-keeping counts single offsets and takes what
-lies between two messages for nothing, so it is not asked about these topics.
+In: record sets (`record_sets`). Out: one Faust message for each set; the offsets to commit, along what is acknowledged.
+Never: commit past a set whose outputs are not durable. Faust counts single offsets and takes those between two messages
+as done, so its count is not used for these topics.
 """
 
 import logging
@@ -21,44 +20,50 @@ from pipeline.worker.faust.record_sets import RecordSet, fetch_as_sets
 
 log = logging.getLogger(__name__)
 
-#: Where a partition stands of which nothing has been asked for yet.
-NOT_BEGUN = -1
+#: The position of a partition that was assigned and from which nothing has been fetched yet.
+NOT_FETCHED_YET = -1
 
 
 class PausableConsumer(Consumer):  # type: ignore[misc]
-    """A partition can be stopped, and later go on from an offset where nothing behind it has been committed."""
+    """A single partition can be paused, and resumed from an offset if nothing after that offset has been committed."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._resume_offsets: dict[TP, int] = {}
 
     def pause(self, tp: TP) -> None:
-        """Take no more of a partition. Faust passes over what it has fetched of it already, hence `go_on` goes back."""
+        """Deliver no more records of a partition. Faust skips what it has fetched already: `resume_from` seeks back."""
         self.pause_partitions({tp})
 
-    def go_on(self, tp: TP, offset: int) -> None:
-        """Take the partition again, from this offset on."""
+    def resume_from(self, tp: TP, offset: int) -> None:
+        """Deliver the partition again, from this offset on."""
         self._resume_offsets[tp] = offset
 
-    def behind(self) -> dict[TP, int]:
-        """Where partitions stand that have something ahead of them and are not stopped; known of sets only."""
+    def lagging_positions(self) -> dict[TP, int]:
+        """The position of each partition that has unprocessed records and is not paused. Known for record sets only."""
         return {}
 
     def has_lost_membership(self) -> bool:
-        """Whether the group has gone on without us, so that others may have our partitions already."""
+        """Whether the group has removed this worker, so that others may have its partitions already."""
+        # Private: only aiokafka's group coordinator knows the member id. It resets the id when it loses membership.
         return bool(self._thread._ensure_consumer()._coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """As Faust's. Going back happens here, since between two calls nothing that was fetched is under way."""
+        """As Faust's. Partitions are resumed here: between two calls no fetched message is still to be delivered."""
+        # Private: Faust's own answer to which partitions it fetches from now.
         if not self._get_active_partitions():
             await self._thread.call_thread(self._stay_a_member)
         for tp in list(self._resume_offsets):
             await self._seek_and_resume(tp)
-        async for one in super().getmany(timeout):
-            yield one
+        async for tp, message in super().getmany(timeout):
+            yield tp, message
 
     async def _stay_a_member(self) -> None:
-        """Faust fetches nothing for a worker without partitions; aiokafka would leave the group then, for good."""
+        """Tell aiokafka that this worker is alive although it fetches nothing, since it has no partitions.
+
+        aiokafka would otherwise leave the group after `max_poll_interval` and not join again.
+        """
+        # Private: an empty fetch; only a fetch resets the time from which aiokafka counts.
         with self._thread._ensure_consumer()._fetcher._subscriptions.fetch_context():
             pass
 
@@ -69,48 +74,51 @@ class PausableConsumer(Consumer):  # type: ignore[misc]
             self.resume_partitions({tp})
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Under the new assignment fetching begins at what is committed, which lies before any stop."""
+        """Under the new assignment fetching begins at the committed offset, which is before any pause."""
         self._resume_offsets.clear()
         await super().on_partitions_revoked(revoked)
 
 
 class RecordSetConsumer(PausableConsumer):
-    """Delivers whole sets, in the order of their partition and without a hole; other topics go Faust's way.
+    """Delivers the record sets of each partition in order and without a gap; other topics are left to Faust.
 
-    Faust loses a set in two ways that would not be noticed here otherwise. It passes over what it has fetched of a
-    partition that is paused at that moment: what the next fetch would pass over is sought again. And when it resumes
-    after a rebalance it empties the agents' queues, of what it has already let through too: nothing goes to an agent
-    before that.
+    Faust loses a set in two ways that nothing else would notice. First, it skips what it has fetched of a partition
+    that is paused at that moment: before the next fetch such a partition is sought back. Second, when Faust resumes
+    after a rebalance, it empties the agents' queues, and with them what it has already delivered under the new
+    assignment: nothing is delivered to an agent before that moment.
     """
 
-    #: The topics whose sets go to agents; those of changelogs are recovered from, not committed.
+    #: The topics whose sets go to agents and are committed. The other record sets are from changelogs: they are
+    #: recovered from and never committed.
     delivered_topics: frozenset[str] = frozenset()
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        #: Of the partitions whose sets may be delivered now.
-        self._progress: dict[TP, CommittableOffsets] = {}
-        #: What agents may be given once Faust resumes, and in which rebalance that was found.
-        self._sought: tuple[int, dict[TP, CommittableOffsets]] = (0, {})
-        #: The rebalance that has ended last, by Faust's count of those begun.
+        #: The partitions whose sets may be delivered now.
+        self._offsets: dict[TP, CommittableOffsets] = {}
+        #: The partitions whose sets may be delivered once Faust resumes, and the rebalance in which that was found out.
+        self._next_offsets: tuple[int, dict[TP, CommittableOffsets]] = (0, {})
+        #: The latest rebalance that has ended, in Faust's count of rebalances that have begun.
         self._assigned_in = 0
-        #: Up to where each partition was fetched: there the next fetch begins, unless somebody seeks.
+        #: Up to where each partition was fetched. The next fetch begins there unless a seek changes it.
         self._fetched: dict[TP, int] = {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """As Faust's. Between two calls nothing that was fetched is under way."""
+        """As Faust's, without the sets that are not next in their partition."""
         await self._seek_skipped()
         async for tp, message in super().getmany(timeout):
             if not isinstance(message.value, RecordSet):
                 yield tp, message
                 continue
-            progress = self._progress.get(tp)
-            if progress is not None and progress.deliver(message.value.start, message.value.end):
-                # Faust drops what ends before the last that it has seen, which may be of the old assignment.
+            offsets = self._offsets.get(tp)
+            if offsets is not None and offsets.deliver(message.value.start, message.value.end):
+                # Private: Faust drops a message whose offset is below the last one it has read, and that one may be
+                # from the assignment before.
                 self._read_offset.pop(tp, None)
                 yield tp, message
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        # Private: the one place where what was fetched is seen before Faust skips any of it.
         found = await super()._getmany(active_partitions=active_partitions, timeout=timeout)
         for tp, records in found.items():
             if isinstance(records[-1], RecordSet):
@@ -118,136 +126,137 @@ class RecordSetConsumer(PausableConsumer):
         return found
 
     async def _seek_skipped(self) -> None:
-        wanted = {
-            tp: progress.wanted
-            for tp, progress in self._progress.items()
-            if tp not in self._paused_partitions and self._fetched.get(tp, progress.wanted) != progress.wanted
+        skipped = {
+            tp: offsets.next_start
+            for tp, offsets in self._offsets.items()
+            # Private: Faust's own set; there is no public way to ask which partitions are paused.
+            if tp not in self._paused_partitions and self._fetched.get(tp, offsets.next_start) != offsets.next_start
         }
-        if wanted and self.flow_active:
-            # The partitions may go at any moment: then somebody else fetches from what is committed. The broker may not
-            # answer: then this is done at the next call.
+        if skipped and self.flow_active:
+            # The partitions may be revoked at any moment: then another worker fetches from the committed offset. The
+            # broker may not answer: then the next call tries again.
             with suppress(IllegalStateError, KafkaError):
-                beginnings = await self.earliest_offsets(*wanted)
-                for tp in [tp for tp, offset in wanted.items() if beginnings[tp] > offset]:
-                    _log_gap(tp, wanted[tp], beginnings[tp])
-                    self._progress[tp] = CommittableOffsets(beginnings[tp])
-                    wanted[tp] = beginnings[tp]
-                log.info("Fetching again what was passed over: %s.", wanted)
-                await self.seek_wait(wanted)
+                beginnings = await self.earliest_offsets(*skipped)
+                for tp in [tp for tp, offset in skipped.items() if beginnings[tp] > offset]:
+                    _log_gap(tp, skipped[tp], beginnings[tp])
+                    self._offsets[tp] = CommittableOffsets(beginnings[tp])
+                    skipped[tp] = beginnings[tp]
+                log.info("Fetching again what Faust skipped: %s.", skipped)
+                await self.seek_wait(skipped)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """As Faust's, which begins a recovery so: what comes next of these partitions begins there."""
+        """As Faust's, which also begins each recovery with it: the next set of these partitions begins here."""
         for tp, offset in partitions.items():
             if tp.topic not in self.delivered_topics:
-                self._progress[tp] = CommittableOffsets(offset)
-            elif tp in self._progress:
-                self._progress[tp].go_back(offset)
+                self._offsets[tp] = CommittableOffsets(offset)
+            elif tp in self._offsets:
+                self._offsets[tp].deliver_again_from(offset)
             self._fetched[tp] = offset
         await super().seek_wait(partitions)
 
-    def behind(self) -> dict[TP, int]:
-        """By what was acknowledged, and by what the broker said at the last fetch; `NOT_BEGUN` after an assignment."""
+    def lagging_positions(self) -> dict[TP, int]:
+        """By what is acknowledged and the partition's end at the last fetch; `NOT_FETCHED_YET` after a rebalance."""
         if not self._assigned_in:
             return {}
         found = {}
         for tp in [tp for tp in self.assignment() if tp.topic in self.delivered_topics]:
-            progress = self._progress.get(tp)
-            if progress is None:
-                found[tp] = NOT_BEGUN
-            elif tp not in self._paused_partitions and progress.position < self._end_of(tp):
-                found[tp] = progress.position
+            offsets = self._offsets.get(tp)
+            if offsets is None:
+                found[tp] = NOT_FETCHED_YET
+            elif tp not in self._paused_partitions and offsets.position < self._end_of(tp):
+                found[tp] = offsets.position
         return found
 
     def _end_of(self, tp: TP) -> int:
         try:
             return self.highwater(tp) or 0
         except AssertionError:
-            # So aiokafka says that the partition has gone to another worker just now.
+            # aiokafka raises this if the partition has just gone to another worker.
             return 0
 
     def ack(self, message: Any) -> bool:
-        """All outputs of a message, one set, are durable."""
+        """All outputs of a message, one record set, are durable."""
         if not isinstance(message.value, RecordSet):
             return bool(super().ack(message))
-        progress = self._progress.get(message.tp)
-        if progress is None or message.acked or message.generation_id != self.app.consumer_generation_id:
+        offsets = self._offsets.get(message.tp)
+        if offsets is None or message.acked or message.generation_id != self.app.consumer_generation_id:
             return False
         message.acked = True
-        progress.acknowledge(message.value.start, message.value.end)
+        offsets.acknowledge(message.value.start, message.value.end)
+        # Private: Faust's commit asks for `_new_offset` only of partitions that have an entry here.
         self._acked[message.tp].append(message.offset)
         return True
 
     def _new_offset(self, tp: TP) -> int | None:
-        progress = self._progress.get(tp)
-        if progress is None:
+        # Private: from this answer Faust commits. Its own would be the highest offset without a gap in `_acked`.
+        offsets = self._offsets.get(tp)
+        if offsets is None:
             offset: int | None = super()._new_offset(tp)
             return offset
         self._acked[tp].clear()
-        return progress.advance()
+        return offsets.advance()
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        if tp not in self._progress:
+        # Private: Faust would mark the offsets between two messages as acknowledged. Record sets leave none out.
+        if tp not in self._offsets:
             await super()._add_gap(tp, offset_from, offset_to)
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """What was delivered under the old assignment is fetched again under the new one."""
         await super().on_partitions_revoked(revoked)
-        self._progress.clear()
+        self._offsets.clear()
         self._fetched.clear()
 
     async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
-        """Recovery begins; what agents may be given is known at its end."""
+        """Recovery begins; at its end `perform_seek` finds out what may be delivered."""
         self._assigned_in = self.app.rebalancing_count
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
-        """Fetching begins anew at what is committed, or where the log begins now."""
+        """As Faust's: fetching begins at the committed offset, or where the log now begins if that is later."""
         rebalance = self.app.rebalancing_count
         await super().perform_seek()
-        places = [tp for tp in self.assignment() if tp.topic in self.delivered_topics]
-        beginnings = await self.earliest_offsets(*places) if places else {}
+        tps = [tp for tp in self.assignment() if tp.topic in self.delivered_topics]
+        beginnings = await self.earliest_offsets(*tps) if tps else {}
         found = {}
-        for tp in places:
+        for tp in tps:
+            # Private: filled by Faust's `perform_seek`; asking the broker again might give another answer.
             committed = self._committed_offset[tp]
             if committed is not None and committed < beginnings[tp]:
                 _log_gap(tp, committed, beginnings[tp])
             found[tp] = CommittableOffsets(max(committed or 0, beginnings[tp]))
-        self._sought = (rebalance, found)
+        self._next_offsets = (rebalance, found)
 
     def resume_flow(self) -> None:
-        """Faust has just emptied the agents' queues: from now on what is delivered arrives."""
+        """Called by Faust when it has just emptied the agents' queues: what is delivered from now on arrives."""
         super().resume_flow()
-        rebalance, sought = self._sought
-        is_of_now = rebalance == self.app.rebalancing_count == self._assigned_in
-        if is_of_now and sought and not self.app.in_recovery:
-            recovered = {tp: one for tp, one in self._progress.items() if tp.topic not in self.delivered_topics}
-            self._progress = recovered | sought
-            self._sought = (rebalance, {})
+        rebalance, next_offsets = self._next_offsets
+        is_latest = rebalance == self.app.rebalancing_count == self._assigned_in
+        if is_latest and next_offsets and not self.app.in_recovery:
+            changelogs = {tp: offsets for tp, offsets in self._offsets.items() if tp.topic not in self.delivered_topics}
+            self._offsets = changelogs | next_offsets
+            self._next_offsets = (rebalance, {})
 
 
-def _log_gap(tp: TP, wanted: int, beginning: int) -> None:
+def _log_gap(tp: TP, position: int, beginning: int) -> None:
     log.error(
-        "%s, partition %d begins at %d, after the position %d: %d records have left the log unread. "
-        "Send them again from where they came.",
+        "%s, partition %d now begins at offset %d, after this worker's position %d: Kafka deleted %d records before "
+        "they were read. Send them again from their source.",
         tp.topic,
         tp.partition,
         beginning,
-        wanted,
-        beginning - wanted,
+        position,
+        beginning - position,
     )
 
 
 def use_record_sets(app: Any, delivered: Iterable[str], recovered: Iterable[str]) -> None:
-    """Let the app fetch these topics as record sets: those that agents read, and those behind tables."""
+    """Let the app fetch these topics as record sets: those that agents read, and the changelogs behind tables."""
     fetch_as_sets([*delivered, *recovered])
-    _use(app, type("RecordSetConsumer", (RecordSetConsumer,), {"delivered_topics": frozenset(delivered)}))
+    use_consumer(app, type("RecordSetConsumer", (RecordSetConsumer,), {"delivered_topics": frozenset(delivered)}))
 
 
-def use_records(app: Any) -> None:
-    """Let the app fetch every topic record by record."""
-    _use(app, PausableConsumer)
-
-
-def _use(app: Any, consumer: type) -> None:
+def use_consumer(app: Any, consumer: type) -> None:
+    """Let the app consume with a class of this project; Faust has no setting for it, only the transport's attribute."""
     transport = type("AllianceTransport", (Transport,), {"Consumer": consumer})
     app.transport = transport(app.conf.broker_consumer, app)

@@ -1,13 +1,10 @@
-"""Durable output: records that are on the log when `deliver` returns.
+"""Durable output: the records are on the log when `deliver` returns.
 
-In: records in order. Out: nothing; the broker has acknowledged all of them.
-Never: give up while the broker is away (it waits in place and says so in health), drop, or swallow what is a bug.
+In: records in order. Out: nothing, once the broker has acknowledged all of them.
+Never: give up while the broker is away (it waits and says so in health); drop a record; catch what is a bug.
 
-After a failure the whole list is sent again in its order: readers take the highest version, so a duplicate changes
-nothing, and the last record of a key is the last on its partition.
-
-Records of one partition go into record batches built here, as large as a request may be: one future a batch, where the
-producer's own way costs one a record.
+After a failure the whole list is sent again in its order. Readers keep the highest version, so a duplicate changes
+nothing, and the last record of a key is still the last one on its partition.
 """
 
 import asyncio
@@ -24,13 +21,13 @@ from pipeline.runtime.health import Health
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 0.5
-#: Bytes of a record batch; a topic takes 1 MiB, and one record may be larger than the rest of its batch.
+RETRY_SECONDS = 0.5
+#: Size of a record batch: half of the 1 MiB that a topic takes, since one record may be larger than the batch it opens.
 BATCH_BYTES = 512 * 1024
 
 
 class OutgoingRecord(NamedTuple):
-    """One record to send; `partition` None lets the key decide."""
+    """One record to send; if `partition` is None, the key decides."""
 
     topic: str
     key: bytes | None
@@ -40,24 +37,25 @@ class OutgoingRecord(NamedTuple):
 
 
 class Fenced(Exception):
-    """The partitions were assigned anew while a batch was under way: another worker may already be further."""
+    """The partitions were reassigned while a batch was in progress: another worker may have newer states already."""
 
 
 @lru_cache(maxsize=100_000)
 def hash_of(key: bytes) -> int:
-    """What every Kafka client's default partitioner makes of a key."""
+    """The hash from which the default partitioner of every Kafka client chooses a key's partition."""
+    # The Java client's partitioner clears the sign bit; so does this mask.
     return murmur2(key) & 0x7FFFFFFF  # type: ignore[no-any-return]
 
 
 class DurableProducer:
-    """Sends through the app's own producer."""
+    """Sends with the producer of the Faust app."""
 
     def __init__(self, app: Any, health: Health) -> None:
         self._app = app
         self._health = health
 
     async def deliver(self, records: Sequence[OutgoingRecord]) -> None:
-        """Return once the broker has acknowledged every record; raises `Fenced` when the partitions went meanwhile."""
+        """Return once the broker has acknowledged every record; raises `Fenced` if a rebalance happened meanwhile."""
         generation = self._app.consumer_generation_id
         while records:
             failure = await self._attempt(records)
@@ -67,7 +65,7 @@ class DurableProducer:
                 return
             self._health.waits_for("broker", "the broker does not acknowledge what is sent")
             log.warning("The broker did not acknowledge (%s); sending again.", type(failure).__name__)
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
             self._raise_if_fenced(generation)
 
     def _raise_if_fenced(self, generation: int) -> None:
@@ -75,26 +73,28 @@ class DurableProducer:
             raise Fenced
 
     async def _attempt(self, records: Sequence[OutgoingRecord]) -> KafkaError | None:
-        """Send all once; the first failure that may pass, or None. Any other failure is raised."""
+        """Send all records once; the first failure that waiting may cure, or None. Any other failure is raised."""
+        # Private: Faust's own `send` makes one future for each record. aiokafka's producer, which is behind it, takes
+        # whole record batches and makes one future for each batch.
         producer = self._app.producer._ensure_producer()
         acknowledgements = []
         failure: KafkaError | None = None
         try:
-            for (topic, partition), of_one in (await _by_partition(producer, records)).items():
-                for batch in _batches(producer, of_one):
+            for (topic, partition), of_partition in (await _by_partition(producer, records)).items():
+                for batch in _batches(producer, of_partition):
                     acknowledgements.append(await producer.send_batch(batch, topic, partition=partition))
         except KafkaError as error:
-            failure = _passing(error)
+            failure = _retriable(error)
         for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
             if isinstance(outcome, BaseException):
-                failure = failure or _passing(outcome)
+                failure = failure or _retriable(outcome)
         return failure
 
 
 async def _by_partition(
     producer: Any, records: Sequence[OutgoingRecord]
 ) -> dict[tuple[str, int], list[OutgoingRecord]]:
-    """The records of each partition, in order; a record without key and partition goes to the first."""
+    """The records of each partition, in order. A record with neither key nor partition goes to partition 0."""
     counts = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for record in records}}
     found: dict[tuple[str, int], list[OutgoingRecord]] = defaultdict(list)
     for record in records:
@@ -124,8 +124,9 @@ def _append(batch: Any, record: OutgoingRecord) -> bool:
     return batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers or []) is not None
 
 
-def _passing(error: BaseException) -> KafkaError:
-    """The error when waiting may help; raises it when it is a bug or a wrong configuration."""
+def _retriable(error: BaseException) -> KafkaError:
+    """The error if waiting may cure it; raises it if it is a bug or a wrong configuration."""
+    # aiokafka raises KafkaTimeoutError when a batch was not acknowledged in time, and does not call it retriable.
     if isinstance(error, KafkaError) and (error.retriable or type(error).__name__ == "KafkaTimeoutError"):
         return error
     raise error

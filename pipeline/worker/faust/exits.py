@@ -1,7 +1,7 @@
-"""The two ways in which a worker ends on its own.
+"""The two ways in which a worker ends its own process.
 
-In: what was met. Out: a dead process with an exit code that says which; a new one goes on from what is durable.
-Never: log the message of an error, which may hold data of a client: only its type and place.
+In: what happened. Out: an exit code that says which it was; the next process continues from what is durable.
+Never: log the message of an error, which may hold data of a client: only its type and where it was raised.
 """
 
 import logging
@@ -11,26 +11,32 @@ from typing import NoReturn
 
 log = logging.getLogger(__name__)
 
-#: Exit code of a process that met a bug.
+#: Exit code after a bug (EX_SOFTWARE of sysexits.h).
 EXIT_BUG = 70
-#: Exit code of a process whose partitions went too soon; starting again is all that is needed.
+#: Exit code when the partitions went to another worker too early (EX_TEMPFAIL): a restart is all that is needed.
 EXIT_FENCED = 75
 
 
 def exit_when_fenced() -> NoReturn:
-    """End the process: its states may lie behind those of the worker that has the partitions now."""
-    log.critical("The partitions went before a batch was durable; the process stops and will start again here.")
-    logging.shutdown()
-    os._exit(EXIT_FENCED)
+    """End the process: the worker that has the partitions now may have newer states than this one."""
+    log.critical(
+        "Partitions went to another worker before a batch was durable. This process ends and can be started again."
+    )
+    _exit_now(EXIT_FENCED)
 
 
 def exit_on_bug(where: str, error: BaseException) -> NoReturn:
-    """End the process: a state may be ahead of the log now, so nothing may follow; a new one gets the events again."""
+    """End the process: a state in memory may be ahead of the log. The next process gets the same events again."""
     log.critical(
-        "The %s met a bug (%s); the process stops, offsets untouched. Please report this:\n%s",
+        "The %s met a bug (%s). The process ends without committing. Please report this:\n%s",
         where,
         type(error).__name__,
         "".join(traceback.format_tb(error.__traceback__)),
     )
+    _exit_now(EXIT_BUG)
+
+
+def _exit_now(code: int) -> NoReturn:
     logging.shutdown()
-    os._exit(EXIT_BUG)
+    # Not `sys.exit`: Faust would stop in good order then, and commit on the way.
+    os._exit(code)

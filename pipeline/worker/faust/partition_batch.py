@@ -1,6 +1,6 @@
-"""What an agent works on: records of one partition, in order, that are acknowledged together.
+"""What an agent works on: the records of one partition, in order, that are acknowledged together.
 
-In: nothing. Out: the shapes that the two ways of fetching (`record_sets`, one event at a time) have in common.
+In: records as aiokafka fetched them. Out: the two shapes that agents and the state cache know them by.
 Never: know Faust or aiokafka.
 """
 
@@ -21,16 +21,6 @@ class KafkaRecord(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-class PlainRecord(NamedTuple):
-    """A `KafkaRecord` of our own making."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class PartitionBatch(NamedTuple):

@@ -1,8 +1,8 @@
-"""Which partitions of the events topic are stopped because they bring bad records.
+"""Which partitions of the events topic are paused because too many of their records were refused.
 
-In: what became of each record; somebody's word that the rest may pass. Out: whether a partition may be taken; the same
-in health, in a metric and in the log.
-Never: decide when to stop (`pipeline.core.rejection_limit` does); be touched from another thread than the app's.
+In: whether each record was accepted or refused; an operator's word that a partition may continue. Out: which
+partitions are paused, for the agent, for health, for a metric and for the log.
+Never: decide when to pause (that is `pipeline.core.rejection_limit`); be called from another thread than the app's.
 """
 
 import logging
@@ -16,8 +16,8 @@ from schemas.refusals import Reason
 log = logging.getLogger(__name__)
 
 
-def part_of(partition: int) -> str:
-    """Under what name health tells of a stopped partition; the rules of Prometheus know it."""
+def health_part(partition: int) -> str:
+    """The name of a paused partition in health; `deploy/prometheus/rules/alerts.yml` relies on it."""
     return f"partition-{partition}"
 
 
@@ -27,42 +27,42 @@ class PausedPartitions:
     def __init__(self, health: Health, meters: Meters) -> None:
         self._health = health
         self._meters = meters
-        self._floods: dict[int, RejectionLimit] = {}
-        self._stopped: set[int] = set()
+        self._limits: dict[int, RejectionLimit] = {}
+        self._paused: set[int] = set()
 
     @property
     def partitions(self) -> Set[int]:
-        """Those that are stopped."""
-        return self._stopped
+        """The paused ones."""
+        return self._paused
 
-    def take(self, partition: int, offset: int, refusal: Reason | None) -> bool:
-        """Note what became of a record (None: accepted); whether it was one too many and the partition is stopped."""
-        flood = self._floods.get(partition)
-        if flood is None:
-            flood = self._floods[partition] = RejectionLimit(partition)
-        stop = flood.take(offset, refusal)
-        if stop is None:
+    def record(self, partition: int, offset: int, refusal: Reason | None) -> bool:
+        """Count a record (None: it was accepted). True if it exceeds the limit, so that the partition is now paused."""
+        limit = self._limits.get(partition)
+        if limit is None:
+            limit = self._limits[partition] = RejectionLimit(partition)
+        exceeded = limit.record(offset, refusal)
+        if exceeded is None:
             return False
-        log.warning("Stopped: %s.", stop.sentence)
-        self._health.waits_for(part_of(partition), stop.sentence)
-        self._stopped.add(partition)
-        self._meters.stopped.set(len(self._stopped))
+        log.warning("Paused: %s.", exceeded.sentence)
+        self._health.waits_for(health_part(partition), exceeded.sentence)
+        self._paused.add(partition)
+        self._meters.stopped.set(len(self._paused))
         return True
 
-    def let_pass(self, partition: int, before: int) -> None:
-        """Somebody has looked: what lies before this offset may pass."""
-        log.warning("Partition %d goes on; what lies before offset %d may pass.", partition, before)
-        self._floods[partition].let_pass(before)
-        self._go_on({partition})
+    def accept_before(self, partition: int, offset: int) -> None:
+        """An operator resumes the partition: records before this offset are processed without the limit."""
+        log.warning("Partition %d resumes; records before offset %d do not count for the limit.", partition, offset)
+        self._limits[partition].accept_before(offset)
+        self._unpause({partition})
 
-    def keep_only(self, partitions: Iterable[int]) -> None:
-        """After a rebalance: of ours a stop stays; counting begins anew, since what is not committed comes again."""
-        mine = set(partitions)
-        self._go_on(self._stopped - mine)
-        self._floods = {one: flood for one, flood in self._floods.items() if one in self._stopped}
+    def on_partitions_assigned(self, partitions: Iterable[int]) -> None:
+        """After a rebalance a paused partition of this worker stays paused. For the others the count begins again at
+        zero, since what is not committed is fetched again."""
+        self._unpause(self._paused - set(partitions))
+        self._limits = {partition: self._limits[partition] for partition in self._paused}
 
-    def _go_on(self, partitions: Set[int]) -> None:
-        self._stopped -= partitions
+    def _unpause(self, partitions: Set[int]) -> None:
+        self._paused -= partitions
         for partition in partitions:
-            self._health.has(part_of(partition))
-        self._meters.stopped.set(len(self._stopped))
+            self._health.has(health_part(partition))
+        self._meters.stopped.set(len(self._paused))

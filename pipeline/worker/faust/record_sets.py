@@ -1,12 +1,13 @@
-"""The seam into aiokafka: what was fetched of one partition at once becomes one record.
+"""Record sets: everything that was fetched of one partition at once becomes one record.
 
-In: the topics to be fetched so, and later the broker's answers. Out: one `RecordSet` where aiokafka would give a
-thousand records; the batch builders of its producer.
-Never: skip a check that aiokafka makes (checksums, aborted transactions, control records); touch other topics.
+In: the topics to fetch like this; the broker's answers. Out: one `RecordSet` where aiokafka would give a thousand
+records.
+Never: skip a check that aiokafka makes (checksums, aborted transactions, control records); change other topics.
 
-aiokafka has no public way to do this: its fetcher unpacks an answer with the classes `MemoryRecords` and
-`PartitionRecords`, which are replaced here by their heirs. They also read records that aiokafka refuses for the name
-of a header. A test compares what both make of the same bytes and fails loudly when a new version moves the seam.
+aiokafka has no public way to do this. Its fetcher unpacks an answer with the classes `MemoryRecords` and
+`PartitionRecords`; here both are replaced by subclasses. The subclasses also read records that aiokafka refuses because
+of the name of a header. A test compares what both make of the same bytes, and fails if a new version of aiokafka works
+in another way.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,15 +22,16 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from pipeline.runtime.header_names import LenientBytes
 from pipeline.worker.faust.partition_batch import KafkaRecord
 
+#: For the whole process, since the fetcher's classes are the process's.
 _topics: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordSet:
-    """Everything fetched of one partition at once, in the shape of a record.
+    """Everything fetched of one partition at once, with the attributes of one aiokafka record.
 
-    `start` is where the fetch began, `end` where the next one begins, so that sets lie end to end: what compaction or a
-    control batch left out lies in between, and a set may hold no record at all.
+    `start` is where the fetch began, `end` where the next fetch begins, so each set begins where the one before ended.
+    Offsets that compaction or a control batch left out are between the two; a set may hold no record at all.
     """
 
     topic: str
@@ -37,6 +39,7 @@ class RecordSet:
     records: list[KafkaRecord]
     start: int
     end: int
+    # Faust reads the rest from every record; a set has no use for it.
     key: None = None
     headers: tuple[()] = ()
     checksum: None = None
@@ -46,22 +49,22 @@ class RecordSet:
 
     @property
     def offset(self) -> int:
-        """The last one that is over with, by which Faust knows how far recovery has come."""
+        """The last offset of the set: Faust compares it with the end of a changelog to see if recovery is complete."""
         return self.end - 1
 
     @property
     def timestamp(self) -> int:
-        """Of the last record, in milliseconds; 0 without one."""
+        """That of the last record, in milliseconds; 0 if there is no record."""
         return self.records[-1].timestamp if self.records else 0
 
     @property
     def value(self) -> "RecordSet":
-        """Itself: what Faust hands to the agent."""
+        """The set itself: Faust hands a record's value to the agent."""
         return self
 
 
 class RecordsWithBytes(MemoryRecords):  # type: ignore[misc]
-    """An answer that still knows its bytes."""
+    """A broker's answer that keeps its bytes, so that it can be unpacked a second time."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -69,8 +72,10 @@ class RecordsWithBytes(MemoryRecords):  # type: ignore[misc]
 
 
 class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
-    """A record batch that is read to its end whatever the names of its headers (`pipeline.runtime.header_names`)."""
+    """A record batch that can be read whatever the names of its headers are (`pipeline.runtime.header_names`)."""
 
+    # Private: the uncompressed bytes, from which the parent cuts and decodes each header's name. Only the pure Python
+    # batch reads them from an attribute; the compiled one cannot be changed.
     _buffer: bytearray
 
     def __iter__(self) -> Any:
@@ -80,10 +85,13 @@ class _LenientBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _LenientRecords(_MemoryRecordsPy):  # type: ignore[misc]
-    """An answer of such batches; slow. Batches of Kafka's older formats know no headers."""
+    """An answer made of such batches. Slow, so only used after the fast way failed."""
 
     def next_batch(self) -> Any:
+        # Private: `_next_slice` holds the bytes of the next batch and `_cache_next` moves to the one after it. The
+        # parent's `next_batch` does the same, and makes a batch of another class.
         batch = self._next_slice
+        # Record format 2 is the first that has headers.
         if batch is None or batch[self.MAGIC_OFFSET] < 2:
             return super().next_batch()
         self._cache_next()
@@ -91,13 +99,14 @@ class _LenientRecords(_MemoryRecordsPy):  # type: ignore[misc]
 
 
 class RecordSetPartitionRecords(PartitionRecords):  # type: ignore[misc]
-    """Unpacks an answer as its parent does; for the chosen topics it gives all of it at once."""
+    """Unpacks an answer as its parent does, and gives the records of the chosen topics all at once."""
 
     def __init__(self, tp: Any, records: Any, aborted_transactions: Any, fetch_offset: int, *others: Any) -> None:
         self._answer = records, aborted_transactions, fetch_offset, others
         super().__init__(tp, records, aborted_transactions, fetch_offset, *others)
 
     def _unpack_records(self) -> Iterator[Any]:
+        # Private: aiokafka's fetcher iterates over this; overriding it is what makes one record of many.
         if self._tp.topic not in _topics:
             yield from super()._unpack_records()
             return
@@ -111,19 +120,18 @@ class RecordSetPartitionRecords(PartitionRecords):  # type: ignore[misc]
 
     def _unpack_leniently(self) -> list[Any]:
         records, aborted_transactions, fetch_offset, others = self._answer
-        once_more = PartitionRecords(
-            self._tp, _LenientRecords(records.data), aborted_transactions, fetch_offset, *others
-        )
-        unpacked = list(once_more)
-        self.next_fetch_offset = once_more.next_fetch_offset
+        lenient = PartitionRecords(self._tp, _LenientRecords(records.data), aborted_transactions, fetch_offset, *others)
+        unpacked = list(lenient)
+        self.next_fetch_offset = lenient.next_fetch_offset
         return unpacked
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
+        # Private: makes a ConsumerRecord of each record; the records of a set do not need one.
         return record if tp.topic in _topics else super()._consumer_record(tp, record)
 
 
 def fetch_as_sets(topics: Iterable[str]) -> None:
-    """From now on, in this process, these topics are fetched as record sets."""
+    """From now on, these topics are fetched as record sets everywhere in this process."""
     _topics.update(topics)
     fetcher.MemoryRecords = RecordsWithBytes
     fetcher.PartitionRecords = RecordSetPartitionRecords

@@ -18,7 +18,6 @@ NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/alliance"
 MISTAKES: dict[str, tuple[list[str], dict[str, str], str]] = {
     "no name of a key": (["key", "bad name"], {}, "name"),
     "no broker's address": (["topics"], {"KAFKA": "foo"}, "ALLIANCE_KAFKA must be host:port"),
-    "no engine": (["doctor"], {"ENGINE": "foo"}, "ALLIANCE_ENGINE must be sets or events"),
     "no database's address (store)": (
         ["store"],
         {"DATABASE": "nonsense"},

@@ -22,7 +22,7 @@ from pipeline.core.acceptance import Refusal, accept
 from pipeline.ingest.admission import HEADERS
 from pipeline.runtime.kafka_clients import close_producer, make_producer
 from pipeline.runtime.settings import Settings
-from pipeline.worker.case_agent import refusal
+from pipeline.worker.dead_letter import dead_letter
 from schemas.instruments.definition import Instrument
 from schemas.instruments.registry import load_instruments
 from schemas.refusals import SENTENCES, Reason
@@ -65,7 +65,7 @@ class Rejections:
             verdict = Refusal(why["reason"], "the case")
         assert isinstance(verdict, Refusal)
         self._offset += 1
-        out = refusal(verdict, key, value, headers or [], 3, self._offset, RECEIVED_MS + self._offset)
+        out = dead_letter(verdict, key, value, headers or [], 3, self._offset, RECEIVED_MS + self._offset)
         self._write(Arrived(out.topic, 0, self._offset, now_ms(), out.key, out.value, list(out.headers or [])))
         return RejectedId(EVENTS, 3, self._offset)
 

@@ -45,7 +45,6 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "WORKLIST_URL": (["https://a/b"], ["a/b", "javascript:x", "https://a b"]),
     "SESSION_TIMEOUT_SECONDS": (["1", "1800"], ["0", "1801"]),
-    "ENGINE": (["sets", "events"], ["both"]),
     "LOG_LEVEL": (["debug", "INFO", "warning", "error"], ["loud", "critical"]),
 }
 #: Files and folders: what is wrong with one is said where it is read.

@@ -1,4 +1,4 @@
-"""The consumer of record sets: what was passed over is fetched again, and no commit passes over it."""
+"""The consumer: what Faust skipped is fetched again and never committed past; partitions pause and resume."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -13,7 +13,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.types import TP
 
 from pipeline.worker.faust.committable_offsets import CommittableOffsets
-from pipeline.worker.faust.consumer import NOT_BEGUN, RecordSetConsumer, use_record_sets
+from pipeline.worker.faust.consumer import NOT_FETCHED_YET, RecordSetConsumer, use_record_sets
 from pipeline.worker.faust.record_sets import RecordSet
 
 PLACE = TP("in-sets", 0)
@@ -22,9 +22,9 @@ CHANGELOG = TP("a-changelog", 0)
 
 
 class Log:
-    """A partition of which the fetches that begin at 5 and at 9 end at 9 and at 12; where it was sought.
+    """A partition whose fetches from 5 and from 9 end at 9 and at 12; remembers the offsets that were sought.
 
-    What lies before `beginning` has left; as with aiokafka, a fetch from there begins anew at the beginning.
+    Kafka has deleted what was before `beginning`; as with aiokafka, a fetch from there begins at the beginning.
     """
 
     FETCHES: Mapping[int, int] = {5: 9, 9: 12}
@@ -54,7 +54,7 @@ class Log:
 @asynccontextmanager
 async def a_consumer(log: Log, position: int | None = None) -> AsyncIterator[Any]:
     """A consumer of this log; `position` is what is committed, None before the seek that follows an assignment."""
-    app = faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
+    app = faust.App("internals", broker="kafka://127.0.0.1:1", web_enabled=False, store="memory://")
     use_record_sets(app, delivered=[PLACE.topic], recovered=[CHANGELOG.topic])
     consumer: Any = app.consumer
     assert isinstance(consumer, RecordSetConsumer)
@@ -64,17 +64,17 @@ async def a_consumer(log: Log, position: int | None = None) -> AsyncIterator[Any
     app.rebalancing_count = consumer._assigned_in = 1
     consumer.highwater = lambda place: 0
     consumer.assignment = lambda: {log.place}
-    # Without any that is active Faust would wait for a second.
+    # Without an active partition Faust would wait for a second.
     consumer._active_partitions = {log.place, OTHER}
     if position is not None:
-        consumer._progress[log.place] = CommittableOffsets(position)
+        consumer._offsets[log.place] = CommittableOffsets(position)
     yield consumer
-    # Never started, so nobody else closes it.
+    # It was never started, so nothing else closes it.
     consumer._thread.thread_loop.close()
 
 
 async def delivered_by(consumer: Any, rounds: int) -> list[tuple[int, int]]:
-    """The sets that reach agents in so many rounds of fetching, all of them acknowledged."""
+    """The sets that reach agents in this many rounds of fetching, each acknowledged."""
     delivered = []
     for _ in range(rounds):
         async for _, message in consumer.getmany(1.0):
@@ -111,7 +111,7 @@ def test_a_set_beyond_the_committed_offset_is_not_delivered_but_the_one_before_i
     asyncio.run(run())
 
 
-def test_the_last_set_before_a_silence_is_fetched_again_when_faust_has_passed_over_it() -> None:
+def test_the_last_set_before_a_quiet_time_is_fetched_again_if_faust_skipped_it() -> None:
     async def run() -> None:
         log = Log(PLACE, 5)
         async with a_consumer(log, position=5) as consumer:
@@ -120,7 +120,7 @@ def test_the_last_set_before_a_silence_is_fetched_again_when_faust_has_passed_ov
             assert await delivered_by(consumer, rounds=1) == []
             assert log.position == 12, "fetched"
             assert await delivered_by(consumer, rounds=1) == []
-            assert log.sought == [], "whoever has paused it does not want it yet"
+            assert log.sought == [], "a paused partition is not fetched again yet"
             consumer.resume_partitions({PLACE})
             assert await delivered_by(consumer, rounds=1) == [(9, 12)]
             assert committed_by(consumer) == {PLACE: 12}
@@ -128,7 +128,7 @@ def test_the_last_set_before_a_silence_is_fetched_again_when_faust_has_passed_ov
     asyncio.run(run())
 
 
-def begin_anew(consumer: Any, committed: int) -> None:
+def begin_again(consumer: Any, committed: int) -> None:
     """Let the broker answer with this offset when Faust seeks to what is committed."""
 
     async def seek_to_committed() -> dict[TP, int]:
@@ -142,7 +142,7 @@ def test_after_an_assignment_agents_are_given_nothing_before_faust_has_emptied_t
     async def run() -> None:
         log = Log(PLACE, 9)
         async with a_consumer(log) as consumer:
-            begin_anew(consumer, committed=5)
+            begin_again(consumer, committed=5)
             consumer.app.in_recovery = True
             consumer.resume_flow()
             assert await delivered_by(consumer, rounds=1) == [], "while changelogs are read"
@@ -161,7 +161,7 @@ def test_after_an_assignment_agents_are_given_nothing_before_faust_has_emptied_t
 def test_a_recovery_that_ends_when_the_next_rebalance_has_begun_gives_agents_nothing(begins: str) -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5)) as consumer:
-            begin_anew(consumer, committed=5)
+            begin_again(consumer, committed=5)
             consumer.app.rebalancing_count += begins == "before the seek"
             await consumer.perform_seek()
             consumer.app.rebalancing_count += begins == "after the seek"
@@ -171,19 +171,21 @@ def test_a_recovery_that_ends_when_the_next_rebalance_has_begun_gives_agents_not
     asyncio.run(run())
 
 
-def test_of_an_assignment_that_is_over_nothing_stays() -> None:
+def test_nothing_of_an_earlier_assignment_stays() -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5)) as consumer:
-            consumer._progress[OTHER] = CommittableOffsets(3)
-            begin_anew(consumer, committed=5)
+            consumer._offsets[OTHER] = CommittableOffsets(3)
+            begin_again(consumer, committed=5)
             await consumer.perform_seek()
             consumer.resume_flow()
-            assert consumer._progress.keys() == {PLACE}
+            assert consumer._offsets.keys() == {PLACE}
 
     asyncio.run(run())
 
 
-def test_what_has_left_the_log_unread_is_told_of_and_the_rest_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+def test_records_that_kafka_deleted_unread_are_logged_and_the_rest_is_delivered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def run() -> None:
         log = Log(PLACE, 5)
         log.beginning = 9
@@ -192,7 +194,10 @@ def test_what_has_left_the_log_unread_is_told_of_and_the_rest_is_taken(caplog: p
             assert committed_by(consumer) == {PLACE: 12}
 
     asyncio.run(run())
-    assert "begins at 9, after the position 5: 4 records have left the log unread" in caplog.text
+    assert (
+        "now begins at offset 9, after this worker's position 5: Kafka deleted 4 records before they were read"
+        in caplog.text
+    )
 
 
 def test_a_worker_without_partitions_stays_in_the_group() -> None:
@@ -222,7 +227,7 @@ def test_a_worker_without_partitions_stays_in_the_group() -> None:
     asyncio.run(run())
 
 
-def test_who_was_thrown_out_of_the_group_knows_it() -> None:
+def test_a_worker_that_the_group_removed_knows_it() -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 12)) as consumer:
             coordinator = SimpleNamespace(member_id="m-1", generation=4, request_rejoin=lambda: None)
@@ -234,11 +239,11 @@ def test_who_was_thrown_out_of_the_group_knows_it() -> None:
     asyncio.run(run())
 
 
-def test_a_recovery_is_given_a_changelog_without_a_hole_from_where_it_sought() -> None:
+def test_a_recovery_gets_a_changelog_without_a_gap_from_where_it_sought() -> None:
     async def run() -> None:
         log = Log(CHANGELOG, 9)
         async with a_consumer(log) as consumer:
-            assert await delivered_by(consumer, rounds=1) == [], "nobody recovers yet"
+            assert await delivered_by(consumer, rounds=1) == [], "no recovery has begun"
             await consumer.seek_wait({CHANGELOG: 5})
             log.position = 9
             assert await delivered_by(consumer, rounds=3) == [(5, 9), (9, 12)]
@@ -246,15 +251,15 @@ def test_a_recovery_is_given_a_changelog_without_a_hole_from_where_it_sought() -
     asyncio.run(run())
 
 
-def test_a_stopped_partition_goes_on_from_where_it_is_told_although_more_was_delivered() -> None:
+def test_a_paused_partition_resumes_from_the_given_offset_although_more_was_delivered() -> None:
     async def run() -> None:
         log = Log(PLACE, 5)
         async with a_consumer(log, position=5) as consumer:
             assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
             consumer.pause(PLACE)
             assert PLACE in consumer._paused_partitions
-            consumer.go_on(PLACE, 5)
-            assert PLACE in consumer._paused_partitions, "not while something may still be under way"
+            consumer.resume_from(PLACE, 5)
+            assert PLACE in consumer._paused_partitions, "not while a fetched message may still be delivered"
             assert await delivered_by(consumer, rounds=2) == [(5, 9), (9, 12)]
             assert log.sought == [5]
             assert PLACE not in consumer._paused_partitions
@@ -262,13 +267,13 @@ def test_a_stopped_partition_goes_on_from_where_it_is_told_although_more_was_del
     asyncio.run(run())
 
 
-def test_a_partition_that_went_to_another_worker_does_not_go_on_here() -> None:
+def test_a_partition_that_went_to_another_worker_does_not_resume_here() -> None:
     async def run() -> None:
         log = Log(PLACE, 12)
         async with a_consumer(log, position=5) as consumer:
             consumer.assignment = set
             consumer._active_partitions.discard(PLACE)
-            consumer.go_on(PLACE, 5)
+            consumer.resume_from(PLACE, 5)
             assert await delivered_by(consumer, rounds=1) == []
             assert log.sought == []
             assert PLACE not in consumer._active_partitions
@@ -276,39 +281,39 @@ def test_a_partition_that_went_to_another_worker_does_not_go_on_here() -> None:
     asyncio.run(run())
 
 
-def test_a_partition_is_behind_until_all_is_acknowledged_and_not_while_it_is_stopped() -> None:
+def test_a_partition_lags_until_all_is_acknowledged_and_not_while_it_is_paused() -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5), position=5) as consumer:
             consumer.highwater = lambda place: 12
-            assert consumer.behind() == {PLACE: 5}
+            assert consumer.lagging_positions() == {PLACE: 5}
             async for _, message in consumer.getmany(1.0):
-                assert consumer.behind() == {PLACE: 5}, "delivered is not done"
+                assert consumer.lagging_positions() == {PLACE: 5}, "delivered is not acknowledged"
                 consumer.ack(message)
             committed_by(consumer)
-            assert consumer.behind() == {PLACE: 9}
+            assert consumer.lagging_positions() == {PLACE: 9}
             consumer.pause(PLACE)
-            assert consumer.behind() == {}
+            assert consumer.lagging_positions() == {}
             consumer.resume_partitions({PLACE})
             await delivered_by(consumer, rounds=1)
             committed_by(consumer)
-            assert consumer.behind() == {}
+            assert consumer.lagging_positions() == {}
 
     asyncio.run(run())
 
 
-def test_a_partition_is_behind_from_its_assignment_on_until_it_is_fetched() -> None:
+def test_a_partition_lags_from_its_assignment_until_it_is_fetched() -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5)) as consumer:
-            assert consumer.behind() == {PLACE: NOT_BEGUN}
-            begin_anew(consumer, committed=5)
+            assert consumer.lagging_positions() == {PLACE: NOT_FETCHED_YET}
+            begin_again(consumer, committed=5)
             await consumer.perform_seek()
             consumer.resume_flow()
-            assert consumer.behind() == {}
+            assert consumer.lagging_positions() == {}
 
     asyncio.run(run())
 
 
-def test_a_partition_that_goes_at_this_moment_is_not_behind() -> None:
+def test_a_partition_that_goes_to_another_worker_at_this_moment_does_not_lag() -> None:
     async def run() -> None:
         async with a_consumer(Log(PLACE, 5), position=5) as consumer:
 
@@ -316,12 +321,12 @@ def test_a_partition_that_goes_at_this_moment_is_not_behind() -> None:
                 raise AssertionError("Partition is not assigned")
 
             consumer.highwater = highwater
-            assert consumer.behind() == {}
+            assert consumer.lagging_positions() == {}
 
     asyncio.run(run())
 
 
-def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now(caplog: pytest.LogCaptureFixture) -> None:
+def test_delivery_begins_at_the_committed_offset_or_where_the_log_now_begins(caplog: pytest.LogCaptureFixture) -> None:
     places = [TP(PLACE.topic, number) for number in range(3)]
     committed = {places[0]: 7, places[1]: 7, places[2]: None}
     beginnings = {places[0]: 3, places[1]: 9, places[2]: 4}
@@ -339,8 +344,8 @@ def test_progress_begins_at_what_is_committed_or_where_the_log_begins_now(caplog
             consumer.assignment = lambda: {*places, CHANGELOG}
             await consumer.perform_seek()
             consumer.resume_flow()
-            return {place: one.wanted for place, one in consumer._progress.items()}
+            return {place: offsets.next_start for place, offsets in consumer._offsets.items()}
 
     assert asyncio.run(run()) == {places[0]: 7, places[1]: 9, places[2]: 4}
-    assert "partition 1 begins at 9, after the position 7: 2 records have left the log unread" in caplog.text
-    assert caplog.text.count("unread") == 1
+    assert "partition 1 now begins at offset 9, after this worker's position 7: Kafka deleted 2 records" in caplog.text
+    assert caplog.text.count("Kafka deleted") == 1

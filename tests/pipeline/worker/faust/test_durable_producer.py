@@ -1,4 +1,4 @@
-"""The outbox: waits for what may pass, sends everything again in order, raises what is a bug."""
+"""The durable producer waits while the broker is away, sends everything again in order, and raises what is a bug."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,12 +10,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from pipeline.runtime.health import Health
-from pipeline.worker.faust import durable_producer as room
+from pipeline.worker.faust import durable_producer
 from pipeline.worker.faust.durable_producer import BATCH_BYTES, DurableProducer, Fenced, OutgoingRecord
 
 
 class Producer:
-    """Fails as told, one error an attempt; remembers what was sent and where to."""
+    """Fails with the given errors, one an attempt; remembers what was sent and to where."""
 
     def __init__(self, *failures: Exception, at_once: bool = False) -> None:
         self.failures = list(failures)
@@ -61,7 +61,7 @@ RECORDS = [OutgoingRecord("t", b"k", b"1"), OutgoingRecord("t", b"k", b"2"), Out
 VALUES = [b"1", b"2", b"3"]
 
 
-def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_rebalance_nothing_more_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = Producer(KafkaConnectionError())
     app = App(producer)
 
@@ -74,13 +74,13 @@ def test_when_the_partitions_went_meanwhile_nothing_more_is_sent(monkeypatch: py
     assert producer.values == VALUES
 
 
-def test_a_batch_is_stale_although_delivered_when_the_partitions_went_meanwhile() -> None:
+def test_a_batch_is_fenced_by_a_rebalance_even_if_it_was_delivered() -> None:
     producer = Producer()
     app = App(producer)
-    outbox = DurableProducer(app, Health("test"))
+    durable = DurableProducer(app, Health("test"))
 
     async def run() -> None:
-        delivering = asyncio.ensure_future(outbox.deliver(RECORDS))
+        delivering = asyncio.ensure_future(durable.deliver(RECORDS))
         while not producer.sent:
             await asyncio.sleep(0)
         app.consumer_generation_id = 2
@@ -96,10 +96,10 @@ def deliver(producer: Producer, health: Health) -> None:
 
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("failure", [KafkaConnectionError(), KafkaTimeoutError()])
-def test_after_a_passing_failure_everything_is_sent_again_in_order(
+def test_after_a_retriable_failure_everything_is_sent_again_in_order(
     failure: Exception, at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(durable_producer, "RETRY_SECONDS", 0.0)
     health = Health("test")
     health.is_ready()
     producer = Producer(failure, failure, at_once=at_once)
@@ -122,7 +122,7 @@ def test_health_says_that_the_broker_is_away_while_it_is(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("failure", [MessageSizeTooLargeError(), ValueError("bug")])
-def test_what_waiting_cannot_mend_is_raised(failure: Exception) -> None:
+def test_what_waiting_cannot_cure_is_raised(failure: Exception) -> None:
     with pytest.raises((MessageSizeTooLargeError, ValueError)):
         deliver(Producer(failure), Health("test"))
 
@@ -154,7 +154,7 @@ def test_a_key_goes_where_every_kafka_client_sends_it() -> None:
     assert sent == {key: DefaultPartitioner()(key, partitions, partitions) for key in keys}
 
 
-def test_what_is_more_than_a_batch_holds_goes_in_several_and_the_largest_record_in_its_own() -> None:
+def test_what_exceeds_one_batch_goes_in_several_and_a_very_large_record_has_its_own() -> None:
     producer = Producer()
     values = [b"a" * 300_000, b"b" * 300_000, b"c" * (BATCH_BYTES + 1), b"d"]
     asyncio.run(

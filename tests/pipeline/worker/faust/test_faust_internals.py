@@ -1,4 +1,4 @@
-"""What we rely on in Faust, so that a new version that moves it fails here and not in the night."""
+"""What the worker relies on inside Faust: a new version that changes it fails here, not in production."""
 
 import asyncio
 import inspect
@@ -41,13 +41,13 @@ class Message:
 
 
 def an_event() -> tuple[ManualAckEvent, Message]:
-    app = faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False)
+    app = faust.App("internals", broker="kafka://127.0.0.1:1", web_enabled=False)
     app.consumer = object()
     message = Message()
     return ManualAckEvent(app, b"k", b"v", {}, message), message
 
 
-def test_faust_cannot_acknowledge_an_event_but_we_can() -> None:
+def test_faust_cannot_acknowledge_an_event_but_the_worker_can() -> None:
     event, message = an_event()
     assert event.ack() is False
     assert message.acknowledged == 0
@@ -63,7 +63,7 @@ def test_streams_acknowledge_through_the_event_and_in_no_other_way() -> None:
     assert "self.ack()" in inspect.getsource(Event.__aexit__)
 
 
-def test_recovery_asks_the_table_where_it_stands_hands_it_events_and_tells_it_which_partitions_are_its_own() -> None:
+def test_recovery_asks_the_table_for_its_offset_hands_it_events_and_names_the_partitions_it_has() -> None:
     source = inspect.getsource(sys.modules[Recovery.__module__])
     assert "offsets[tp] = persisted_offset" in source
     assert source.index("offsets[tp] = offset") < source.index("await table.on_changelog_event(event)")
@@ -96,20 +96,20 @@ def test_a_fetched_set_is_one_message_and_moves_commits_by_its_ends() -> None:
     assert "self._acked" in inspect.getsource(BaseConsumer._filter_tps_with_pending_acks)
 
 
-def our_app() -> faust.App:
+def the_workers_app() -> faust.App:
     return create_app(Settings(), load_instruments(None), DEFAULT_PRIOR, Health("t"), Meters("t"), ResumeEndpoint())
 
 
 def test_a_worker_writes_nothing_where_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asyncio.run(faust.App("seams", broker="kafka://127.0.0.1:1", web_enabled=False).on_first_start())
-    assert [one.name for one in tmp_path.iterdir()] == ["seams-data"]
-    asyncio.run(our_app().on_first_start())
-    assert [one.name for one in tmp_path.iterdir()] == ["seams-data"]
+    asyncio.run(faust.App("internals", broker="kafka://127.0.0.1:1", web_enabled=False).on_first_start())
+    assert [folder.name for folder in tmp_path.iterdir()] == ["internals-data"]
+    asyncio.run(the_workers_app().on_first_start())
+    assert [folder.name for folder in tmp_path.iterdir()] == ["internals-data"]
 
 
 def test_the_app_is_set_up_to_be_exact() -> None:
-    app = our_app()
+    app = the_workers_app()
     assert app.conf.Event is ManualAckEvent
     assert app.conf.web_enabled is False
     assert app.conf.processing_guarantee.value == "at_least_once"

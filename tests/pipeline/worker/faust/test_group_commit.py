@@ -1,4 +1,5 @@
-"""What a cycle keeps: not acknowledged, no more of it taken, fetched again from its beginning once it is woken."""
+"""A paused partition is not acknowledged and not fetched; when it is resumed, it is fetched again from its first event
+that was not acknowledged."""
 
 import asyncio
 from collections.abc import Set
@@ -7,134 +8,134 @@ from typing import Any
 
 from faust.types import TP
 
+from deploy.testbed.records import PlainRecord
 from pipeline.worker.faust.group_commit import GroupCommit
 from pipeline.worker.faust.partition_batch import PartitionBatch
+from pipeline.worker.faust.record_sets import RecordSet
 
 
 class Consumer:
-    """Notes what it is told."""
+    """Remembers what it was asked to do."""
 
     def __init__(self) -> None:
-        self.stopped: list[TP] = []
-        self.gone_on: list[tuple[TP, int]] = []
+        self.paused: list[TP] = []
+        self.resumed: list[tuple[TP, int]] = []
 
     def pause(self, tp: TP) -> None:
-        self.stopped.append(tp)
+        self.paused.append(tp)
 
-    def go_on(self, tp: TP, offset: int) -> None:
-        self.gone_on.append((tp, offset))
+    def resume_from(self, tp: TP, offset: int) -> None:
+        self.resumed.append((tp, offset))
 
 
 class Event:
-    """One record, as an agent gets it."""
+    """A record set of one record, as an agent gets it."""
 
     def __init__(self, partition: int, offset: int, generation_id: int = 1) -> None:
         self.acknowledged = False
-        self.message = SimpleNamespace(
-            topic="in", partition=partition, offset=offset, generation_id=generation_id, timestamp=1.0
-        )
-        self.message.key = self.message.value = b"x"
-        self.message.headers = []
+        records = [PlainRecord(offset, 1000, b"x", b"x")]
+        record_set = RecordSet("in", partition, list(records), offset, offset + 1)
+        self.message = SimpleNamespace(topic="in", partition=partition, value=record_set, generation_id=generation_id)
 
     def acknowledge(self) -> None:
         self.acknowledged = True
 
 
 class Bench:
-    """A cycle that keeps chosen partitions, beside a consumer that only notes."""
+    """A group commit whose work pauses chosen partitions, with a consumer that only remembers."""
 
     def __init__(self) -> None:
         self.consumer = Consumer()
         self.app = SimpleNamespace(consumer=self.consumer, consumer_generation_id=1)
-        self.keeps: Set[int] = frozenset()
+        self.pauses: Set[int] = frozenset()
         self.worked: list[list[tuple[int, int]]] = []
-        self.cycle = GroupCommit(self.app, "test", self._work)
+        self.commit = GroupCommit(self.app, "test", self._work)
 
     async def _work(self, batch: list[PartitionBatch]) -> Set[int]:
-        self.worked.append([(one.partition, record.offset) for one in batch for record in one.records])
-        return self.keeps
+        self.worked.append([(partition, record.offset) for partition, records in batch for record in records])
+        return self.pauses
 
-    async def carry_out(self, *events: Any) -> None:
-        """Gather these events and let the cycle work until it is at rest again."""
+    async def process(self, *events: Any) -> None:
+        """Gather these events and run the group commit until it is idle again."""
         done = len(self.worked)
         for event in events:
-            await self.cycle.add(event)
+            await self.commit.add(event)
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-            running = group.create_task(self.cycle._run(self.cycle))
+            running = group.create_task(self.commit._run(self.commit))
             while len(self.worked) == done:
                 await asyncio.sleep(0)
-            async with self.cycle.at_rest:
+            async with self.commit.idle_lock:
                 running.cancel()
 
 
-def test_a_kept_partition_is_not_acknowledged_and_stops_and_the_others_go_on() -> None:
+def test_a_paused_partition_is_not_acknowledged_and_the_others_continue() -> None:
     async def run() -> None:
-        bench, kept, other = Bench(), [Event(3, 7), Event(3, 8)], Event(4, 1)
-        bench.keeps = {3}
-        await bench.carry_out(*kept, other)
-        assert [event.acknowledged for event in (*kept, other)] == [False, False, True]
-        assert bench.consumer.stopped == [TP("in", 3)]
-        assert bench.consumer.gone_on == []
+        bench, unacknowledged, other = Bench(), [Event(3, 7), Event(3, 8)], Event(4, 1)
+        bench.pauses = {3}
+        await bench.process(*unacknowledged, other)
+        assert [event.acknowledged for event in (*unacknowledged, other)] == [False, False, True]
+        assert bench.consumer.paused == [TP("in", 3)]
+        assert bench.consumer.resumed == []
 
     asyncio.run(run())
 
 
-def test_a_woken_partition_goes_on_from_the_first_event_that_was_kept() -> None:
+def test_a_resumed_partition_begins_at_the_first_event_that_was_not_acknowledged() -> None:
     async def run() -> None:
         bench = Bench()
-        bench.keeps = {3}
-        await bench.carry_out(Event(3, 7), Event(3, 8))
-        await bench.carry_out(Event(3, 9))
-        bench.cycle.wake(4)
-        assert bench.consumer.gone_on == []
-        bench.cycle.wake(3)
-        bench.cycle.wake(3)
-        assert bench.consumer.gone_on == [(TP("in", 3), 7)]
-        assert bench.consumer.stopped == [TP("in", 3)]
+        bench.pauses = {3}
+        await bench.process(Event(3, 7), Event(3, 8))
+        await bench.process(Event(3, 9))
+        bench.commit.resume(4)
+        assert bench.consumer.resumed == []
+        bench.commit.resume(3)
+        bench.commit.resume(3)
+        assert bench.consumer.resumed == [(TP("in", 3), 7)]
+        assert bench.consumer.paused == [TP("in", 3)]
 
     asyncio.run(run())
 
 
-def test_what_was_under_way_before_waking_is_left_out_until_the_partition_begins_again() -> None:
+def test_events_fetched_before_the_resume_are_skipped_until_the_partition_begins_again() -> None:
     async def run() -> None:
         bench, stale, again = Bench(), Event(3, 9), [Event(3, 7), Event(3, 8)]
-        bench.keeps = {3}
-        await bench.carry_out(Event(3, 7), Event(3, 8))
-        bench.keeps = frozenset()
-        bench.cycle.wake(3)
-        await bench.carry_out(stale, *again)
+        bench.pauses = {3}
+        await bench.process(Event(3, 7), Event(3, 8))
+        bench.pauses = frozenset()
+        bench.commit.resume(3)
+        await bench.process(stale, *again)
         assert bench.worked[1:] == [[(3, 7), (3, 8)]]
         assert [event.acknowledged for event in (stale, *again)] == [False, True, True]
 
     asyncio.run(run())
 
 
-def test_after_a_rebalance_nothing_is_kept() -> None:
+def test_after_a_rebalance_nothing_is_paused() -> None:
     async def run() -> None:
         bench = Bench()
-        bench.keeps = {3}
-        await bench.carry_out(Event(3, 7))
-        await bench.cycle.settle()
-        bench.cycle.wake(3)
-        assert bench.consumer.gone_on == []
+        bench.pauses = {3}
+        await bench.process(Event(3, 7))
+        await bench.commit.on_partitions_revoked()
+        bench.commit.resume(3)
+        assert bench.consumer.resumed == []
 
     asyncio.run(run())
 
 
-def test_between_two_assignments_nothing_is_begun() -> None:
+def test_between_two_assignments_no_batch_begins() -> None:
     async def run() -> None:
         bench = Bench()
         late: Any = Event(3, 7)
-        await bench.cycle.settle()
-        await bench.cycle.add(late)
-        running = asyncio.ensure_future(bench.cycle._run(bench.cycle))
-        while bench.cycle._gathered:
+        await bench.commit.on_partitions_revoked()
+        await bench.commit.add(late)
+        running = asyncio.ensure_future(bench.commit._run(bench.commit))
+        while bench.commit._gathered:
             await asyncio.sleep(0)
-        async with bench.cycle.at_rest:
+        async with bench.commit.idle_lock:
             assert (bench.worked, late.acknowledged) == ([], False)
         running.cancel()
-        bench.cycle.open()
-        await bench.carry_out(Event(3, 7))
+        bench.commit.on_partitions_assigned()
+        await bench.process(Event(3, 7))
         assert bench.worked == [[(3, 7)]]
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""The seam into aiokafka: a record set holds what aiokafka would have given one by one, and nothing else."""
+"""Record sets hold what aiokafka would have given one by one, and nothing else."""
 
 import inspect
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from pipeline.worker.faust.record_sets import RecordSet, RecordSetPartitionRecor
 from tests.support.header_names import a_batch_with_a_name_that_is_no_utf8
 
 PARTITION = TopicPartition("in-sets", 3)
-SINGLY = fetcher.PartitionRecords
+ONE_BY_ONE = fetcher.PartitionRecords
 
 
 @pytest.fixture(autouse=True)
-def seam(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(fetcher, "PartitionRecords", SINGLY)
+def fetching_as_sets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(fetcher, "PartitionRecords", ONE_BY_ONE)
     monkeypatch.setattr(fetcher, "MemoryRecords", fetcher.MemoryRecords)
     monkeypatch.setattr(record_sets, "_topics", set())
     fetch_as_sets([PARTITION.topic])
@@ -70,16 +70,22 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_set_holds_what_aiokafka_gives_one_by_one(name: str) -> None:
     data, fetch_offset = ANSWERS[name]
-    one_by_one, next_offset = unpacked(SINGLY, data, fetch_offset)
+    one_by_one, next_offset = unpacked(ONE_BY_ONE, data, fetch_offset)
     sets, end = unpacked(RecordSetPartitionRecords, data, fetch_offset)
     assert end == next_offset
     assert len(sets) == (1 if next_offset > fetch_offset else 0)
-    for one in sets:
-        assert (one.start, one.end, one.partition, one.topic) == (fetch_offset, next_offset, 3, "in-sets")
-        assert one.offset == next_offset - 1
-        assert one.timestamp == (one_by_one[-1].timestamp if one_by_one else 0)
+    for record_set in sets:
+        assert (record_set.start, record_set.end, record_set.partition, record_set.topic) == (
+            fetch_offset,
+            next_offset,
+            3,
+            "in-sets",
+        )
+        assert record_set.offset == next_offset - 1
+        assert record_set.timestamp == (one_by_one[-1].timestamp if one_by_one else 0)
         assert [
-            (record.offset, record.timestamp, record.key, record.value, tuple(record.headers)) for record in one.records
+            (record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
+            for record in record_set.records
         ] == [(record.offset, record.timestamp, record.key, record.value, record.headers) for record in one_by_one]
 
 
@@ -88,15 +94,19 @@ def test_a_header_whose_name_is_not_utf8_is_read_with_the_rest(compression: int)
     odd = a_batch_with_a_name_that_is_no_utf8(first=15, compression=compression)
     data = a_batch(10, 5) + odd + a_batch(18, 1)
     with pytest.raises(UnicodeDecodeError):
-        unpacked(SINGLY, data, 12)
-    (one,), end = unpacked(RecordSetPartitionRecords, data, 12, check_crcs=True)
-    assert (one.start, one.end, end) == (12, 19, 19)
-    assert [record.offset for record in one.records] == [12, 13, 14, 15, 16, 17, 18]
-    assert [tuple(record.headers) for record in one.records[3:6]] == [(), (("x\\xff\\xfe", b"1"),), (("né", b"2"),)]
-    assert [(record.key, record.value) for record in one.records[3:6]] == [(b"k", b"\xff{")] * 3
+        unpacked(ONE_BY_ONE, data, 12)
+    (record_set,), end = unpacked(RecordSetPartitionRecords, data, 12, check_crcs=True)
+    assert (record_set.start, record_set.end, end) == (12, 19, 19)
+    assert [record.offset for record in record_set.records] == [12, 13, 14, 15, 16, 17, 18]
+    assert [tuple(record.headers) for record in record_set.records[3:6]] == [
+        (),
+        (("x\\xff\\xfe", b"1"),),
+        (("né", b"2"),),
+    ]
+    assert [(record.key, record.value) for record in record_set.records[3:6]] == [(b"k", b"\xff{")] * 3
 
 
-def test_a_broken_checksum_is_not_taken() -> None:
+def test_a_broken_checksum_is_not_accepted() -> None:
     data = bytearray(a_batch(10, 5))
     data[-1] ^= 1
     with pytest.raises(CorruptRecordException):
@@ -117,7 +127,7 @@ def test_the_fetcher_unpacks_with_the_class_that_is_replaced() -> None:
     assert "MemoryRecords(part_data[-1])" in source
     assert "PartitionRecords(" in source
     assert "for msg in self._partition_records" in inspect.getsource(fetcher.FetchResult.getall)
-    assert list(inspect.signature(SINGLY.__init__).parameters)[:5] == [
+    assert list(inspect.signature(ONE_BY_ONE.__init__).parameters)[:5] == [
         "self",
         "tp",
         "records",

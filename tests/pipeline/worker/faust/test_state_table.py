@@ -1,4 +1,4 @@
-"""The state table: what Faust recovers reaches the states, and a broken changelog stops the process loudly."""
+"""The state table: what Faust recovers reaches the states, and a broken changelog ends the process with a message."""
 
 import asyncio
 import inspect
@@ -13,8 +13,8 @@ import pytest
 from faust.tables.recovery import Recovery, ServiceStopped
 from faust.types import TP
 
+from deploy.testbed.records import PlainRecord
 from pipeline.worker.faust.exits import EXIT_BUG
-from pipeline.worker.faust.partition_batch import PlainRecord
 from pipeline.worker.faust.record_sets import RecordSet
 from pipeline.worker.faust.state_table import StateTable, wait_for_recovery_without_timeout
 
@@ -32,7 +32,7 @@ class Message:
     timestamp: float = 0.0
     headers: tuple[()] = ()
     generation_id: int = 0
-    topic: str = "edge-test-t-changelog"
+    topic: str = "engine-test-t-changelog"
 
     @property
     def tp(self) -> TP:
@@ -45,9 +45,9 @@ class Changed:
 
 
 def a_table() -> StateTable:
-    app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+    app = faust.App("engine-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
     return StateTable(
-        app, name="t", partitions=4, decode=lambda key, value: (key, value), encode=lambda state: b"", most_decoded=10
+        app, name="t", partitions=4, decode=lambda key, value: (key, value), encode=lambda state: b"", max_decoded=10
     )
 
 
@@ -67,23 +67,28 @@ def recover(table: StateTable, *messages: Message) -> None:
 
 
 def a_set(start: int, end: int, generation_id: int = 0) -> Message:
-    """A record set of partition 0, each record a key of its own, named by its offset."""
-    records: list[Any] = [PlainRecord(one, 0, b"%d" % one, VERSION_1) for one in range(start, end)]
-    return Message(0, None, RecordSet("edge-test-t-changelog", 0, records, start, end), generation_id=generation_id)
+    """A record set of partition 0; the key of each record is its offset."""
+    records: list[Any] = [PlainRecord(offset, 0, b"%d" % offset, VERSION_1) for offset in range(start, end)]
+    return Message(0, None, RecordSet("engine-test-t-changelog", 0, records, start, end), generation_id=generation_id)
 
 
-def test_a_record_and_a_whole_set_of_records_are_recovered_alike(table: StateTable) -> None:
+def a_message(key: bytes, value: bytes, partition: int = 0, topic: str = "engine-test-t-changelog") -> Message:
+    """A record set that holds one record."""
+    return Message(partition, None, RecordSet(topic, partition, [PlainRecord(0, 0, key, value)], 0, 1), topic=topic)
+
+
+def test_every_record_of_every_set_is_recovered(table: StateTable) -> None:
     records = [PlainRecord(5, 0, b"b", VERSION_1 + b"2"), PlainRecord(6, 0, b"c", VERSION_1 + b"3")]
     recover(
         table,
-        Message(0, b"a", VERSION_1 + b"1", offset=4),
-        Message(0, None, RecordSet("edge-test-t-changelog", 0, list(records), 5, 7)),
+        Message(0, None, RecordSet("engine-test-t-changelog", 0, [PlainRecord(4, 0, b"a", VERSION_1 + b"1")], 4, 5)),
+        Message(0, None, RecordSet("engine-test-t-changelog", 0, list(records), 5, 7)),
     )
     assert [table.states.get(0, key) for key in (b"a", b"b", b"c")] == [(b"a", b"1"), (b"b", b"2"), (b"c", b"3")]
 
 
-def test_partitions_of_others_leave_memory(table: StateTable) -> None:
-    recover(table, Message(0, b"mine", VERSION_1), Message(1, b"theirs", VERSION_1))
+def test_states_of_other_workers_partitions_are_dropped(table: StateTable) -> None:
+    recover(table, a_message(b"mine", VERSION_1), a_message(b"theirs", VERSION_1, partition=1))
     of_another_table = TP("another-changelog", 1)
     asyncio.run(table.on_recovery_completed({TP(table.changelog_topic_name, 0), of_another_table}, set()))
     assert len(table) == 1
@@ -94,7 +99,7 @@ def test_partitions_of_others_leave_memory(table: StateTable) -> None:
     )
 
 
-def test_recovery_goes_on_behind_what_is_held_and_from_the_beginning_where_nothing_is(table: StateTable) -> None:
+def test_recovery_continues_after_what_is_held_and_begins_at_zero_if_nothing_is(table: StateTable) -> None:
     place = TP(table.changelog_topic_name, 0)
     assert table.persisted_offset(place) == -1
     recover(table, a_set(0, 7))
@@ -103,7 +108,7 @@ def test_recovery_goes_on_behind_what_is_held_and_from_the_beginning_where_nothi
     assert (table.persisted_offset(place), len(table)) == (8, 9)
 
 
-def test_what_was_fetched_before_the_rebalance_is_no_recovery_though_faust_counts_it(table: StateTable) -> None:
+def test_what_was_fetched_before_the_rebalance_is_not_recovered_although_faust_counts_it(table: StateTable) -> None:
     recovery, place = table.app.tables.recovery, TP(table.changelog_topic_name, 0)
     table.app.consumer_generation_id = 2
     recovery.active_offsets[place] = 9
@@ -114,21 +119,21 @@ def test_what_was_fetched_before_the_rebalance_is_no_recovery_though_faust_count
 
 
 def test_a_record_of_another_changelog_does_not_reach_the_states(table: StateTable) -> None:
-    recover(table, Message(0, b"a", VERSION_1, topic="another-changelog"))
+    recover(table, a_message(b"a", VERSION_1, topic="another-changelog"))
     assert len(table) == 0
 
 
 def test_a_broken_changelog_record_ends_the_process_and_the_log_does_not_show_it() -> None:
-    program = f"{EVERYTHING_HERE}recover(a_table(), Message(0, b'secret-key', b'secret'))\n"
-    assert "secret" not in end_of(program)
+    program = f"{EVERYTHING_HERE}recover(a_table(), a_message(b'secret-key', b'secret'))\n"
+    assert "secret" not in output_of(program)
 
 
-def test_a_hole_in_a_changelog_ends_the_process() -> None:
-    end_of(f"{EVERYTHING_HERE}recover(a_table(), a_set(0, 5), a_set(6, 10))\n")
+def test_a_gap_in_a_changelog_ends_the_process() -> None:
+    output_of(f"{EVERYTHING_HERE}recover(a_table(), a_set(0, 5), a_set(6, 10))\n")
 
 
-def end_of(program: str) -> str:
-    """What a process says that meets a bug in recovery."""
+def output_of(program: str) -> str:
+    """What a process writes that meets a bug in recovery."""
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert ended.returncode == EXIT_BUG
     assert "recovery of t met a bug (ValueError)" in ended.stderr
@@ -137,7 +142,7 @@ def end_of(program: str) -> str:
 
 def test_a_slow_step_of_recovery_does_not_end_it() -> None:
     async def run(prepare: Callable[[faust.App], None]) -> None:
-        app = faust.App("edge-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
+        app = faust.App("engine-test", broker="kafka://127.0.0.1:1", store="memory://", web_enabled=False)
         app.tables.recovery.loop = asyncio.get_running_loop()
         prepare(app)
         await app.tables.recovery._wait(asyncio.sleep(0.05), timeout=0.01)
@@ -147,6 +152,8 @@ def test_a_slow_step_of_recovery_does_not_end_it() -> None:
     asyncio.run(run(wait_for_recovery_without_timeout))
 
 
-def test_a_recovery_holds_two_sets_at_most_besides_what_it_has_taken(table: StateTable) -> None:
+def test_faust_holds_at_most_two_sets_during_recovery(table: StateTable) -> None:
     assert table.recovery_buffer_size == 2
-    assert "recovery_buffer_size == 1" in inspect.getsource(sys.modules[Recovery.__module__]), "goes on afterwards"
+    assert "recovery_buffer_size == 1" in inspect.getsource(sys.modules[Recovery.__module__]), (
+        "it would keep reading afterwards"
+    )

@@ -1,4 +1,5 @@
-"""A partition that brings bad records is stopped until somebody lets it go on: the others go on, nothing is lost."""
+"""A partition that brings too many bad records is paused until an operator resumes it: the others continue, and nothing
+is lost."""
 
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from deploy.testbed.kafka import Kafka, committed_offsets
 from deploy.testbed.processes import Processes
 from deploy.testbed.system import System
 from deploy.testbed.waiting import pace, wait_until
-from pipeline.core.rejection_limit import MOST_IN_A_ROW
+from pipeline.core.rejection_limit import MAX_IN_A_ROW
 from pipeline.worker.faust.durable_producer import hash_of
 from schemas.topics import EVENTS
 from tests.faults.conftest import fresh_system
@@ -21,14 +22,14 @@ pytestmark = pytest.mark.kafka
 
 PARTITIONS = 4
 CASES = [f"c-{number}" for number in range(60)]
-#: However the records come in batches, a worker that is killed at the stop finds more than a hundred of them again.
+#: However the records are batched, a worker that is killed after the pause finds more than a hundred of them again.
 BAD_COUNT = 250
-#: A worker commits every second; what it would commit wrongly it has committed by then.
+#: A worker commits every second: a wrong commit has happened by then.
 COMMIT_SECONDS = 2.5
 
 
 def partition_of(case: str) -> int:
-    """Where the records of a case lie."""
+    """The partition of a case's records."""
     return hash_of(case.encode()) % PARTITIONS
 
 
@@ -52,7 +53,7 @@ def good(session: int) -> list[Json]:
 
 
 def send_bad(system: System, count: int = BAD_COUNT) -> None:
-    """So many records that are no JSON, one after another in the flooded partition."""
+    """This many records that are not JSON, one after another in the flooded partition."""
     system.send_records((CASES[0].encode(), b"not JSON %d" % number) for number in range(count))
 
 
@@ -66,24 +67,24 @@ def version_of(system: System, therapist: str) -> int:
     return version or 0
 
 
-def stops_of(system: System) -> dict[str, str]:
-    """The stopped partitions that health names, and why."""
+def pauses_of(system: System) -> dict[str, str]:
+    """The paused partitions that health lists, and why."""
     waiting = system.health("worker").get("waiting_for", [])
-    return {one["part"]: one["why"] for one in waiting if one["part"].startswith("partition-")}
+    return {part["part"]: part["why"] for part in waiting if part["part"].startswith("partition-")}
 
 
-def wait_until_stopped(*systems: System) -> System:
-    """Until one of these workers says that it has stopped the partition; that one."""
+def wait_until_paused(*systems: System) -> System:
+    """Until one of these workers has paused the partition; returns that one."""
     (holder, *_) = wait_until(
-        lambda: [one for one in systems if PART in stops_of(one)],
+        lambda: [system for system in systems if PART in pauses_of(system)],
         60,
-        lambda: f"{PART} to be stopped; {[one.health('worker') for one in systems]}\n{systems[0].logs()}",
+        lambda: f"{PART} to be paused; {[system.health('worker') for system in systems]}\n{systems[0].logs()}",
     )
     return holder
 
 
 def wait_until_through(system: System, sessions: int) -> None:
-    """Until so many sessions of the other partitions have gone through."""
+    """Until this many sessions of the other partitions have been processed."""
     wanted = 2 * sessions * ELSEWHERE
     wait_until(
         lambda: version_of(system, "t-elsewhere") == wanted,
@@ -92,20 +93,20 @@ def wait_until_through(system: System, sessions: int) -> None:
     )
 
 
-def assert_nothing_is_acknowledged_past_the_stop(system: System, times_counted: int) -> None:
-    """A worker that is started again counts anew, from what is acknowledged."""
+def assert_nothing_is_acknowledged_past_the_pause(system: System, times_counted: int) -> None:
+    """A worker that is started again counts from what is acknowledged."""
     pace(COMMIT_SECONDS)
     offsets = committed_offsets(system.bootstrap, system.settings["ALLIANCE_APP_ID"], EVENTS)
-    assert offsets.get(FLOODED, 0) < 2 * IN_FLOODED + times_counted * MOST_IN_A_ROW
+    assert offsets.get(FLOODED, 0) < 2 * IN_FLOODED + times_counted * MAX_IN_A_ROW
 
 
 def resume(processes: Processes, system: System, partition: int) -> tuple[int | None, str]:
-    """`alliance resume`: exit code and what it says."""
+    """`alliance resume`: exit code and output."""
     asked = processes.alliance("resume", str(partition), env=system.settings)
     return asked.wait(60), asked.output()
 
 
-def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_says_so(
+def test_a_flooded_partition_pauses_stays_paused_after_a_kill_and_resumes_when_an_operator_says_so(
     lasting_broker: Kafka, processes: Processes, tmp_path: Path
 ) -> None:
     database = f"sqlite:///{tmp_path}/store.sqlite"
@@ -114,27 +115,27 @@ def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_say
     send_bad(system)
     system.send(good(2))
     system.start("worker", "store").wait_until_healthy("store")
-    wait_until_stopped(system)
+    wait_until_paused(system)
     wait_until_through(system, sessions=2)
-    assert f"`alliance resume {FLOODED}`" in stops_of(system)[PART]
+    assert f"`alliance resume {FLOODED}`" in pauses_of(system)[PART]
     assert system.metric("worker", "alliance_stopped_partitions") == {"": 1}
-    wait_until(lambda: system.counts().get("rejected") == MOST_IN_A_ROW, 30, lambda: str(system.counts()))
-    assert_nothing_is_acknowledged_past_the_stop(system, times_counted=1)
+    wait_until(lambda: system.counts().get("rejected") == MAX_IN_A_ROW, 30, lambda: str(system.counts()))
+    assert_nothing_is_acknowledged_past_the_pause(system, times_counted=1)
 
     system.kill("worker")
     system.send(good(3))
     system.start("worker")
-    wait_until_stopped(system)
+    wait_until_paused(system)
     wait_until_through(system, sessions=3)
-    assert_nothing_is_acknowledged_past_the_stop(system, times_counted=2)
+    assert_nothing_is_acknowledged_past_the_pause(system, times_counted=2)
     assert version_of(system, "t-flooded") == 2 * IN_FLOODED
-    assert system.counts()["rejected"] < 2 * MOST_IN_A_ROW
+    assert system.counts()["rejected"] < 2 * MAX_IN_A_ROW
 
     other = (FLOODED + 1) % PARTITIONS
     code, said = resume(processes, system, other)
-    assert (code, f"Partition {other} is not stopped." in said) == (2, True), said
+    assert (code, f"Partition {other} is not paused." in said) == (2, True), said
     code, said = resume(processes, system, FLOODED)
-    assert (code, f"Partition {FLOODED} goes on" in said) == (0, True), said
+    assert (code, f"Partition {FLOODED} resumes" in said) == (0, True), said
     assert_equals_the_reference(system)
     system.wait_until_healthy("worker")
     assert system.counts()["rejected"] == BAD_COUNT
@@ -142,23 +143,23 @@ def test_a_flooded_partition_stops_survives_a_kill_and_goes_on_when_somebody_say
     assert system.metric("worker", "alliance_stopped_partitions") == {"": 0}
 
     send_bad(system)
-    wait_until_stopped(system)
+    wait_until_paused(system)
 
 
-def test_a_stopped_partition_stays_stopped_while_workers_come_and_go(system: System, processes: Processes) -> None:
+def test_a_paused_partition_stays_paused_while_workers_come_and_go(system: System, processes: Processes) -> None:
     system.send(good(1))
     send_bad(system, 1_000)
     system.start("worker", "store").wait_until_healthy("store")
-    wait_until_stopped(system)
+    wait_until_paused(system)
     second = system.another().start("worker")
     wait_until(lambda: second.health("worker").get("status") in ("ok", "waiting"), 60, second.logs)
-    wait_until(lambda: len(stops_of(system)) + len(stops_of(second)) == 1, 60, "one holder of the partition")
+    wait_until(lambda: len(pauses_of(system)) + len(pauses_of(second)) == 1, 60, "one holder of the partition")
     system.send(good(2))
     wait_until_through(system, sessions=2)
-    code, said = resume(processes, system if stops_of(second) else second, FLOODED)
+    code, said = resume(processes, system if pauses_of(second) else second, FLOODED)
     assert (code, "does not have" in said) == (2, True), said
     second.kill("worker")
-    wait_until_stopped(system)
+    wait_until_paused(system)
     system.send(good(3))
     wait_until_through(system, sessions=3)
     assert version_of(system, "t-flooded") == 2 * IN_FLOODED
