@@ -1,8 +1,7 @@
-"""Whether the process in this container is well: the image's HEALTHCHECK.
+"""Whether the process in this container is healthy: the image's HEALTHCHECK.
 
-In: the command line of process 1 (`alliance worker`, perhaps below an init) and the settings. Out: exit code 0 when the
-process answers 200 on its /health, 1 when it waits for something, starts, or is not there; what it says,
-for people.
+In: the command line of process 1 (`alliance worker`, perhaps after an init) and the settings. Out: exit code 0 if the
+process answers 200 on its /health; 1 if it waits for something, starts, or does not answer; its answer, for people.
 Never: an address other than the loopback.
 """
 
@@ -19,7 +18,7 @@ SECONDS = 4.0
 
 
 def port_of(command_line: bytes, environment: Mapping[str, str]) -> int:
-    """The port of the process that this command line has started; its name is the last word that is no option."""
+    """The port of the process that this command line has started; its name is the last word that is not an option."""
     words = command_line.decode().rstrip("\0").split("\0")
     process = next(word for word in reversed(words) if not word.startswith("-"))
     port: int = getattr(from_environment(environment), f"{process}_port")
@@ -27,7 +26,7 @@ def port_of(command_line: bytes, environment: Mapping[str, str]) -> int:
 
 
 def is_healthy(port: int) -> bool:
-    """Whether /health says that the process is healthy; the answer goes to standard output."""
+    """Whether /health says that the process is healthy; its answer is written to standard output."""
     connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
     try:
         connection.request("GET", "/health")

@@ -20,7 +20,7 @@ class Alertmanager(Monitor):
     configuration = "alertmanager.yml"
 
     def arguments(self) -> list[str]:
-        """Its notification log and silences are kept in its folder across a restart; alerts are not."""
+        """Its notification log and silences are kept in its folder over a restart; alerts are not."""
         return [
             f"--config.file={self.home / self.configuration}",
             f"--storage.path={self.home / 'data'}",
@@ -30,17 +30,17 @@ class Alertmanager(Monitor):
         ]
 
     def folder_to_run_in(self, program: Path) -> Path:
-        """Where an unpacked Alertmanager finds its templates."""
+        """The folder in which an unpacked Alertmanager finds its templates."""
         return templates_beside(program) or self.home
 
     def alerts(self) -> list[dict[str, Any]]:
-        """What it holds that has not ended, as its API tells it."""
+        """The alerts that have not ended, as its API shows them."""
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=10) as answer:
             held: list[dict[str, Any]] = json.load(answer)
         return held
 
     def notification_count(self) -> float:
-        """How many notifications it has sent to webhooks and noted as sent."""
+        """How many notifications it has sent to webhooks and recorded as sent."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
             lines = answer.read().decode().splitlines()
         name = 'alertmanager_notification_latency_seconds_count{integration="webhook"}'

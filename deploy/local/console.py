@@ -1,7 +1,7 @@
 """What a person at the terminal reads: progress lines, and errors as one sentence without a traceback.
 
-In: text. Out: standard output, or a process that ends with 1.
-Never: a log file, a traceback for a known trouble.
+In: text. Out: lines on standard output, or a process that ends with 1.
+Never: a log file; a traceback for an error that a person can fix.
 """
 
 import signal
@@ -14,18 +14,18 @@ from pipeline.runtime.processes import ProcessError
 
 
 class PartsError(Exception):
-    """Something that a person must fix; the message is one sentence with the next step in it."""
+    """Something that a person must fix; the message is one sentence that names the next step."""
 
 
 def say(line: str) -> None:
-    """Writes one line at once, also into a pipe."""
+    """Write one line at once, also into a pipe."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 @contextmanager
 def announced(what: str) -> Iterator[None]:
-    """Says what begins and, when it went well, how long it took."""
+    """Say what begins and, if it succeeds, how long it took."""
     say(f"{what} ...")
     began = monotonic()
     yield
@@ -33,9 +33,9 @@ def announced(what: str) -> Iterator[None]:
 
 
 def run_for_person(main: Callable[[], None]) -> None:
-    """Runs a command's main; an expected error ends the process with its sentence, Ctrl-C with 130.
+    """Run a command's main; a known error ends the process with its sentence, Ctrl-C with 130.
 
-    SIGTERM counts as Ctrl-C, so that what the main started is stopped in good order.
+    SIGTERM counts as Ctrl-C, so that main stops what it started.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -1,8 +1,8 @@
 """A real Apache Kafka on this machine: one KRaft process that is broker and controller at once.
 
-In: the jars that `parts.py` fetches, a folder for the data. Out: a broker on the loopback interface, `bootstrap` says
-where.
-Never: another interface, a topic made by accident, an ended process that it did not start.
+In: the jars that `parts.py` fetches, a folder for the data. Out: a broker on the loopback interface; `bootstrap` is its
+address.
+Never: another interface; a topic created by its first use; an ended process that it did not start.
 """
 
 import argparse
@@ -25,7 +25,7 @@ LOG_SETTINGS = KAFKA_POM.parent / "log4j2.properties"
 START_SECONDS = 60
 STARTED = "Kafka Server started"
 
-# A record of 2 MB plus what a batch, its headers and a refused record's own headers add.
+# A record of 2 MB, and what a batch, its headers and a refused record's own headers add.
 LARGEST_BATCH_BYTES = 3 * 1024 * 1024
 
 SETTINGS = {
@@ -36,7 +36,7 @@ SETTINGS = {
     "auto.create.topics.enable": "false",
     "message.max.bytes": str(LARGEST_BATCH_BYTES),
     "replica.fetch.max.bytes": str(LARGEST_BATCH_BYTES),
-    # One node: every internal topic lives here, in few partitions.
+    # One node: every internal topic is here, in few partitions.
     "default.replication.factor": "1",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
@@ -46,10 +46,10 @@ SETTINGS = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "4",
-    # A killed consumer is missed soon, and a new group need not wait for more members.
+    # A killed consumer is noticed soon, and a new group does not wait for more members.
     "group.min.session.timeout.ms": "1000",
     "group.initial.rebalance.delay.ms": "0",
-    # A killed broker may come back once its old self has been given up; by default that takes 9 s.
+    # A killed broker may return once its previous session has expired; by default that takes 9 s.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     # Two cores and a small heap: the cleaner's default buffer alone is 128 MB.
@@ -62,7 +62,7 @@ SETTINGS = {
 class Kafka(LocalServer):
     """One broker, on the given data folder, or on a temporary one of its own.
 
-    Heap is Java's -Xmx; properties are further lines of server.properties and override the default ones.
+    `heap` is Java's -Xmx; `properties` are lines of server.properties and override the settings here.
     """
 
     name = "kafka"
@@ -87,7 +87,7 @@ class Kafka(LocalServer):
         return self.address
 
     def start(self) -> Self:
-        """Starts the broker, on a formatted folder, and returns once it takes requests."""
+        """Start the broker on a formatted folder; return once it accepts requests."""
         self._check_port()
         if self._server is None:
             self._format()
@@ -129,12 +129,12 @@ class Kafka(LocalServer):
 
 
 def cluster_id() -> str:
-    """A random id in Kafka's own form: 16 bytes as URL-safe base64, never with a leading dash."""
+    """A random id in Kafka's format: 16 bytes as URL-safe base64, without a leading dash."""
     return "A" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
 
 
 def main() -> None:
-    """Runs a broker in the foreground until Ctrl-C; its data stays for the next time."""
+    """Run a broker in the foreground until Ctrl-C; its data stays for the next time."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.kafka", description=main.__doc__)
     parser.add_argument("--port", type=int, default=9092)
     parser.add_argument("--data", type=Path, default=None, help="default: .parts/kafka-data")

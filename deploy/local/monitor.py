@@ -1,7 +1,7 @@
 """What Prometheus and Alertmanager have in common as local servers.
 
 In: a program, its arguments, a folder for the data. Out: a server on the loopback interface that is ready.
-Never: another interface, a process left behind.
+Never: another interface; a process left behind.
 """
 
 import urllib.error
@@ -18,7 +18,7 @@ START_SECONDS = 60
 
 
 class Monitor(LocalServer):
-    """One server, on the given data folder, or on a temporary one of its own; its configuration is in the folder."""
+    """One server on the given data folder or a temporary one, which also holds its configuration."""
 
     configuration = ""
 
@@ -40,7 +40,7 @@ class Monitor(LocalServer):
         return self.home
 
     def start(self) -> Self:
-        """Starts the server and returns once it is ready."""
+        """Start the server; return once it is ready."""
         self._check_port()
         if self._server is None:
             found = program(self.name)

@@ -1,8 +1,8 @@
 """Programs that come from the system's package manager: Java, Maven, Python's venv, Prometheus.
 
-In: what is installed. Out: a path to the program; as root on a Debian or Ubuntu the package is installed, and said
-so.
-Never: an installation without root or without saying it; elsewhere one sentence names the command to run.
+In: what is installed. Out: a path to the program. As root on Debian or Ubuntu the package is installed, and a line says
+so; elsewhere one sentence names the command to run.
+Never: an installation without root, or without a line about it.
 """
 
 import os
@@ -23,8 +23,8 @@ JAVA_PACKAGES = ("openjdk-21-jre-headless", "openjdk-17-jre-headless", "default-
 
 
 @dataclass(frozen=True)
-class ByHand:
-    """What a person would install where we may not: packages of apt, formulas of Homebrew."""
+class InstallHint:
+    """What a person installs where this program may not: packages of apt, formulas of Homebrew."""
 
     apt: str
     brew: str
@@ -34,15 +34,15 @@ class ByHand:
         return f"brew install {self.brew}" if shutil.which("brew") else f"sudo apt-get install {self.apt}"
 
 
-# Who lacks Java mostly lacks Maven too, and should not be sent off twice.
-JAVA_AND_MAVEN = ByHand("default-jre-headless maven", "openjdk maven")
+# A machine without Java usually has no Maven either; one command installs both.
+JAVA_AND_MAVEN = InstallHint("default-jre-headless maven", "openjdk maven")
 
 
 def java() -> Path:
-    """A Java runtime of version 17 or newer, installed if that can be done."""
+    """A Java runtime of version 17 or newer, installed if possible."""
     found = installed_java()
     if found is None:
-        install("Java 17 or newer", JAVA_PACKAGES, by_hand=JAVA_AND_MAVEN)
+        install("Java 17 or newer", JAVA_PACKAGES, hint=JAVA_AND_MAVEN)
         found = installed_java()
     if found is None:
         raise PartsError("Java 17 or newer is still not found: set JAVA_HOME to a folder whose bin/java is one.")
@@ -50,10 +50,10 @@ def java() -> Path:
 
 
 def maven() -> Path:
-    """Maven's command, installed if that can be done."""
+    """Maven's command, installed if possible."""
     found = shutil.which("mvn")
     if found is None:
-        install("Maven", ("maven",), by_hand=ByHand("maven", "maven"))
+        install("Maven", ("maven",), hint=InstallHint("maven", "maven"))
         found = shutil.which("mvn")
     if found is None:
         raise PartsError("Maven is still not found: put its command mvn on the PATH.")
@@ -69,7 +69,7 @@ def installed_java() -> Path | None:
 
 
 def java_candidates() -> list[Path]:
-    """Where a Java may be, best first."""
+    """Where a Java may be, in order of preference."""
     home, on_path = os.environ.get("JAVA_HOME"), shutil.which("java")
     candidates = [Path(home, "bin", "java")] if home else []
     candidates += [Path(on_path)] if on_path else []
@@ -78,16 +78,16 @@ def java_candidates() -> list[Path]:
 
 
 def java_major(command: Path) -> int:
-    """The major version a Java says it has; 0 when it says none (macOS ships a stand-in)."""
+    """The major version that a Java reports; 0 without one (macOS ships a placeholder)."""
     answer = subprocess.run([command, "-version"], capture_output=True, text=True, check=False)
     version = re.search(r'version "(\d+)', answer.stderr)
     return int(version.group(1)) if version else 0
 
 
-def install(what: str, packages: Sequence[str], by_hand: ByHand) -> None:
-    """Installs the first of the packages that the system offers, or says which command would."""
+def install(what: str, packages: Sequence[str], hint: InstallHint) -> None:
+    """Install the first of the packages that the system offers, or name the command that does."""
     if not can_install():
-        raise PartsError(f"{what} is missing: install it with `{by_hand.command()}` and try again.")
+        raise PartsError(f"{what} is missing: install it with `{hint.command()}` and try again.")
     read_package_lists()
     chosen = next((name for name in packages if offered(name)), packages[-1])
     with announced(f"{what} is missing: installing {chosen} with apt-get"):
@@ -95,9 +95,9 @@ def install(what: str, packages: Sequence[str], by_hand: ByHand) -> None:
 
 
 def unpacked_packages(what: str, packages: Sequence[str], folder: Path, prepare: Callable[[Path], None]) -> None:
-    """Fetches those of the packages that the system offers and unpacks them into the folder: nothing is installed.
+    """Fetch those of the packages that the system offers and unpack them into the folder, without installing them.
 
-    `prepare` makes programs in the unpacked folder work from where they are; then it gets its name.
+    `prepare` makes the programs work in the unpacked folder, before that is renamed to `folder`.
     """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise PartsError(f"{what} are missing: install them, so that their programs are on the PATH, and try again.")
@@ -105,8 +105,8 @@ def unpacked_packages(what: str, packages: Sequence[str], folder: Path, prepare:
         read_package_lists()
     chosen = [name for name in packages if offered(name)]
     if not chosen:
-        by_hand = ByHand(" ".join(packages[:2]), "prometheus alertmanager")
-        raise PartsError(f"{what} are missing: install them with `{by_hand.command()}` and try again.")
+        hint = InstallHint(" ".join(packages[:2]), "prometheus alertmanager")
+        raise PartsError(f"{what} are missing: install them with `{hint.command()}` and try again.")
     with (
         announced(f"{what} are missing: unpacking {', '.join(chosen)} (45 MB)"),
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as unfinished,
@@ -121,25 +121,25 @@ def unpacked_packages(what: str, packages: Sequence[str], folder: Path, prepare:
 
 @cache
 def read_package_lists() -> None:
-    """Lets apt learn what there is, once a run."""
+    """Update apt's lists of packages, once a run."""
     with announced("Reading the system's package lists with apt-get update"):
         apt("update")
 
 
 def can_install() -> bool:
-    """Whether we may install system packages: root, on a system with apt-get."""
+    """Whether this process may install system packages: as root, on a system with apt-get."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def offered(package: str) -> bool:
-    """Whether apt has a version of the package to install."""
+    """Whether apt can install a version of the package."""
     answer = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, check=False)
     candidate = re.search(r"Candidate: (\S+)", answer.stdout)
     return candidate is not None and candidate.group(1) != "(none)"
 
 
 def apt(*arguments: str, cwd: Path | None = None) -> None:
-    """Runs apt-get without questions, waiting for another apt to finish; its last words become the error."""
+    """Run apt-get without questions, after any other apt has finished; its last lines become the error."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments]
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=cwd)

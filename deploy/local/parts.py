@@ -1,10 +1,10 @@
-"""Fetches the real parts into `.parts`: Apache Kafka's jars and, where they are not installed, PostgreSQL's,
-Prometheus' and Alertmanager's programs.
+"""Fetches the real servers into `.parts`: Apache Kafka's jars and, if they are not installed, the programs of
+PostgreSQL, Prometheus and Alertmanager.
 
-In: `deploy/kafka/pom.xml` and `deploy/postgres/pom.xml` (exact versions), Maven's own settings, apt's. Out: folders
-that are complete or absent, named after the pom they came from.
-Never: an address of a repository, a folder half filled; a service started or a package installed for Prometheus (it
-is unpacked, and nothing else).
+In: `deploy/kafka/pom.xml` and `deploy/postgres/pom.xml` (exact versions), the settings of Maven and apt. Out: folders
+named after their pom, either complete or absent.
+Never: an address of a repository; an incomplete folder; an installed package or a started service for Prometheus (its
+package is only unpacked).
 """
 
 import os
@@ -29,7 +29,7 @@ POSTGRES_PROGRAMS = ("initdb", "postgres")
 READABLE_BY_ALL = 0o755
 #: `promtool` is a package of its own since Debian 13.
 MONITORING_PACKAGES = ("prometheus", "prometheus-alertmanager", "promtool")
-#: Debian calls Alertmanager's program as its package.
+#: Debian names Alertmanager's program after its package.
 MONITORING_PROGRAMS = {
     "prometheus": ("prometheus",),
     "promtool": ("promtool",),
@@ -62,13 +62,13 @@ def installed_postgres() -> Path | None:
 
 
 def release(folder: Path) -> float:
-    """The release in a path such as …/postgresql/15/bin; 0 if it names no release."""
+    """The release in a path such as …/postgresql/15/bin; 0 if the path names no release."""
     name = folder.parent.name
     return float(name) if name.replace(".", "", 1).isdigit() else 0.0
 
 
 def configured_postgres() -> list[Path]:
-    """What pg_config says, where there is one."""
+    """The folder that pg_config names, if it is installed."""
     command = shutil.which("pg_config")
     if command is None:
         return []
@@ -100,7 +100,7 @@ def fetched(name: str, pom: Path, what: str, fill: Callable[[Path, Path], None])
 
 
 def unpack_postgres(pom: Path, folder: Path) -> None:
-    """Takes the archive out of the one jar of the pom and unpacks it into the folder."""
+    """Unpack the archive inside the one jar of the pom into the folder."""
     with tempfile.TemporaryDirectory() as scratch:
         copy_dependencies(pom, Path(scratch), f"-Dpostgres.platform={postgres_platform()}")
         jar = next(Path(scratch).glob("*.jar"))
@@ -111,7 +111,7 @@ def unpack_postgres(pom: Path, folder: Path) -> None:
 
 
 def unpack(packed: IO[bytes], folder: Path) -> None:
-    """Unpacks a tar.xz; with Python's guard against paths that lead outside, where this Python has it."""
+    """Unpack a tar.xz; if this Python has a filter against paths that lead outside, use it."""
     try:
         with tarfile.open(fileobj=packed, mode="r|xz") as archive:
             archive.extraction_filter = getattr(tarfile, "tar_filter", None)
@@ -132,14 +132,16 @@ def program(name: str) -> Path:
     if not folder.is_dir():
         with one_at_a_time("monitoring"):
             if not folder.is_dir():
-                unpacked_packages("Prometheus and Alertmanager", MONITORING_PACKAGES, folder, look_for_templates_here)
+                unpacked_packages(
+                    "Prometheus and Alertmanager", MONITORING_PACKAGES, folder, use_templates_in_working_folder
+                )
     return next(folder / "usr" / "bin" / word for word in MONITORING_PROGRAMS[name] if is_program(folder, word))
 
 
-def look_for_templates_here(folder: Path) -> None:
-    """Lets Debian's Alertmanager look for its templates in its working folder: it would in /usr/share alone.
+def use_templates_in_working_folder(folder: Path) -> None:
+    """Make Debian's Alertmanager look for its templates in its working folder and not in /usr/share.
 
-    The path is built into the program, so another of the same length takes its place.
+    The path is part of the program, so another path of the same length replaces it.
     """
     alertmanager = folder / "usr" / "bin" / "prometheus-alertmanager"
     built_in = b"/usr/share/prometheus/alertmanager"
@@ -149,7 +151,7 @@ def look_for_templates_here(folder: Path) -> None:
 
 
 def templates_beside(alertmanager: Path) -> Path | None:
-    """The templates of an unpacked Alertmanager; None where it was installed and knows by itself."""
+    """The templates of an unpacked Alertmanager; None if it is installed and finds them itself."""
     folder = alertmanager.parents[1] / "share" / "prometheus" / "alertmanager"
     return folder if folder.is_relative_to(parts_folder()) else None
 
@@ -160,7 +162,7 @@ def is_program(folder: Path, word: str) -> bool:
 
 
 def postgres_platform() -> str:
-    """This machine's name among the published PostgreSQL binaries."""
+    """The name of this kind of machine among the published PostgreSQL binaries."""
     machine = {"x86_64": "amd64", "aarch64": "arm64v8", "arm64": "arm64v8"}.get(platform.machine())
     system = platform.system().lower()
     if machine is None or system not in ("linux", "darwin"):
@@ -169,7 +171,7 @@ def postgres_platform() -> str:
 
 
 def copy_dependencies(pom: Path, folder: Path, *definitions: str) -> None:
-    """Lets Maven put the jars of a pom, and all they need, into the folder."""
+    """Copy the jars of a pom, and all that they need, into the folder with Maven."""
     goal: Sequence[str] = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}", *definitions]
     environment = {**os.environ, "JAVA_HOME": str(java().resolve().parents[1])}
     command = [str(maven()), "-q", "-B", "-f", str(pom), *goal]
@@ -179,7 +181,7 @@ def copy_dependencies(pom: Path, folder: Path, *definitions: str) -> None:
 
 
 def main() -> None:
-    """Makes sure that every part is there and says where."""
+    """Make sure that every server is there, and say where."""
     say(f"Java: {java()}")
     say(f"Apache Kafka: {kafka_jars()}")
     say(f"PostgreSQL: {postgres_binaries()}")

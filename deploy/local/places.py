@@ -1,8 +1,7 @@
-"""Where things are: the repository's root and the ignored folder for parts; one process at a time may fill
-it.
+"""The repository's root and the ignored folder `.parts`, which only one process may fill at a time.
 
 In: the environment variable PARTS_FOLDER (optional). Out: paths and a lock.
-Never: a path of one machine.
+Never: a path that exists only on one machine.
 """
 
 import fcntl
@@ -16,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def parts_folder() -> Path:
-    """The folder that fetched parts live in, made if need be."""
+    """The folder for fetched parts, created if it does not exist."""
     folder = Path(os.environ.get("PARTS_FOLDER") or ROOT / ".parts").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -24,7 +23,7 @@ def parts_folder() -> Path:
 
 @contextmanager
 def one_at_a_time(name: str) -> Iterator[None]:
-    """Holds the named lock across processes; it is let go when the block ends or the process dies."""
+    """Hold the named lock across processes; it is released when the block or the process ends."""
     with (parts_folder() / f".{name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

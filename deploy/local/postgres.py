@@ -1,8 +1,8 @@
 """A real PostgreSQL on this machine, without Docker and without being root.
 
-In: the programs that `parts.py` finds or fetches, a folder for the data. Out: a server on the loopback interface,
-`url()` says how to reach it.
-Never: another interface, a login without the password, the server running as root.
+In: the programs that `parts.py` finds or fetches, a folder for the data. Out: a server on the loopback interface;
+`url()` is its address.
+Never: another interface; a login without the password; a server that runs as root.
 """
 
 import argparse
@@ -33,15 +33,14 @@ INITDB_CHOICES = (
     "--no-sync",
     "--no-instructions",
 )
-# After a SIGKILL the server's own children need a moment to notice; until then a new one refuses to start.
+# After a SIGKILL the server's own children need a moment to end; until then a new server refuses to start.
 OLD_CHILDREN_REMAIN = ("shared memory block", "is still in use")
 
 
 class Postgres(LocalServer):
     """One server, on the given data folder, or on a temporary one of its own.
 
-    `fsync=False` trades safety against a crash of the whole machine for speed; a killed server loses nothing
-    either way.
+    `fsync=False` is faster and unsafe only if the whole machine crashes; a killed server loses nothing either way.
     """
 
     name = "postgres"
@@ -61,7 +60,7 @@ class Postgres(LocalServer):
         return f"{driver}://{OWNER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Makes an empty database and returns its URL. Needs psycopg, hence the project's environment."""
+        """Create an empty database; return its URL. Needs psycopg, so it works only in the project's environment."""
         import psycopg
         from psycopg.sql import SQL, Identifier
 
@@ -70,26 +69,26 @@ class Postgres(LocalServer):
         return self.url(name)
 
     def start(self) -> Self:
-        """Starts the server, on an initialised folder, and returns once it takes connections."""
+        """Start the server on an initialised folder; return once it accepts connections."""
         self._check_port()
         if self._server is None:
             self._server = self._prepared()
         deadline = monotonic() + START_SECONDS
-        while not self._came_up(self._server, monotonic() > deadline):
+        while not self._starts(self._server, monotonic() > deadline):
             Event().wait(0.05)
         return self
 
     def stop(self) -> None:
-        """Ends the server in good order, not waiting for clients; start() continues with the same data."""
+        """Shut the server down without waiting for clients; start() uses the same data again."""
         self._child().stop(signal.SIGINT)
 
     def close(self) -> None:
-        """Ends it for good, in good order: what it shares with its children goes too; so does a temporary folder."""
+        """Shut it down for good, so that its shared memory is freed too; remove a temporary folder."""
         if self._server is not None:
             self.stop()
         super().close()
 
-    def _came_up(self, server: Child, last_try: bool) -> bool:
+    def _starts(self, server: Child, last_try: bool) -> bool:
         server.start()
         try:
             server.wait_until_ready(self._is_ready, START_SECONDS)
@@ -114,7 +113,7 @@ class Postgres(LocalServer):
         return self.home / "password"
 
     def _prepared(self) -> Child:
-        self._own(self.home)
+        self._give_to_account(self.home)
         if self._account is not None and not can_reach(self.home, self._account):
             raise PartsError(
                 f"PostgreSQL refuses to run as root, and other users cannot enter {self.home}: "
@@ -140,7 +139,7 @@ class Postgres(LocalServer):
         if not self._password_file.exists():
             self._password_file.touch(mode=0o600)
             self._password_file.write_text(secrets.token_hex(16))
-        self._own(self._password_file)
+        self._give_to_account(self._password_file)
         command: list[str | Path] = [programs / "initdb", *INITDB_CHOICES]
         command += [f"--pgdata={self._data}", f"--pwfile={self._password_file}"]
         child = Child("initdb", command, self.log, env=plain_environment(), cwd=self.home, account=self._account)
@@ -148,12 +147,12 @@ class Postgres(LocalServer):
         if child.wait(START_SECONDS) != 0:
             raise PartsError(f"PostgreSQL's data folder could not be made: {last_lines(child.output())}")
 
-    def _own(self, path: Path) -> None:
+    def _give_to_account(self, path: Path) -> None:
         if self._account is not None:
             os.chown(path, self._account.uid, self._account.gid)
 
     def _reachable(self, programs: Path) -> Path:
-        """The programs where the account may run them: copied beside the data if their folder is closed."""
+        """The programs in a place where the account may run them: beside the data if it cannot enter their folder."""
         if self._account is None or can_reach(programs / "postgres", self._account):
             return programs
         copy = self.home / "server"
@@ -163,7 +162,7 @@ class Postgres(LocalServer):
 
 
 def server_account() -> Account | None:
-    """Whom the server runs as: ourselves (None), or, since PostgreSQL refuses root, another user."""
+    """The user that the server runs as: the same user (None) or, since PostgreSQL refuses root, another one."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -172,19 +171,19 @@ def server_account() -> Account | None:
 
 
 def can_reach(path: Path, account: Account) -> bool:
-    """Whether the account may run the program, or enter the folder, at this path."""
+    """Whether the account may run the program or enter the folder at this path."""
     command = ["test", "-x", str(path)]
     answer = subprocess.run(command, user=account.uid, group=account.gid, extra_groups=[], check=False, cwd="/")
     return answer.returncode == 0
 
 
 def plain_environment() -> dict[str, str]:
-    """What the server gets to see of our environment: the path, and English messages."""
+    """The server's environment: the path, and settings for English messages."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
 def main() -> None:
-    """Runs a server in the foreground until Ctrl-C; its data stays for the next time."""
+    """Run a server in the foreground until Ctrl-C; its data stays for the next time."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.postgres", description=main.__doc__)
     parser.add_argument("--port", type=int, default=5432)
     parser.add_argument("--data", type=Path, default=None, help="default: .parts/postgres-data")

@@ -1,8 +1,8 @@
 """A real Prometheus on this machine.
 
-In: the program that `parts.py` finds or fetches, a configuration. Out: a server on the loopback interface, answers to
+In: the program that `parts.py` finds or fetches, a configuration. Out: a server on the loopback interface; answers to
 queries.
-Never: another interface; a configuration of the machine's own.
+Never: another interface; the machine's own configuration of Prometheus.
 """
 
 import json
@@ -20,7 +20,7 @@ class Prometheus(Monitor):
     configuration = "prometheus.yml"
 
     def arguments(self) -> list[str]:
-        """Alerts go out within seconds of a start; upstream's minute is for thousands of them."""
+        """Alerts are sent again after seconds; Prometheus' default of a minute is for thousands of them."""
         return [
             f"--config.file={self.home / self.configuration}",
             f"--storage.tsdb.path={self.home / 'data'}",
@@ -37,15 +37,15 @@ class Prometheus(Monitor):
     def values(self, expression: str) -> dict[frozenset[tuple[str, str]], float]:
         """The result of an instant query, by labels."""
         return {
-            frozenset((name, value) for name, value in one["metric"].items() if name != "__name__"): float(
-                one["value"][1]
+            frozenset((name, value) for name, value in series["metric"].items() if name != "__name__"): float(
+                series["value"][1]
             )
-            for one in self.query(expression)
+            for series in self.query(expression)
         }
 
     def firing(self) -> list[dict[str, str]]:
         """The labels of the alerts that fire."""
-        return [one["labels"] for one in self._get("alerts")["alerts"] if one["state"] == "firing"]
+        return [alert["labels"] for alert in self._get("alerts")["alerts"] if alert["state"] == "firing"]
 
     def _get(self, what: str, **parameters: str) -> Any:
         url = f"{self.url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}"

@@ -1,8 +1,8 @@
-"""What every server that we run on this machine has in common: a folder, a port, a life.
+"""What every local server has in common: a folder, a port, a start and an end.
 
-In: a folder for the data, or none for a temporary one; a port, or none for a free one. Out: a server to start, kill
-and restart on the same data and port.
-Never: a temporary folder left behind, an ended process that it did not start.
+In: a folder for the data, or None for a temporary one; a port, or None for a free one. Out: a server to start, kill and
+restart on the same data and port.
+Never: a temporary folder left behind; an ended process that it did not start.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from pipeline.runtime.processes import LOOPBACK, Child, free_port, is_free, leav
 
 
 class LocalServer(ABC):
-    """One server, on the given data folder, or on a temporary one of its own."""
+    """One server, on the given data folder or on a temporary one."""
 
     name = ""
 
@@ -37,7 +37,7 @@ class LocalServer(ABC):
 
     @property
     def running(self) -> bool:
-        """Whether the server's process is there."""
+        """Whether the server's process runs."""
         return self._server is not None and self._server.running
 
     @property
@@ -52,23 +52,23 @@ class LocalServer(ABC):
 
     @abstractmethod
     def start(self) -> Self:
-        """Starts the server and returns once it takes requests."""
+        """Start the server; return once it accepts requests."""
 
     def stop(self) -> None:
-        """Ends the server in good order; start() continues with the same data and port."""
+        """Shut the server down; start() uses the same data and port again."""
         self._child().stop()
 
     def kill(self) -> None:
-        """SIGKILL: the server is gone at once, its data folder stays as it was."""
+        """SIGKILL: the server ends at once, its data folder stays as it is."""
         self._child().kill()
 
     def restart(self) -> None:
-        """Stops it if it runs, then starts it on the same data and port."""
+        """Stop it if it runs, then start it on the same data and port."""
         self.stop()
         self.start()
 
     def close(self) -> None:
-        """Ends it for good; a temporary folder goes with it."""
+        """End it for good and remove a temporary folder."""
         if self._server is not None:
             self.kill() if self._temporary else self.stop()
         if self._temporary:

@@ -1,8 +1,8 @@
 """Makes `.venv`, the project's environment, and keeps it in step with `requirements.lock`.
 
-In: the Python that runs this, `requirements.lock` (exact versions, each with its hash), `pyproject.toml`. Out:
-`.venv` with the locked packages and the project itself, editable.
-Never: a package that is not in the lock, work that was done already.
+In: the Python that runs this, `requirements.lock` (exact versions, each with its hash), `pyproject.toml`.
+Out: `.venv` with the locked packages and the project itself, editable.
+Never: a package that is not in the lock; an installation when `.venv` is up to date.
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from deploy.local.console import PartsError, announced, run_for_person
-from deploy.local.packages import ByHand, can_install, install
+from deploy.local.packages import InstallHint, can_install, install
 from deploy.local.places import ROOT, fingerprint, one_at_a_time
 
 ENVIRONMENT = ROOT / ".venv"
@@ -23,7 +23,7 @@ SOURCES = (ROOT / "requirements.lock", ROOT / "pyproject.toml")
 
 
 def ensure_environment() -> None:
-    """Leaves `.venv` complete and current; quick when it already is."""
+    """Make `.venv` complete and up to date; quick if it already is."""
     wanted = fingerprint(*SOURCES)
     with one_at_a_time("venv"):
         if is_current(wanted):
@@ -38,17 +38,17 @@ def ensure_environment() -> None:
 
 
 def is_current(wanted: str) -> bool:
-    """Whether the environment was made from these very files, and its Python still runs."""
+    """Whether the environment was made from these files and its Python still runs."""
     return STAMP.exists() and STAMP.read_text() == wanted and runs(PYTHON)
 
 
 def runs(python: Path) -> bool:
-    """Whether a Python starts (one that the system has since replaced does not)."""
+    """Whether a Python starts (it does not after the system has replaced it)."""
     return python.exists() and subprocess.run([python, "-c", ""], check=False).returncode == 0
 
 
 def create() -> None:
-    """Makes an empty environment from the Python that runs this."""
+    """Make an empty environment from the Python that runs this."""
     need_ensurepip()
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     with announced(f"Making .venv with Python {sys.version.split()[0]}"):
@@ -56,25 +56,25 @@ def create() -> None:
 
 
 def need_ensurepip() -> None:
-    """Debian keeps what venv needs in a package of its own: installs it as root, else says how."""
+    """Debian keeps what venv needs in a separate package: install it as root, or say how."""
     if importlib.util.find_spec("ensurepip") is not None:
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-    install("Python's venv module", (package,), by_hand=ByHand(package, "python"))
+    install("Python's venv module", (package,), hint=InstallHint(package, "python"))
     if can_install() and importlib.util.find_spec("ensurepip") is None:
         raise PartsError(f"{package} was installed, but {sys.executable} still has no ensurepip.")
 
 
 def pip(*arguments: str) -> None:
-    """Installs into the environment; where packages come from is pip's own setting."""
+    """Install into the environment, from where pip's own settings say."""
     run([str(PYTHON), "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments])
 
 
 def run(command: list[str]) -> None:
-    """Runs a command whose own output is the explanation when it fails."""
+    """Run a command whose own output explains a failure."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if subprocess.run(command, env=environment, check=False).returncode != 0:
-        raise PartsError(f"`{' '.join(command[:5])} …` failed; its own message is above.")
+        raise PartsError(f"`{' '.join(command[:5])} …` failed; its output above says why.")
 
 
 if __name__ == "__main__":

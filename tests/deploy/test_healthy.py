@@ -9,7 +9,7 @@ from pipeline.runtime.http import serve
 from pipeline.runtime.processes import free_port
 
 
-def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_process_is_healthy_once_it_is_ready_and_waits_for_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     health = Health("worker")
     server = serve("127.0.0.1", 0, health, CollectorRegistry())
     try:
@@ -25,7 +25,7 @@ def test_a_process_is_well_once_it_is_ready_and_waits_for_nothing(capsys: pytest
         server.server_close()
 
 
-def test_a_process_that_does_not_answer_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_process_that_does_not_answer_is_not_healthy(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     assert not is_healthy(port)
     assert f"no process answers on port {port}" in capsys.readouterr().out

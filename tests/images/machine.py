@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from deploy.local.console import PartsError, run_for_person, say
-from deploy.local.packages import ByHand, can_install, install
+from deploy.local.packages import InstallHint, can_install, install
 from deploy.local.places import ROOT
 from pipeline.runtime.processes import LOOPBACK, is_free
 
@@ -25,7 +25,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "git": "git",
 }
-BY_HAND = ByHand(" ".join(PROGRAMS.values()), "nothing: it needs Debian")
+BY_HAND = InstallHint(" ".join(PROGRAMS.values()), "nothing: it needs Debian")
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 
 
@@ -38,7 +38,7 @@ def check() -> None:
         )
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
-            install(package, (package,), by_hand=BY_HAND)
+            install(package, (package,), hint=BY_HAND)
     forbid_other_engines()
     forbid_taken_ports()
 

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from deploy.grafana.drawing.page import Page
-from deploy.local.packages import ByHand, install
+from deploy.local.packages import InstallHint, install
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -41,7 +41,7 @@ def browser() -> str:
     """A browser of the Chromium family; as root on Debian its package is installed if it is missing."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
-        install("Chromium", ("chromium",), by_hand=ByHand("chromium", "chromium"))
+        install("Chromium", ("chromium",), hint=InstallHint("chromium", "chromium"))
         found = shutil.which("chromium")
     assert found is not None, "chromium is not on the PATH though its package is installed"
     return found

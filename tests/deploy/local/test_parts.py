@@ -63,7 +63,7 @@ def test_without_root_a_missing_program_is_one_sentence_with_the_command(
 ) -> None:
     monkeypatch.setattr(packages, "can_install", lambda: False)
     with pytest.raises(PartsError, match=r"^Maven is missing: install it with `\w.* install maven` and try again\.$"):
-        packages.install("Maven", ("maven",), packages.ByHand("maven", "maven"))
+        packages.install("Maven", ("maven",), packages.InstallHint("maven", "maven"))
 
 
 def test_without_apt_missing_monitoring_programs_are_one_sentence(
