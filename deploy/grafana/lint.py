@@ -1,11 +1,12 @@
 """What every dashboard must be, as rules over its JSON.
 
-In: dashboards' JSON. Out: complaints; none when all is well.
-Never: a service asked; `promtool` parses, and that is a program.
+In: dashboards' JSON. Out: complaints, one text each.
+Never: a request to a server (`promtool`, which parses queries, is a local program).
 """
 
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
@@ -39,7 +40,7 @@ GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(
 
 
 def plots(dashboards: Dashboards) -> Iterator[tuple[str, Json]]:
-    """Every panel that shows figures: not a text."""
+    """Every panel that shows figures, so no text."""
     yield from ((name, panel) for name, panel in panels(dashboards) if panel["type"] != "text")
 
 
@@ -59,41 +60,41 @@ def queries(dashboards: Dashboards) -> Iterator[tuple[str, Json, Json]]:
 
 def is_read_only(dashboards: Dashboards) -> Iterator[str]:
     """Changes come from code."""
-    yield from (f"{name} is editable" for name, one in dashboards.items() if one["editable"] is not False)
+    yield from (f"{name} is editable" for name, dashboard in dashboards.items() if dashboard["editable"] is not False)
 
 
 def has_a_stable_uid(dashboards: Dashboards) -> Iterator[str]:
     """Links and bookmarks stay."""
     known = [page.uid for page in CONFIG.pages]
-    found = [one.get("uid") for one in dashboards.values()]
-    yield from (f"{name} has the uid {one.get('uid')}" for name, one in dashboards.items() if one["uid"] not in known)
-    yield from (f"two dashboards have the uid {uid}" for uid in set(found) if found.count(uid) > 1)
+    found = {name: dashboard.get("uid") for name, dashboard in dashboards.items()}
+    yield from (f"{name} has the uid {uid}" for name, uid in found.items() if uid not in known)
+    yield from (f"two dashboards have the uid {uid}" for uid, count in Counter(found.values()).items() if count > 1)
 
 
-def panels_have_ids_of_their_own(dashboards: Dashboards) -> Iterator[str]:
+def panels_have_unique_ids(dashboards: Dashboards) -> Iterator[str]:
     """A link to one panel stays."""
     for name, dashboard in dashboards.items():
         ids = [panel.get("id") for panel in dashboard["panels"]]
-        yield from (f"{name} has a panel without an id" for one in ids if not one)
-        yield from (f"{name} has two panels with the id {one}" for one in set(ids) if ids.count(one) > 1)
+        yield from (f"{name} has a panel without an id" for number in ids if not number)
+        yield from (f"{name} has two panels with the id {number}" for number in set(ids) if ids.count(number) > 1)
 
 
 def panels_do_not_overlap(dashboards: Dashboards) -> Iterator[str]:
-    """Everybody sees the same page."""
+    """Every panel can be seen in full."""
     for name, dashboard in dashboards.items():
         for panel in dashboard["panels"]:
             place = panel["gridPos"]
             if not (place["x"] >= 0 and place["x"] + place["w"] <= COLUMNS and place["w"] > 0 and place["h"] > 0):
                 yield f"{name} / {panel['title']} leaves the grid"
-        for one, other in combinations(dashboard["panels"], 2):
-            if overlap(one["gridPos"], other["gridPos"]):
-                yield f"{name}: {one['title']} overlaps {other['title']}"
+        for panel, other in combinations(dashboard["panels"], 2):
+            if overlap(panel["gridPos"], other["gridPos"]):
+                yield f"{name}: {panel['title']} overlaps {other['title']}"
 
 
-def overlap(one: Json, other: Json) -> bool:
+def overlap(place: Json, other: Json) -> bool:
     """Whether two rectangles share a cell."""
-    across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
-    return bool(across and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"])
+    across = place["x"] < other["x"] + other["w"] and other["x"] < place["x"] + place["w"]
+    return bool(across and place["y"] < other["y"] + other["h"] and other["y"] < place["y"] + place["h"])
 
 
 def panels_explain_themselves(dashboards: Dashboards) -> Iterator[str]:
@@ -101,7 +102,9 @@ def panels_explain_themselves(dashboards: Dashboards) -> Iterator[str]:
     for name, panel in panels(dashboards):
         if not panel.get("title"):
             yield f"{name} has no title"
-        yield from (f"{name}: “{one}” is not answered" for one in QUESTIONS if one not in panel.get("description", ""))
+        yield from (
+            f"{name}: “{text}” is not answered" for text in QUESTIONS if text not in panel.get("description", "")
+        )
 
 
 def panels_have_units_and_queries(dashboards: Dashboards) -> Iterator[str]:
@@ -114,33 +117,33 @@ def panels_have_units_and_queries(dashboards: Dashboards) -> Iterator[str]:
 
 
 def the_data_source_is_a_variable(dashboards: Dashboards) -> Iterator[str]:
-    """One practice, one data source: chosen on the page."""
+    """The data source is chosen on the page, once for all panels."""
     for name, dashboard in dashboards.items():
-        kinds = [(one["type"], one.get("query")) for one in dashboard["templating"]["list"]]
+        kinds = [(variable["type"], variable.get("query")) for variable in dashboard["templating"]["list"]]
         if ("datasource", "prometheus") not in kinds:
             yield f"{name} has no variable for the data source"
         for place in [*dashboard["templating"]["list"], *dashboard["panels"]]:
             if place.get("type") != "datasource" and place.get("datasource", {}).get("uid") != "${datasource}":
-                yield f"{name} / {place.get('name') or place['title']} has a data source of its own"
+                yield f"{name} / {place.get('name') or place['title']} has another data source"
     for name, _, target in queries(dashboards):
         if target.get("datasource", {}).get("uid") != "${datasource}":
-            yield f"{name} has a data source of its own"
+            yield f"{name} has another data source"
 
 
 def variables_follow_the_time(dashboards: Dashboards) -> Iterator[str]:
-    """Who came this month is offered this month; two thousand names are not written out."""
+    """A variable offers the names of the time range; “All” does not write out two thousand names."""
     for name, dashboard in dashboards.items():
         for variable in variables_of(dashboard):
             if variable["refresh"] != 2:
                 yield f"{name}: ${variable['name']} is not read again when the time range changes"
             if not variable.get("includeAll") or not variable.get("allValue"):
-                yield f"{name}: ${variable['name']} has no All of its own"
+                yield f"{name}: ${variable['name']} has no value for “All”"
             if not LABEL_VALUES.fullmatch(variable["query"]["query"]):
                 yield f"{name}: ${variable['name']} is not a label_values(…)"
 
 
 def queries_parse(dashboards: Dashboards, folder: Path) -> Iterator[str]:
-    """As promtool sees it, with “All” chosen; variables' selectors as well."""
+    """promtool accepts them, with “All” chosen; also the selectors of variables."""
     asked = [
         (name, Look(dashboard, NOW, everything(dashboard)).expression(text))
         for key, dashboard in dashboards.items()
@@ -172,7 +175,7 @@ def selector_of(variable: Json) -> str:
 
 
 def windows_are_wide_enough(dashboards: Dashboards) -> Iterator[str]:
-    """`rate` follows the scrape interval; `increase` may also look over one of our own windows."""
+    """`rate` follows the scrape interval; `increase` may also use one of the configured windows."""
     for name, _, target in queries(dashboards):
         for found in OVER_A_WINDOW.finditer(target["expr"]):
             allowed = {"$__rate_interval"} | (CONFIG.windows if found["function"] == "increase" else set())
@@ -181,7 +184,7 @@ def windows_are_wide_enough(dashboards: Dashboards) -> Iterator[str]:
 
 
 def counters_are_not_read_bare(dashboards: Dashboards) -> Iterator[str]:
-    """A counter's own value means nothing: it falls to zero with its process."""
+    """A counter's own value means nothing: it begins at zero again with its process."""
     for name, _, target in queries(dashboards):
         for found in re.finditer(
             r"\balliance_\w+_(total|bucket|count|sum)\b(\{[^}]*\})?(?!\{)(?P<next>.?)", target["expr"]
@@ -192,7 +195,7 @@ def counters_are_not_read_bare(dashboards: Dashboards) -> Iterator[str]:
 
 
 def therapists_are_counted_once(dashboards: Dashboards) -> Iterator[str]:
-    """Two exporters say the same: `max by (team, therapist)` comes before anything else."""
+    """Two exporters expose the same figures: `max by (team, therapist)` comes before anything else."""
     for name, _, target in queries(dashboards):
         for found in re.finditer(r"\balliance_therapist_\w+", target["expr"]):
             if not re.search(r"max by \(team, therapist(, \w+)*\) \($", target["expr"][: found.start()]):
@@ -212,18 +215,21 @@ def states_are_words(dashboards: Dashboards) -> Iterator[str]:
     for name, panel in plots(dashboards):
         config = panel["fieldConfig"]
         if len(config["defaults"].get("thresholds", {}).get("steps", [])) > 1:
-            yield f"{name} tells by colour what no word says"
+            yield f"{name} shows by colour what no word says"
         written = [*config["defaults"].get("mappings", ())]
         for override in config["overrides"]:
-            written += [one for item in override["properties"] if item["id"] == "mappings" for one in item["value"]]
+            for item in override["properties"]:
+                written += item["value"] if item["id"] == "mappings" else []
         for mapping in written:
             yield from (
-                f"{name} has a colour without a word" for one in mapping["options"].values() if not one.get("text")
+                f"{name} has a colour without a word"
+                for option in mapping["options"].values()
+                if not option.get("text")
             )
 
 
 def metrics_exist(dashboards: Dashboards) -> Iterator[str]:
-    """Every metric is one that our processes or Prometheus itself expose."""
+    """Every metric is one that a process of the system or Prometheus itself exposes."""
     known = exposed()
     for name, _, target in queries(dashboards):
         for metric in METRIC.findall(target["expr"]):
@@ -232,20 +238,20 @@ def metrics_exist(dashboards: Dashboards) -> Iterator[str]:
 
 
 def exposed() -> set[str]:
-    """The names of all samples of this project, and two of Prometheus'."""
+    """The names of all samples of the system, and two of Prometheus itself."""
     registries = [CollectorRegistry(), Meters("0").registry]
     FlagMeters(registries[0])
     registries[0].register(TherapistCollector(ExporterState(), lambda: NOW))
     families = [family for registry in registries for family in registry.collect()]
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
-    return {f"{one.name}{suffix}" for one in families for suffix in suffixes[one.type]} | {
+    return {f"{family.name}{suffix}" for family in families for suffix in suffixes[family.type]} | {
         "up",
         "scrape_duration_seconds",
     }
 
 
 def labels_are_allowed(dashboards: Dashboards) -> Iterator[str]:
-    """No panel can even ask for a client."""
+    """No panel can query a client."""
     for name, panel, target in queries(dashboards):
         text = target["expr"]
         found = {
@@ -253,7 +259,7 @@ def labels_are_allowed(dashboards: Dashboards) -> Iterator[str]:
             *(label for group in GROUPING.findall(text) for label in re.findall(r"\w+", group)),
         }
         found |= set(re.findall(r"{{\s*(\w+)\s*}}", target.get("legendFormat", "")))
-        found |= {one for one in keys_of(panel) if one}
+        found |= {label for label in keys_of(panel) if label}
         yield from (f"{name} names the label {label}" for label in sorted(found - LABELS))
 
 
@@ -261,15 +267,15 @@ def keys_of(panel: Json) -> set[str]:
     """Labels that a table makes columns of."""
     names = [
         name
-        for one in panel.get("transformations", ())
-        if one["id"] == "organize"
-        for name in one["options"]["renameByName"]
+        for step in panel.get("transformations", ())
+        if step["id"] == "organize"
+        for name in step["options"]["renameByName"]
     ]
     return {name for name in names if not name.startswith("Value")}
 
 
 def means_have_their_n(dashboards: Dashboards) -> Iterator[str]:
-    """A mean is shown beside the number of cases behind it."""
+    """A mean has the number of cases behind it beside it."""
     for name, panel in panels(dashboards):
         asked = [target["expr"] for target in panel.get("targets", ())]
         for kind in {found[1] for text in asked for found in POINTS.finditer(text)}:
@@ -278,10 +284,10 @@ def means_have_their_n(dashboards: Dashboards) -> Iterator[str]:
 
 
 def means_are_divided_by_their_own_n(dashboards: Dashboards) -> Iterator[str]:
-    """A scored case need not have every ingredient: what was not answered is not a 0."""
+    """A scored case need not have every ingredient, and an ingredient without an answer is not a 0."""
     for name, _, target in queries(dashboards):
         for kind in {found[1] for found in POINTS.finditer(target["expr"])}:
-            others = [cases for one, cases in CASES.items() if one != kind and cases in target["expr"]]
+            others = [cases for other, cases in CASES.items() if other != kind and cases in target["expr"]]
             if CASES[kind] not in target["expr"] or others:
                 yield f"{name} divides the points of one kind by the cases of another"
 
@@ -298,7 +304,7 @@ def alliance_is_drawn_from_0_to_1(dashboards: Dashboards) -> Iterator[str]:
 
 
 def legends_and_tooltips_are_set(dashboards: Dashboards) -> Iterator[str]:
-    """What is not set is hidden by some versions of Grafana and shown by others."""
+    """Without a setting some versions of Grafana hide it and others show it."""
     for name, panel in panels(dashboards):
         if panel["type"] in WITH_LEGEND:
             if not panel["options"].get("legend", {}).get("showLegend"):
@@ -309,11 +315,11 @@ def legends_and_tooltips_are_set(dashboards: Dashboards) -> Iterator[str]:
 
 def links_lead_somewhere(dashboards: Dashboards) -> Iterator[str]:
     """Every /d/… is a dashboard of this folder; every page leads to all the others."""
-    uids = {one["uid"] for one in dashboards.values()}
+    uids = {dashboard["uid"] for dashboard in dashboards.values()}
     for name, dashboard in dashboards.items():
         for uid in re.findall(r'"/d/([\w-]+)', to_text(dashboard)):
             if uid not in uids:
-                yield f"{name} leads to {uid}, which is no dashboard"
+                yield f"{name} leads to {uid}, which is not a dashboard"
         on_top = {str(link["url"]).removeprefix(CONFIG.link_prefix) for link in dashboard["links"]}
         if on_top != {page.uid for page in CONFIG.pages} - {dashboard["uid"]}:
             yield f"{name} does not lead to all the others"
@@ -322,16 +328,16 @@ def links_lead_somewhere(dashboards: Dashboards) -> Iterator[str]:
 def to_text(value: Any) -> str:
     """Every text within, each in quotation marks."""
     if isinstance(value, dict):
-        return " ".join(to_text(one) for one in value.values())
+        return " ".join(map(to_text, value.values()))
     if isinstance(value, list):
-        return " ".join(to_text(one) for one in value)
+        return " ".join(map(to_text, value))
     return f'"{value}"'
 
 
 RULES: tuple[Callable[[Dashboards], Iterator[str]], ...] = (
     is_read_only,
     has_a_stable_uid,
-    panels_have_ids_of_their_own,
+    panels_have_unique_ids,
     panels_do_not_overlap,
     panels_explain_themselves,
     panels_have_units_and_queries,

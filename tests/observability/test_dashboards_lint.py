@@ -71,8 +71,8 @@ BROKEN: list[tuple[Callable[..., Any], Breaks]] = [
     (lint.is_read_only, Breaks(ITSELF, "editable", True)),
     (lint.has_a_stable_uid, Breaks(ITSELF, "uid", "xyz")),
     (lint.has_a_stable_uid, Breaks(ITSELF, "uid", "alliance-flags")),
-    (lint.panels_have_ids_of_their_own, Breaks("stat", "id", None)),
-    (lint.panels_have_ids_of_their_own, Breaks("stat", "id", 7)),
+    (lint.panels_have_unique_ids, Breaks("stat", "id", None)),
+    (lint.panels_have_unique_ids, Breaks("stat", "id", 7)),
     (lint.panels_do_not_overlap, Breaks("stat", "gridPos/w", 6)),
     (lint.panels_do_not_overlap, Breaks("table", "gridPos/w", 25)),
     (lint.panels_explain_themselves, Breaks("stat", "title", "")),
@@ -162,7 +162,7 @@ def test_the_spread_of_a_case_is_that_of_the_simulated_practice() -> None:
     assert pytest.approx(pstdev(latest.values()), rel=0.05) == CONFIG.case_sd
 
 
-def test_grafana_reads_the_dashboards_from_files_and_lets_nobody_change_them() -> None:
+def test_grafana_reads_the_dashboards_from_files_and_does_not_let_users_change_them() -> None:
     (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "alliance.yml").read_text())["providers"]
     assert provider["allowUiUpdates"] is False and provider["disableDeletion"] is True
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

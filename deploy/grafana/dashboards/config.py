@@ -23,7 +23,7 @@ class ObservabilityConfig:
     tags: tuple[str, ...] = ("alliance",)
     link_prefix: str = "/d/"
     datasource_type: str = "prometheus"
-    #: The provisioned data source's, and the default of the variable.
+    #: The uid of the provisioned data source, and the default of the variable.
     datasource_uid: str = "prometheus"
     timezone: str = "utc"
     refresh: str = "1m"
@@ -41,7 +41,7 @@ class ObservabilityConfig:
     count_unit: str = "short"
     seconds_unit: str = "s"
 
-    #: SD of the cases' latest scores in the simulated practice, forms filled in the wrong way round included: they
+    #: SD of the cases' latest scores in the simulated practice, including forms filled in the wrong way round: they
     #: are part of what chance does to a mean.
     case_sd: float = 0.133
     #: Two-sided limits of a funnel: 95 % and 99.8 % (Spiegelhalter 2005, doi:10.1002/sim.1970).
@@ -77,7 +77,7 @@ class ObservabilityConfig:
 CONFIG = ObservabilityConfig()
 
 GREEN, ORANGE, RED = "green", "orange", "red"
-#: Colours of series, never of a state. People who cannot distinguish red and green can distinguish these.
+#: Colours of series: never of a state, and distinguishable for people who do not see red and green apart.
 BLUE, GREY, PURPLE, TEAL = "#3274D9", "#8E8E8E", "#8F3BB8", "#1F8A8A"
 #: From light to dark, so that the order shows without the hue; the word is always written beside it.
 SEVERITY_COLOURS = {"watch": "#C9A100", "warning": "#E8710A", "urgent": "#A31621"}

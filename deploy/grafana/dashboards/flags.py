@@ -1,4 +1,4 @@
-"""*Flags and repair*: what supervisors open. Who waits, for how long, and what becomes of flags?
+"""*Flags and repair*: what supervisors open. Which flags wait, for how long, and how do they end?
 
 In: the exporter's timely counts of flags. Out: the dashboard.
 Never: a case, a client, a flag's own text (that is in the worklist).
@@ -56,7 +56,7 @@ def flags() -> dashboard.Dashboard:
 
 
 def open_flags(severity: str) -> str:
-    """Open flags of one severity; 0 if no flag is open."""
+    """Open flags of one severity; 0 without any."""
     return f"sum({each_with(severity)})"
 
 
@@ -75,7 +75,7 @@ def _now() -> list[PanelBuilder]:
                 "Open flags",
                 "Cases that look like a rupture right now, by severity. A flag ends when it is repaired, ends "
                 "unrepaired, or is dismissed.",
-                "Any urgent one: it should be spoken about today.",
+                "Any urgent flag: it needs a conversation today.",
                 "Open the worklist (the alert leads there), acknowledge, and talk with the therapist.",
                 (0, 0, 6, 7),
             ),
@@ -85,7 +85,7 @@ def _now() -> list[PanelBuilder]:
             About(
                 2,
                 "Longest wait",
-                "How long the flag that has waited longest has been open without anybody acknowledging it.",
+                "How long the flag that has waited longest has been open without an acknowledgement.",
                 "Over a day look closer; over three days act.",
                 "Find the therapist in the table below, acknowledge, or arrange cover.",
                 (6, 0, 6, 7),
@@ -122,8 +122,8 @@ def _now() -> list[PanelBuilder]:
                 "Repaired",
                 "Flags of the therapists chosen that ended in the last 90 days: the share that ended repaired.",
                 f"Below {CONFIG.repair_expected:.0%} look closer, below {CONFIG.repair_least:.0%} act; with fewer than "
-                "20 ended flags the share jumps about.",
-                "Make repair a theme of supervision. One therapist's share rests on few flags: no conclusion from it.",
+                "20 ended flags the share varies strongly.",
+                "Make repair a theme of supervision. One therapist's share comes from too few flags for a conclusion.",
                 (18, 0, 6, 7),
             ),
             [
@@ -142,7 +142,7 @@ def _who() -> PanelBuilder:
         About(
             5,
             "Who has open flags",
-            "Therapists with at least one open flag, in the order of their pseudonyms: how many of which severity, and "
+            "Therapists with at least one open flag, in the order of their pseudonyms: how many of each severity, and "
             "how long the longest has waited without an acknowledgement (– means that all are acknowledged).",
             "Where the last column says “act now”.",
             "Talk with the therapist today, then acknowledge. Click a pseudonym to see this page for that therapist.",
@@ -178,7 +178,7 @@ def _trends() -> list[PanelBuilder]:
                 "Open flags over time",
                 "Cases with an open flag, by severity. Lines are not stacked.",
                 "Urgent ones that stay.",
-                "See in the lowest panel with whom they stay.",
+                "The lowest panel shows which therapists they belong to.",
                 (0, 20, 12, 8),
             ),
             [Query(severity, open_flags(severity), colour=SEVERITY_COLOURS[severity]) for severity in SEVERITIES],
@@ -188,7 +188,7 @@ def _trends() -> list[PanelBuilder]:
                 7,
                 "Longest unacknowledged wait, by team",
                 "For each team, how long its longest waiting flag had waited at that moment.",
-                "A line that climbs without coming down: no one is looking.",
+                "A line that rises and does not fall: no one acknowledges the flags.",
                 "Arrange cover for that team.",
                 (12, 20, 12, 8),
             ),
@@ -202,9 +202,9 @@ def _trends() -> list[PanelBuilder]:
             About(
                 8,
                 "From flag to acknowledgement (7 days)",
-                "The flags acknowledged in the 7 days before each point: half were acknowledged within the lower "
-                "line, nine in ten within the upper one. On the right, how many they were.",
-                "The upper line stays above a day. With a handful of flags the lines jump about.",
+                "The flags that were acknowledged in the 7 days before each point: half of them within the lower line, "
+                "nine in ten within the upper line. Right axis: their number.",
+                "The upper line stays above a day. With few flags the lines vary strongly.",
                 "Check the on-call roster. Flags that still wait are not in it: see the longest wait.",
                 (0, 28, 12, 8),
             ),
@@ -236,21 +236,21 @@ def _rows() -> PanelBuilder:
         f"{weight} * ({each_with(severity)} > bool 0)"
         for weight, severity in ((1, "watch"), (2, "warning"), (4, "urgent"))
     ]
-    # Only the highest bit of 0 to 7 counts: 0, 1, 2 or 3.
-    gravest = f"floor(log2(2 * ({' + '.join(parts)}) + 1))"
+    # The highest bit of a number from 0 to 7: 0, 1, 2 or 3.
+    highest = f"floor(log2(2 * ({' + '.join(parts)}) + 1))"
     return timeline(
         About(
             10,
-            "Gravest open flag of each therapist, over time",
-            "For each therapist, the gravest severity open at that moment, written as a word; a blank stretch has "
+            "Most severe open flag of each therapist, over time",
+            "For each therapist, the highest severity open at that moment, written as a word; a blank stretch has "
             "nothing to show.",
-            "A long urgent stretch: nothing has been repaired or dismissed.",
+            "“urgent” for a long time: no flag was repaired or dismissed.",
             "Talk with the therapist about what would help, and record what was done.",
             (0, 36, 24, 12),
         ),
         Query(
             "{{therapist}}",
-            gravest,
+            highest,
             words=("none", "watch", "warning", "urgent"),
             colours=("#E8E8E8", SEVERITY_COLOURS["watch"], SEVERITY_COLOURS["warning"], SEVERITY_COLOURS["urgent"]),
         ),

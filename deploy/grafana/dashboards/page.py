@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import dashboard
 from deploy.grafana.dashboards.config import CONFIG, Page
 from deploy.grafana.dashboards.panels import DATASOURCE, PanelBuilder
 
-#: Where every team and therapist is listed, also one whose scores are held back.
+#: A metric that every team and therapist has, also one whose scores are held back.
 LISTED = "alliance_therapist_active_cases"
 ALL = dashboard.VariableOption(selected=True, text="All", value="$__all")
 QUERIES = {
@@ -25,7 +25,7 @@ QUERIES = {
 
 
 def a_dashboard(page: Page, what: str, since: str, panels: Sequence[PanelBuilder]) -> dashboard.Dashboard:
-    """The page as Grafana takes it."""
+    """The page as a dashboard."""
     made = (
         builders.Dashboard(page.title)
         .uid(page.uid)
@@ -51,11 +51,11 @@ def a_dashboard(page: Page, what: str, since: str, panels: Sequence[PanelBuilder
 
 
 def json_of(made: dashboard.Dashboard) -> str:
-    """What is checked in: sorted keys, so that a change shows as a change."""
+    """The checked-in text, with sorted keys, so that a diff shows only real changes."""
     plain: dict[str, Any] = json.loads(json.dumps(made, cls=JSONEncoder))
     plain["schemaVersion"] = CONFIG.schema_version
     for link in plain["links"]:
-        # Grafana 12 would put it into a menu; on the page itself is what is meant.
+        # With it Grafana 12 would put the link into a menu instead of on the page.
         link.pop("placement", None)
     return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -84,7 +84,7 @@ def _variable(name: str) -> builders.QueryVariable:
         .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
         .multi(True)
         .include_all(True)
-        # Not a list of two thousand names in every query.
+        # Without it "All" would put two thousand names into every query.
         .all_value(".+")
         .current(ALL)
     )

@@ -82,7 +82,7 @@ class About:
 
     @property
     def description(self) -> str:
-        """The text of the panel's (i)."""
+        """The text behind the panel's (i)."""
         return (
             f"**What is this?** {self.what}\n\n"
             f"**When to worry?** {self.when_to_worry}\n\n"
@@ -92,7 +92,7 @@ class About:
 
 @dataclass(frozen=True)
 class Query:
-    """An expression and the name of what it gives."""
+    """An expression and the name of its result."""
 
     name: str
     expression: str
@@ -103,7 +103,7 @@ class Query:
     colours: tuple[str, ...] = (GREEN, ORANGE, RED)
     #: A fixed colour of a series.
     colour: str = ""
-    #: Drawn on an axis of its own, at the right.
+    #: Drawn on a separate axis, at the right.
     on_the_right: bool = False
     dashed: bool = False
     link: str = ""
@@ -123,7 +123,7 @@ def link_to(page: Page, **chosen: str) -> str:
 
 
 def stat(about: About, queries: Sequence[Query], link: str = "") -> PanelBuilder:
-    """One or a few numbers of this moment; the first is the one the title speaks of."""
+    """One or a few numbers of this moment; the first is the one that the title names."""
     panel = _with_about(stats.Panel(), about)
     panel = (
         panel.unit(queries[0].unit)
@@ -171,7 +171,7 @@ def series(
         .stacking(common_builders.StackingConfig().mode(common.StackingMode.NONE))
         .thresholds(_plain_thresholds())
         .color_scheme(_palette())
-        # With the latest value, because lines near the top of 0–1 are close together.
+        # With the latest value, since lines near the top of 0–1 are close together.
         .legend(_legend(legend, last=True))
         .tooltip(_tooltip())
         .no_value("nothing to show")
@@ -209,20 +209,20 @@ def table(about: About, keys: Mapping[str, str], queries: Sequence[Query], sort_
 
 
 def with_key_link(panel: PanelBuilder, key: str, title: str, url: str) -> PanelBuilder:
-    """Lets a key column of a table lead somewhere."""
+    """Make a key column of a table a link."""
     assert isinstance(panel, tables.Panel)
     return panel.override_by_name(key, [_property("links", [{"title": title, "url": url}])])
 
 
 def funnel(about: About, x: Query, points: Query, lines: Sequence[Query], keys: Mapping[str, str]) -> PanelBuilder:
-    """Each one's value against its count, with limits as lines."""
+    """Each therapist's value against the count, with limits as lines."""
     panel = _with_about(xychart.Panel(), about)
     panel = (
         panel.unit(points.unit)
         .min(0)
         .max(1)
         .mapping(xychart_models.SeriesMapping.MANUAL)
-        .series([_xy(x.name, one.name) for one in (points, *lines)])
+        .series([_xy(x.name, query.name) for query in (points, *lines)])
         .legend(_legend("bottom"))
         .tooltip(_tooltip(single=True))
         .thresholds(_plain_thresholds())

@@ -30,7 +30,7 @@ def pipeline() -> dashboard.Dashboard:
 
 
 def _now() -> list[PanelBuilder]:
-    silence = f"time() - max({NEWEST})"
+    newest_ago = f"time() - max({NEWEST})"
     return [
         stat(
             About(
@@ -48,13 +48,13 @@ def _now() -> list[PanelBuilder]:
                 2,
                 "Newest event",
                 "How long ago the newest event of the teams chosen happened.",
-                "Over two days on working days look closer, over four act; nights and weekends are quiet.",
+                "Over two days on working days look closer, over four act; nights and weekends have few events.",
                 "Ask whether check-ins were sent: gateway, `alliance send`, the practice's own software.",
                 (6, 0, 6, 8),
             ),
             [
-                Query("ago", silence, SECONDS, 1),
-                state(state_above(silence, CONFIG.fresh_seconds, CONFIG.fresh_seconds_most)),
+                Query("ago", newest_ago, SECONDS, 1),
+                state(state_above(newest_ago, CONFIG.fresh_seconds, CONFIG.fresh_seconds_most)),
             ],
         ),
         stat(
@@ -78,7 +78,7 @@ def _now() -> list[PanelBuilder]:
                 "Records refused in the time range shown, each with its reason and its original bytes in "
                 "alliance.rejected.v1.",
                 "Any at all is worth a look; many at once mean that a sender has changed.",
-                "`alliance rejected list`, have the sender corrected, `alliance rejected replay`.",
+                "`alliance rejected list`, fix the sender, `alliance rejected replay`.",
                 (18, 0, 6, 8),
             ),
             [
@@ -107,7 +107,7 @@ def _flow() -> list[PanelBuilder]:
                 "Events per second",
                 "Accepted events, by the process that worked on them.",
                 "One process falls behind the others, or all fall to zero in working hours.",
-                "One behind: its /health says what it waits for. All at zero: look at the senders.",
+                "If one is behind: its /health says what it waits for. If all are at zero: look at the senders.",
                 (0, 8, 12, 8),
             ),
             [
@@ -144,7 +144,7 @@ def _flow() -> list[PanelBuilder]:
                 "From an event's Kafka timestamp to the end of each stage: half of the events within p50, 99 of 100 "
                 "within p99.",
                 f"p99 stays above {CONFIG.latency_seconds:g} s outside of a replay.",
-                "Is the machine busy, the database slow, a partition on one worker only?",
+                "Check whether the machine is busy, the database is slow, or one worker has most partitions.",
                 (0, 16, 12, 9),
             ),
             [
@@ -177,7 +177,7 @@ def _flow() -> list[PanelBuilder]:
         series(
             About(
                 9,
-                "Silence by team",
+                "Time since the newest event, by team",
                 "How long ago the newest event of each team happened. It grows at night and at weekends.",
                 "One team grows while the others do not.",
                 "Ask that team's sender.",
@@ -199,11 +199,11 @@ def _flow() -> list[PanelBuilder]:
         series(
             About(
                 13,
-                "Stalled partitions",
-                "For how long a partition of a worker has not moved although records wait: the longest. "
-                "Paused partitions do not count.",
-                "It climbs for minutes: a worker hangs and says nothing else.",
-                "End that worker; another one takes its partitions (runbook AlliancePartitionStandsStill).",
+                "Partitions without progress",
+                "The longest time for which a worker's partition has made no progress although it has records to read. "
+                "Partitions that were paused on purpose do not count.",
+                "It rises for minutes: a worker hangs, and nothing else shows it.",
+                "End that worker; another worker takes over its partitions (runbook AlliancePartitionStandsStill).",
                 (0, 33, 24, 7),
             ),
             [Query("longest", 'max(alliance_partition_standstill_seconds{job="worker"})', SECONDS, 0)],

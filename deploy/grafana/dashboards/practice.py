@@ -1,4 +1,4 @@
-"""*Practice*: what directors open. How are alliance, completion and repair, and where are they changing?
+"""*Practice*: what directors open. How are alliance, completion and repair, and how do they change?
 
 In: the exporter's sums and counts. Out: the dashboard.
 Never: one therapist, one client.
@@ -30,8 +30,8 @@ def practice() -> dashboard.Dashboard:
     """The dashboard."""
     return a_dashboard(
         CONFIG.practice,
-        "For directors: how alliance, completion and repair are in the practice, and where they are changing. "
-        "Sums over therapists; no single therapist's figures.",
+        "For directors: alliance, completion and repair in the whole practice, and how they change. Sums over "
+        "therapists; no therapist's own figures.",
         "now-90d",
         [*_now(), *_trends(), _teams()],
     )
@@ -67,7 +67,7 @@ def _now() -> list[PanelBuilder]:
                 "Check-ins completed",
                 "Sessions of the last 28 days with a scored client check-in, as a share of the sessions held.",
                 f"Below {CONFIG.completion_expected:.0%} look closer; below {CONFIG.completion_least:.0%} the alliance "
-                "figures no longer speak for the practice, since unhappy clients answer less.",
+                "figures no longer represent the practice, since unhappy clients answer less often.",
                 "Open Quality: is it one team, or all? Ask how the check-in is offered.",
                 (4, 0, 4, 7),
             ),
@@ -102,7 +102,7 @@ def _now() -> list[PanelBuilder]:
                 "Flags that ended in the last 90 days with the score back at the case's own level, as a share of the "
                 "flags that ended repaired or unrepaired.",
                 f"Below {CONFIG.repair_expected:.0%} look closer, below {CONFIG.repair_least:.0%} act. Published work "
-                "finds a little over half repaired. With fewer than 20 ended flags the share jumps about.",
+                "finds a little over half repaired. With fewer than 20 ended flags the share varies strongly.",
                 "Talk about repair in supervision; see by team below.",
                 (12, 0, 4, 7),
             ),
@@ -118,8 +118,8 @@ def _now() -> list[PanelBuilder]:
                 5,
                 "Longest wait",
                 "How long the flag that has waited longest has been open without an acknowledgement.",
-                "Over a day look closer, over three days act: a supervisor is away, or the alert does not arrive.",
-                "Open Flags and repair and see whose it is; arrange cover.",
+                "Over a day look closer, over three days act: the alert reaches no one, or the supervisor is away.",
+                "Open Flags and repair, find the therapist, and arrange cover.",
                 (16, 0, 4, 7),
             ),
             [
@@ -164,10 +164,10 @@ def _trends() -> list[PanelBuilder]:
             About(
                 7,
                 "Alliance over time",
-                "The mean of the latest client check-ins (left axis, always 0–1) and how many cases are behind it "
+                "The mean of the latest client check-ins (left axis, always 0–1) and the number of cases behind it "
                 "(right axis).",
-                "A slope that lasts four weeks. A jump of n at the same moment means that other cases came in, not "
-                "that clients feel differently.",
+                "A slope that lasts four weeks. If n jumps at the same moment, the cases have changed and not how "
+                "clients feel.",
                 "See which ingredient moves, then which team.",
                 (0, 7, 12, 9),
             ),
@@ -245,7 +245,7 @@ def _teams() -> PanelBuilder:
         About(
             11,
             "Teams",
-            "Each team's figures now and 28 days ago, in the order of their names. n is beside every mean.",
+            "Each team's figures now and 28 days ago, in the order of their names. Every mean has its n beside it.",
             "A mean that moved by 0.03 or more with about the same n; completion or repair far below the other teams.",
             "Click a team to see this page for it alone. Teams see different clients: ask before concluding.",
             (0, 24, 24, 6),

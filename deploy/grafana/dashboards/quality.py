@@ -30,8 +30,8 @@ def quality() -> dashboard.Dashboard:
     """The dashboard."""
     return a_dashboard(
         CONFIG.quality,
-        "For the QI team: completion, kinds of flags, and what the rules cost. A rule is changed only after a backtest "
-        "over last year.",
+        "For the QI team: completion, kinds of flags, and how many flags the rules raise. A rule is changed only after "
+        "a backtest over last year.",
         "now-90d",
         [*_now(), *_completion(), _by_therapist(), *_flags()],
     )
@@ -64,7 +64,7 @@ def _now() -> list[PanelBuilder]:
                 2,
                 "Coverage of the scores",
                 "Scored cases behind the published means, as a share of active cases.",
-                "Below a half the means speak for the minority that answers.",
+                "Below a half: the means then represent only the minority that answers.",
                 "Raise completion before comparing anything.",
                 (6, 0, 6, 6),
             ),
@@ -82,9 +82,9 @@ def _now() -> list[PanelBuilder]:
             About(
                 3,
                 "Flags per 100 check-ins",
-                "Flags opened in the last 28 days for every 100 scored client check-ins: the load that the rules put "
-                "on people.",
-                "When supervisors no longer read them. Each rule states how many false ones it expects.",
+                "Flags opened in the last 28 days for every 100 scored client check-ins: the work that the rules "
+                "cause.",
+                "When supervisors no longer read them. Each rule states how many false flags it expects.",
                 "Run a stricter rule over last year with `alliance backtest` before switching it on.",
                 (12, 0, 6, 6),
             ),
@@ -121,7 +121,7 @@ def _completion() -> list[PanelBuilder]:
                 5,
                 "Completion by team",
                 "Share of sessions with a scored client check-in over the 28 days before each point, for each team.",
-                "One team leaves the others, or all cross a named level.",
+                "One team moves away from the others, or all cross a named level.",
                 "Ask the team how and when the check-in is offered.",
                 (0, 6, 12, 9),
             ),
@@ -205,8 +205,9 @@ def _flags() -> list[PanelBuilder]:
             About(
                 8,
                 "Flags opened in 90 days, by kind",
-                "Which rule spoke first: a drop, a low level, a slide and so on. The number is at the bar's end.",
-                "One kind makes up nearly everything: its rule may be too eager here.",
+                "Which rule opened the flag: a drop, a slide over several sessions and so on. The number is at the end "
+                "of the bar.",
+                "One kind makes up nearly everything: its rule may be too sensitive here.",
                 "See the rule's page under docs, then `alliance backtest`.",
                 (14, 15, 10, 6),
             ),
@@ -216,9 +217,9 @@ def _flags() -> list[PanelBuilder]:
             About(
                 9,
                 "Flags opened in 90 days, by severity",
-                "How grave they were when they opened. The number is at the bar's end.",
+                "How severe they were when they opened. The number is at the end of the bar.",
                 "Mostly urgent: the word loses its meaning.",
-                "Look at the severities of the rules before people stop believing them.",
+                "Review the severities of the rules before people stop trusting them.",
                 (14, 21, 10, 7),
             ),
             Query("{{severity}}", f"{TEAMS.flags_opened('90d', 'severity')} > 0", colour=BLUE),
@@ -238,9 +239,9 @@ def _flags() -> list[PanelBuilder]:
             About(
                 11,
                 "Flags opened in 7 days, by kind",
-                "Flags opened in the 7 days before each point, by the kind that spoke first.",
+                "Flags opened in the 7 days before each point, by their kind.",
                 "A kind disappears or takes over.",
-                "Compare with completion: rules see nothing where no one answers.",
+                "Compare with completion: without check-ins the rules see nothing.",
                 (12, 28, 12, 8),
             ),
             [Query("{{kind}}", f"{TEAMS.flags_opened('7d', 'kind')} > 0")],

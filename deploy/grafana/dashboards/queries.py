@@ -22,7 +22,7 @@ class Scope:
         return "{" + ", ".join((*self.matchers, *more)) + "}"
 
     def each(self, metric: str, *labels: str, offset: str = "") -> str:
-        """One figure per therapist, whichever exporter says it."""
+        """One figure per therapist, from whichever exporter."""
         shift = f" offset {offset}" if offset else ""
         by = ", ".join(("team", "therapist", *labels))
         return f"max by ({by}) ({PREFIX}{metric}{self.matching()}{shift})"
@@ -37,7 +37,7 @@ class Scope:
         return share(points, self.total("scored_cases", *by, offset=offset))
 
     def ingredient_cases(self) -> str:
-        """Cases behind each ingredient: a scored form need not have all of them."""
+        """Cases behind each ingredient: a scored check-in need not have all of them."""
         return self.total("ingredient_scored_cases", "ingredient", inner=("ingredient",))
 
     def ingredient_means(self) -> str:
@@ -61,7 +61,7 @@ class Scope:
         return share(self.total("repaired_flags", *by), self.ended_flags(*by))
 
     def waiting(self, *by: str) -> str:
-        """Seconds that the longest waiting unacknowledged flag has waited; 0 where none waits."""
+        """Seconds that the longest waiting unacknowledged flag has waited; 0 if none waits."""
         oldest = self.each("oldest_unacknowledged_flag_timestamp_seconds")
         grouped = f" by ({', '.join(by)})" if by else ""
         return f"(time() - min{grouped} ({oldest} > 0)) or {self.total('active_cases', *by)} * 0"
@@ -72,7 +72,7 @@ class Scope:
         return sum_by(f"max by (team, kind, severity) ({counter})", *by)
 
     def acknowledged(self, window: str, *by: str, within: int | None = None) -> str:
-        """Flags acknowledged in a window, all or those within that many seconds."""
+        """Flags acknowledged in a window, all of them or those within this many seconds."""
         name = "alliance_flag_acknowledge_seconds_"
         selector = (
             f"bucket{self.matching(f'le={chr(34)}{within:.1f}{chr(34)}')}" if within else f"count{self.matching()}"
@@ -80,7 +80,7 @@ class Scope:
         return sum_by(f"max by (team) (increase({name}{selector}[{window}]))", *by)
 
     def acknowledge_quantile(self, quantile: float, window: str) -> str:
-        """Within how many seconds this share of the acknowledged ones was."""
+        """The seconds within which this share of the acknowledged flags was acknowledged."""
         counter = f"increase(alliance_flag_acknowledge_seconds_bucket{self.matching()}[{window}])"
         return f"histogram_quantile({quantile}, sum by (le) (max by (team, le) ({counter})))"
 
@@ -115,19 +115,19 @@ def limit(centre: str, count: str, z: float, *, sd: float = CONFIG.case_sd) -> s
 
 
 def interval_end(mean: str, count: str, z: float, *, sd: float = CONFIG.case_sd) -> str:
-    """mean + z * sd / sqrt(n) for each one's own mean, kept within 0 and 1."""
+    """mean + z * sd / sqrt(n) for each therapist's own mean, kept within 0 and 1."""
     return f"clamp({mean} + {z * sd:.4f} / sqrt({count}), 0, 1)"
 
 
 def outside(value: str, low: str, high: str) -> str:
-    """1 if the value is outside, else 0."""
+    """1 where the value is outside, else 0."""
     return f"(({value} < bool {low}) + ({value} > bool {high}))"
 
 
-#: Shown instead of a wait if no flag waits.
+#: Shown instead of a wait of 0 seconds.
 NO_FLAG_WAITS = ("no flag waits",)
 
 
 def reference(value: float, beside: str) -> str:
-    """A level to compare with, drawn as a series of its own so that the legend names it."""
+    """A level to compare with, drawn as a separate series so that the legend names it."""
     return f"0 * ({beside}) + {value:g}"

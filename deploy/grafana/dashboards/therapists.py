@@ -1,4 +1,4 @@
-"""*Therapists*: a fair comparison, or none. Each one's mean against the number of cases behind it.
+"""*Therapists*: a fair comparison, or none. Each therapist's mean against the number of cases behind it.
 
 In: the exporter's sums and counts after disclosure control. Out: the dashboard.
 Never: a rank, a colour for high or low, a row for a therapist whose scores are held back.
@@ -26,7 +26,7 @@ SCORE, SHARE = CONFIG.score_unit, CONFIG.share_unit
 KEYS = {"therapist": "Therapist", "team": "Team"}
 NUMBER = THERAPISTS.each("scored_cases")
 MEAN = share(THERAPISTS.each("score_points"), NUMBER)
-#: The practice (or the teams chosen), against which each therapist is held.
+#: The practice (or the teams chosen), with which each therapist is compared.
 CENTRE = TEAMS.mean()
 WARNING, CONTROL = CONFIG.warning_z, CONFIG.control_z
 FEWEST = "Cases with an ingredient, the fewest (n)"
@@ -35,11 +35,11 @@ GREYS = (GREY, GREY, GREY)
 HOW_TO_READ = """\
 **Fewer cases, more chance.** A mean over 6 cases swings widely without anything behind it; one over 30 hardly does.
 The funnel shows how far chance alone reaches at each number of cases: 19 of 20 therapists are between the inner
-lines, 998 of 1000 between the outer ones. A point inside says nothing about the therapist. A point outside, above
+lines, 998 of 1000 between the outer lines. A point inside says nothing about the therapist. A point outside, above
 or below, is a reason to ask what is different there: clients, setting, how the check-in is offered, last of all the
 work.
 
-Not shown: therapists with fewer than 5 scored clients. Not made: a ranking."""
+Therapists with fewer than 5 scored clients are not shown. There is no ranking."""
 
 
 def therapists() -> dashboard.Dashboard:
@@ -59,7 +59,7 @@ def _how_to_read() -> PanelBuilder:
             1,
             "How to read this page",
             "What a difference between two therapists can and cannot mean.",
-            "When a reader makes a league table out of it.",
+            "When it is used to rank therapists.",
             "Read it before the first look, and again before the first conclusion.",
             (0, 0, 16, 6),
         ),
@@ -89,7 +89,7 @@ def _counts() -> list[PanelBuilder]:
                 3,
                 "Outside chance",
                 "Therapists outside the outer (99.8 %) limits, on either side. By chance alone it would be 1 in 500.",
-                "When it is not 0; outside the inner limits 1 in 20 is to be expected.",
+                "When it is not 0; outside the inner limits expect 1 in 20.",
                 "Look the therapist up in the table and ask, together, what is different there.",
                 (20, 0, 4, 6),
             ),
@@ -135,7 +135,7 @@ def _funnel() -> PanelBuilder:
 
 def _table() -> PanelBuilder:
     def shown(metric: str, *labels: str) -> str:
-        """Only beside a score: who is held back has no row."""
+        """Only beside a score: a therapist whose scores are held back has no row."""
         each = THERAPISTS.each(metric, *labels)
         return f"{each} and on (team, therapist) {NUMBER}"
 
@@ -144,9 +144,9 @@ def _table() -> PanelBuilder:
         About(
             5,
             "Therapists with at least five scored clients",
-            "In the order of their pseudonyms. The interval is where the therapist's own mean may be (95 %); the "
-            "limits are what chance allows around the mean of the teams chosen, at this n.",
-            "Where the last column says so. Two overlapping intervals are no difference.",
+            "In the order of their pseudonyms. The interval is the likely range of the therapist's own mean (95 %); "
+            "the limits are what chance allows around the mean of the teams chosen, at this n.",
+            "Where the last column says so. Overlapping intervals are not a difference.",
             "Click a pseudonym to see that therapist's flags. Talk with the person, not about the number.",
             (0, 17, 24, 13),
         ),
@@ -180,9 +180,9 @@ def _over_time() -> PanelBuilder:
         About(
             6,
             "The therapists chosen, over time",
-            "Mean of the latest client check-ins of the therapists chosen above, where chance alone may put it (95 %), "
-            "and the number of cases behind it. Choose one therapist to see one.",
-            "When the band leaves its old place for more than four weeks and n stays about the same.",
+            "Mean of the latest client check-ins of the therapists chosen above, the range of chance around it (95 %), "
+            "and the number of cases behind it. Choose one therapist to see only that one.",
+            "When the band moves for more than four weeks and n stays about the same.",
             "Compare with the ingredients beside it.",
             (0, 30, 12, 9),
         ),
