@@ -20,7 +20,7 @@ TABLE = (
     ("waning", "earlier", ("strain-odds-earlier-scores", "1", 0.05)),
     ("low", None, ("posterior-level-below-cutoff", "2", 0.09)),
     ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
-    ("withdrawal", "form", ("strain-odds-form-and-attendance", "2", 0.24)),
+    ("withdrawal", "response_style", ("strain-odds-form-and-attendance", "2", 0.24)),
     ("nonresponse", "missing", ("strain-odds-missing-check-ins", "1", 0.14)),
     ("discrepancy", "therapist", ("residuals-of-both-raters-apart", "2", 0.08)),
 )
@@ -78,10 +78,10 @@ def _is_known(strain: Strain) -> bool:
 
 def _are_apart(strain: Strain) -> bool:
     """The client is unusually low, and the therapist has noticed nothing."""
-    form, of_therapist = strain.latest, strain.latest_of_therapist
-    if form is None or form.is_mirrored or of_therapist is None or of_therapist[1] != form.session_id:
+    checkin, of_therapist = strain.latest, strain.latest_of_therapist
+    if checkin is None or checkin.is_scale_reversed or of_therapist is None or of_therapist[1] != checkin.session_id:
         return False
-    return form.deviation < -1.5 and of_therapist[2] > -0.5 and strain.odds.evidence >= LIMIT - 0.5
+    return checkin.deviation < -1.5 and of_therapist[2] > -0.5 and strain.odds.evidence >= LIMIT - 0.5
 
 
 def _of_odds(strain: Strain, kind: str, sign: str, rule: Rule) -> Signal:
@@ -108,15 +108,15 @@ def _of_odds(strain: Strain, kind: str, sign: str, rule: Rule) -> Signal:
 
 
 def _low(strain: Strain, kind: str, rule: Rule) -> Signal | None:
-    form, client = strain.latest, strain.client
-    cutoff = None if form is None else form.instrument.cutoff
-    if form is None or cutoff is None or strain.checkins < 3 or client.count < 2 or client.level >= cutoff:
+    checkin, client = strain.latest, strain.client
+    cutoff = None if checkin is None else checkin.instrument.cutoff
+    if checkin is None or cutoff is None or strain.checkins < 3 or client.count < 2 or client.level >= cutoff:
         return None
     sds = (cutoff - client.level) / sqrt(max(client.p, 1e-8))
     if not sds > 2:
         return None
     facts = {
-        "score": form.score,
+        "score": checkin.score,
         "level": round(client.level, 4),
         "cutoff": round(cutoff, 4),
         "probability": round(1 - upper_tail(sds), 4),

@@ -1,6 +1,6 @@
 """Section 6: the flags of one case.
 
-In: moments at which the detectors are asked, the actions of people, the closing, in the order of the course.
+In: moments at which the detectors are asked, the actions of people, the closing, in the order of the timeline.
 Out: flags. Never: two live flags at once; an action on a flag that has ended.
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from tests.oracle.acceptance import Event, hex_digest
 from tests.oracle.detectors import SEVERITIES, Signal, gravest, signals
-from tests.oracle.strain import Form, Strain
+from tests.oracle.strain import ScoredCheckin, Strain
 
 LAST_COUNTED = 6
 LOW_SCORES = frozenset({"drop", "waning"})
@@ -16,13 +16,13 @@ LOW_SCORES = frozenset({"drop", "waning"})
 
 @dataclass(frozen=True)
 class Moment:
-    """Something happened, and the detectors are asked. `form` is a scored check-in of the client."""
+    """Something happened, and the detectors are asked. `checkin` is a scored check-in of the client."""
 
     at: int
     anchor: str
     therapist_id: str
     team: str
-    form: Form | None = None
+    checkin: ScoredCheckin | None = None
     #: A client's check-in, scored or not, one that is missing, an appointment that the client missed.
     is_counted: bool = False
 
@@ -45,13 +45,13 @@ class Flag:
     discussed_at: int | None = None
     closed_at: int | None = None
     #: The scored check-ins of the episode.
-    forms: list[Form] = field(default_factory=list)
+    checkins: list[ScoredCheckin] = field(default_factory=list)
     counted: int = 0
     in_a_row: int = 0
 
     @property
     def is_live(self) -> bool:
-        """It waits for somebody."""
+        """It has not ended."""
         return self.status in ("open", "acknowledged")
 
     def end(self, at: int, status: str) -> None:
@@ -60,7 +60,7 @@ class Flag:
         self.closed_at = self.updated_at = at
 
     def act(self, at: int, event_type: str) -> None:
-        """What somebody did, while it lives."""
+        """A supervisor acted on it, while it is live."""
         if not self.is_live:
             return
         action = event_type.split(".")[2]
@@ -79,9 +79,9 @@ class Flag:
         if not moment.is_counted:
             return
         self.counted += 1
-        if moment.form is not None:
-            self.forms.append(moment.form)
-            self.in_a_row = self.in_a_row + 1 if moment.form.score >= self.leading.target else 0
+        if moment.checkin is not None:
+            self.checkins.append(moment.checkin)
+            self.in_a_row = self.in_a_row + 1 if moment.checkin.score >= self.leading.target else 0
         if self.in_a_row == 2:
             self.end(moment.at, "repaired")
         elif self.counted == LAST_COUNTED:
@@ -97,12 +97,12 @@ class Flag:
 
 @dataclass
 class Episodes:
-    """All flags of a case, the last one perhaps live; which kinds are spent."""
+    """All flags of a case, the last one perhaps live; which kinds are muted."""
 
     case_id: str
     strain: Strain = field(default_factory=Strain)
     flags: list[Flag] = field(default_factory=list)
-    spent: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
     #: The latest scored check-ins in a row that were not under the cut-off.
     not_under: int = 0
     actions: list[Event] = field(default_factory=list)
@@ -113,32 +113,32 @@ class Episodes:
         return self.flags[-1] if self.flags and self.flags[-1].is_live else None
 
     @property
-    def accepts(self) -> bool:
-        """Whether a low score is an accepted one."""
-        return self.live is None and not self.spent.isdisjoint(LOW_SCORES)
+    def is_rebaselining(self) -> bool:
+        """Whether low scores update the baseline and count as no evidence."""
+        return self.live is None and not self.muted.isdisjoint(LOW_SCORES)
 
     def ask(self, moment: Moment) -> bool:
         """What the detectors say now; returns whether the moment belongs to an episode."""
-        if moment.form is not None:
-            cutoff = moment.form.instrument.cutoff
-            self.not_under = self.not_under + 1 if cutoff is not None and moment.form.score >= cutoff else 0
+        if moment.checkin is not None:
+            cutoff = moment.checkin.instrument.cutoff
+            self.not_under = self.not_under + 1 if cutoff is not None and moment.checkin.score >= cutoff else 0
         spoken = signals(self.strain)
         flag = self.live
         if flag is not None:
             flag.follow(moment, spoken)
             self._settle(flag)
             return True
-        fresh = [signal for signal in spoken if signal.kind not in self.spent]
+        fresh = [signal for signal in spoken if signal.kind not in self.muted]
         if fresh:
             self._open(moment, gravest(fresh), spoken)
             return True
-        if moment.form is not None:
-            silent = self.spent - {signal.kind for signal in spoken}
-            self.spent -= silent if self.not_under >= 2 else silent - {"low"}
+        if moment.checkin is not None:
+            silent = self.muted - {signal.kind for signal in spoken}
+            self.muted -= silent if self.not_under >= 2 else silent - {"low"}
         return False
 
     def act(self, at: int, event: Event) -> None:
-        """What somebody did about a flag of this id, raised or not."""
+        """A supervisor acted on a flag of this id, raised or not."""
         self.actions.append(event)
         flag = self.live
         if flag is not None and flag.flag_id == event.data["flag_id"]:
@@ -162,7 +162,7 @@ class Episodes:
             kinds=[signal.kind for signal in spoken],
             severity=leading.severity,
             updated_at=moment.at,
-            forms=[] if moment.form is None else [moment.form],
+            checkins=[] if moment.checkin is None else [moment.checkin],
         )
         self.flags.append(flag)
         for action in self.actions:
@@ -175,10 +175,10 @@ class Episodes:
         if flag.is_live:
             return
         is_repaired = flag.status == "repaired"
-        self.spent |= {"low"}.intersection(flag.kinds) if is_repaired else {*flag.kinds}
+        self.muted |= {"low"}.intersection(flag.kinds) if is_repaired else {*flag.kinds}
         if not is_repaired and not LOW_SCORES.isdisjoint(flag.kinds):
-            self.spent |= LOW_SCORES
-        self.strain.end_episode(is_repaired, flag.leading.target, flag.forms)
+            self.muted |= LOW_SCORES
+        self.strain.end_episode(is_repaired, flag.leading.target, flag.checkins)
 
 
 def number_of(*parts: str) -> str:

@@ -61,27 +61,27 @@ def therapists_named(events: pd.DataFrame) -> dict[str, dict[str, str | None]]:
 
 
 def winners(events: pd.DataFrame, digest: Digest) -> pd.DataFrame:
-    """Of each identity the content with the greatest digest."""
+    """For each identity the content with the greatest digest."""
     return events.sort_values(digest).drop_duplicates(IDENTITY, keep="last")
 
 
 def latest_revisions(winning: pd.DataFrame, digest: Digest) -> pd.DataFrame:
-    """Of each check-in the revision that counts; `at` is its own, `stands_at` the earliest of all its revisions."""
+    """For each check-in the revision that counts; `at` is its own, `first_at` the earliest of all."""
     checkins = winning[winning["type"] == shapes.CHECKIN].copy()
     checkins["checkin_id"] = [event.checkin_id for event in checkins["event"]]
     checkins["revision"] = [event.data.get("revision", 1) for event in checkins["event"]]
-    one = ["case_id", "checkin_id"]
-    checkins["stands_at"] = checkins.groupby(one)["at"].transform("min")
-    return checkins.sort_values(["revision", digest]).drop_duplicates(one, keep="last")
+    identity = ["case_id", "checkin_id"]
+    checkins["first_at"] = checkins.groupby(identity)["at"].transform("min")
+    return checkins.sort_values(["revision", digest]).drop_duplicates(identity, keep="last")
 
 
 def counting(events: pd.DataFrame) -> pd.DataFrame:
-    """The events of the course in the order in which they are taken; `at` is where each stands."""
+    """The events of the timeline in the order in which they are taken; `at` is the place of each."""
     winning = winners(events, "case_digest")
     others = winning[~winning["type"].isin([shapes.CHECKIN, shapes.ERASED])]
-    course = pd.concat([others, _counting_checkins(winning)], ignore_index=True)
-    course["rank"] = course["type"].map(RANKS).astype("int64")
-    return course.sort_values(["case_id", "at", "rank", "place"], ignore_index=True)
+    timeline = pd.concat([others, _counting_checkins(winning)], ignore_index=True)
+    timeline["rank"] = timeline["type"].map(RANKS).astype("int64")
+    return timeline.sort_values(["case_id", "at", "rank", "place"], ignore_index=True)
 
 
 def _counting_checkins(winning: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def _counting_checkins(winning: pd.DataFrame) -> pd.DataFrame:
     stays = [(event.case_id, event.checkin_id) not in gone for event in checkins["event"]]
     checkins = checkins[pd.Series(stays, index=checkins.index, dtype="bool")]
     checkins = checkins.assign(
-        at=checkins["stands_at"],
+        at=checkins["first_at"],
         session_id=[event.data["session_id"] for event in checkins["event"]],
         rater=[event.data["rater"] for event in checkins["event"]],
     )

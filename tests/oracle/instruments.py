@@ -25,7 +25,7 @@ Answers = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class Scores:
-    """Shares of the range, 0-1, to six decimals; what the missing-item rule refuses is None or absent."""
+    """Shares of the range, 0-1, to six decimals. With too few answers there is no total or ingredient."""
 
     total: float | None
     ingredients: dict[str, float]
@@ -104,14 +104,14 @@ class Instrument:
         return Resolution(error, float(rounding), float(1 - self._beyond_hundredths / 2))
 
     @property
-    def grain(self) -> float:
+    def answer_step(self) -> float:
         """The smallest loss of an ingredient that means anything."""
         fewest = min(len(self._items_of(name)) for name in self._ingredients())
         return float(max(HUNDREDTH, self.step / fewest))
 
     @property
-    def stiff_share(self) -> float:
-        """How often a form of a client who is not stiff is stiff by chance (`s₀`)."""
+    def invariant_share(self) -> float:
+        """How often answers are invariant by chance (`s₀`)."""
         return min(0.2, 0.003 * pow(max(Fraction(1), self.step / HUNDREDTH), 1.7))
 
     @property

@@ -17,12 +17,12 @@ CEILING = 1 - 1e-9
 class Resolution:
     """How finely an instrument tells one alliance from another; without arguments one in hundredths."""
 
-    #: The standard error (`SE`), or what stands for one that is not known.
+    #: The standard error (`SE`), or 0.03 if it is not known.
     error: float = 0.03
     #: The variance that rounding adds.
     rounding: float = 0.0
-    #: From there on a form shows the ceiling.
-    edge: float = 1.0
+    #: A true score at or above it gives the best possible answers.
+    ceiling_from: float = 1.0
 
 
 FINE = Resolution()
@@ -34,7 +34,7 @@ class Expected:
 
     score: float
     sd: float
-    edge: float = 1.0
+    ceiling_from: float = 1.0
 
     def deviation(self, score: float) -> float:
         """How many standard deviations a score is above the expected one."""
@@ -42,7 +42,7 @@ class Expected:
 
     def deviation_shown(self, score: float) -> float:
         """The same, but a score at the ceiling says no more than that the edge was reached."""
-        return self.deviation(self.edge if score >= CEILING else score)
+        return self.deviation(self.ceiling_from if score >= CEILING else score)
 
     @property
     def wavering(self) -> float:
@@ -71,13 +71,13 @@ class Level:
             self.r = WITHIN_VARIANCE + k * k * (self.r - WITHIN_VARIANCE)
             self.t = s
         variance = self.p + 2 * self.q + self.r + by.rounding
-        return Expected(usual(self.t) + self.a + self.b, max(sqrt(max(variance, 0.0)), by.error), by.edge)
+        return Expected(usual(self.t) + self.a + self.b, max(sqrt(max(variance, 0.0)), by.error), by.ceiling_from)
 
-    def loosen(self) -> None:
+    def widen(self) -> None:
         """The level may be another one now."""
         self.p = max(self.p, BETWEEN_VARIANCE)
 
-    def learn(self, y: float, weight: float, expected: Expected) -> None:
+    def update(self, y: float, weight: float, expected: Expected) -> None:
         """A score; `expected` is what was predicted of it."""
         sd = expected.sd
         d, g = y - expected.score, 1.0

@@ -39,9 +39,9 @@ def record(kind: str, day: float, data: dict[str, Any] | None, /, **attributes: 
 
 
 def answers(score: float, turn: int = 0) -> dict[str, float]:
-    """Four answers to checkin-4/1 with this total; a multiple of 0.0025. Not all alike, unless next to an end.
+    """Four answers to checkin-4/1 with this total; a multiple of 0.0025. Not all the same, unless near an end.
 
-    Those of two turns in a row differ, so that nobody takes them for a form filled in without a thought.
+    Those of two turns in a row differ, so that they are no repeated answers.
     """
     tenths = round(score * 400)
     apart = (2, -2, 1, -1) if 0.02 <= score <= 0.97 else (0, 0, 0, 0)
@@ -90,7 +90,7 @@ def erased(day: float, **attributes: Any) -> Record:
 
 
 def action(day: float, name: str, flag_id: str, **attributes: Any) -> Record:
-    """What somebody did about a flag."""
+    """What a supervisor did about a flag."""
     return record(f"alliance.flag.{name}.v1", day, {"flag_id": flag_id, "by": "p1"}, **attributes)
 
 

@@ -6,7 +6,7 @@ In: ratios. Out: the evidence. Never: a look at what the ratios were made of.
 from dataclasses import dataclass, field
 from math import log
 
-SIGNS = ("score", "earlier", "ingredient", "form", "missing", "therapist")
+SIGNS = ("score", "earlier", "ingredient", "response_style", "missing", "therapist")
 LIMIT = 3.0
 LEAST, MOST = 1e-9, 1e12
 
@@ -27,7 +27,7 @@ class Odds:
         earlier = 0.8 * (self.signs["earlier"] + self.signs["score"])
         self.signs = {name: 0.8 * value for name, value in self.signs.items()} | {"earlier": earlier, "score": 0.0}
 
-    def weigh(self, sign: str, x: float, y: float) -> None:
+    def update(self, sign: str, x: float, y: float) -> None:
         """Something that is x times as likely in a strain of the one kind, y times in one of the other."""
         self.against = max(LEAST, min(x * self.against, MOST))
         self.away = max(LEAST, min(y * self.away, MOST))
@@ -40,7 +40,7 @@ class Odds:
         return log(max(self.against + self.away, 1e-9))
 
     @property
-    def usual(self) -> float:
+    def probability_unstrained(self) -> float:
         """How probable it is that nothing is wrong: the weight with which a check-in is learned."""
         return 1 / (1 + 0.03 * (self.against + self.away))
 

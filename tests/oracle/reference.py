@@ -13,11 +13,11 @@ import pandas as pd
 
 from tests.oracle import shapes
 from tests.oracle.acceptance import Event, Log, Record, accept, cases_named
-from tests.oracle.course import courses
 from tests.oracle.episodes import Flag
 from tests.oracle.history import counting, framed, latest_revisions, therapists_named, versions, winners
 from tests.oracle.instruments import INGREDIENTS, Instrument, load
 from tests.oracle.therapists import therapists
+from tests.oracle.timeline import timelines
 
 Row = dict[str, Any]
 
@@ -57,9 +57,12 @@ def expected_store(
     log = accept(log_of_records, known)
     accepted = framed(log.accepted)
     kept = accepted[~accepted["case_id"].isin(log.erased)]
-    every_course = courses(counting(accepted), known)
+    every_course = timelines(counting(accepted), known)
     flags = [
-        flag for course in every_course.values() if course.case_id not in log.erased for flag in course.episodes.flags
+        flag
+        for timeline in every_course.values()
+        if timeline.case_id not in log.erased
+        for flag in timeline.episodes.flags
     ]
     archive = winners(kept, "store_digest").sort_values(["case_id", "at", "source", "id"])
     return {
@@ -91,7 +94,7 @@ def refusals(records: Iterable[Record], instruments: Mapping[str, Instrument] | 
 
 
 def instants(microseconds: Iterable[int | None]) -> "pd.Series[Any]":
-    """Aware instants, NaT where there is none."""
+    """Aware instants, NaT for None."""
     stamps = np.array([np.datetime64("NaT") if us is None else us for us in microseconds], dtype="datetime64[us]")
     return pd.Series(stamps).dt.tz_localize("UTC")
 

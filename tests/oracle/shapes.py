@@ -1,6 +1,6 @@
 """The shape of a record's value: JSON, CloudEvent, data of its type.
 
-In: bytes. Out: the tree of a well-formed event, or the reason why it is none.
+In: bytes. Out: the tree of a well-formed event, or the reason why it is not one.
 Never: the decoder that the pipeline uses; the fields are written down here a second time.
 """
 
@@ -155,7 +155,7 @@ def _event(tree: Any) -> dict[str, Any]:
         raise Misshapen("unknown-type")
     checks = {**_ENVELOPE, "data": _data_check(kind)}
     wrong = [name for name, part in tree.items() if name in checks and not checks[name](part)]
-    # Of several parts that are wrong the one that comes first in the text gives the reason.
+    # If several parts are wrong, the one that comes first in the text gives the reason.
     if not _ENVELOPE.keys() <= tree.keys() or (wrong and wrong[0] != "data"):
         raise Misshapen("not-a-cloudevent")
     if wrong or not ("data" in tree or kind == ERASED):

@@ -1,7 +1,7 @@
 """Sections 4.3 to 4.5: what is known of a case, and what each thing that happens adds to it.
 
-In: sessions, appointments missed, check-ins, in the order of the course. Out: a statistic that the detectors read.
-Never: a flag, and whether one lives; whoever calls says what is learned and when an episode has ended.
+In: sessions, appointments missed, check-ins, in the order of the timeline. Out: a statistic that the detectors read.
+Never: decide whether a flag is open; the caller says which check-ins update the baseline and when an episode has ended.
 """
 
 from collections import Counter, defaultdict
@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle.acceptance import Event
-from tests.oracle.forms import Shares, ceiling_ratios, form_ratio, is_stiff, score_ratio, usually_stiff
+from tests.oracle.checkins import Shares, ceiling_ratios, invariant_ratio, is_invariant, score_ratio, usually_invariant
 from tests.oracle.instruments import Instrument
 from tests.oracle.levels import CEILING, Expected, Level
 from tests.oracle.odds import Odds
 
 MISSING_SHARE = 0.30
 MISSED_SHARE = 0.07
-#: So many appointments of other clients stand beside the client's own.
+#: The practice's share of missed appointments counts as much as this many appointments of the client.
 MISSED_PRIOR = 20
 
 
 @dataclass(frozen=True)
-class Form:
-    """A client's scored check-in, weighed."""
+class ScoredCheckin:
+    """A client's scored check-in and what it was expected to be."""
 
     session_id: str
     #: The number of its own session.
@@ -32,10 +32,10 @@ class Form:
     score: float
     expected: Expected
     deviation: float
-    is_mirrored: bool
-    #: None where they say nothing.
+    is_scale_reversed: bool
+    #: None if they do not count.
     shares: list[float] | None
-    is_accepted: bool = False
+    is_rebaselining: bool = False
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Strain:
     therapists: dict[str, Level] = field(default_factory=lambda: defaultdict(Level))
     shares: Shares = field(default_factory=Shares)
     slide: float = 0.0
-    #: N, and the newest session while nobody has answered for it.
+    #: N, and the newest session while the client has not answered for it.
     sessions: int = 0
     unanswered: str | None = None
     judged: int = 0
@@ -56,14 +56,14 @@ class Strain:
     missing_in_a_row: int = 0
     #: Appointments that the client has missed.
     missed: int = 0
-    forms: int = 0
-    stiff_forms: int = 0
+    answered: int = 0
+    invariant: int = 0
     last_answers: Mapping[str, Any] | None = None
     checkins: int = 0
-    latest: Form | None = None
+    latest: ScoredCheckin | None = None
     #: By therapist, with a total.
     therapist_checkins: Counter[str] = field(default_factory=Counter)
-    #: Of the latest therapist check-in with a total: the therapist, the session and z.
+    #: The latest therapist check-in with a total: the therapist, the session and z.
     latest_of_therapist: tuple[str, str, float] | None = None
 
     def begin_session(self, session_id: str) -> None:
@@ -74,7 +74,7 @@ class Strain:
     def judge_missing(self) -> None:
         """The newest session so far stays without a client's check-in."""
         u = self._usually_missing
-        self.odds.weigh("missing", 1.2 / (1 + 0.2 * u), 3 / (1 + 2 * u))
+        self.odds.update("missing", 1.2 / (1 + 0.2 * u), 3 / (1 + 2 * u))
         self.judged += 1
         self.missing += 1
         self.missing_in_a_row += 1
@@ -84,7 +84,7 @@ class Strain:
         """The client did not come."""
         v = (self.missed + MISSED_PRIOR * MISSED_SHARE) / (self.sessions + self.missed + MISSED_PRIOR)
         self.odds.pass_on(self.sessions)
-        self.odds.weigh("form", 1, 3 / (1 + 2 * v))
+        self.odds.update("response_style", 1, 3 / (1 + 2 * v))
         self.missed += 1
 
     def answer(self, session_id: str) -> None:
@@ -92,24 +92,32 @@ class Strain:
         if self.unanswered == session_id:
             self.unanswered = None
         u = self._usually_missing
-        self.odds.weigh("missing", 1 / (1 + 0.2 * u), 1 / (1 + 2 * u))
+        self.odds.update("missing", 1 / (1 + 0.2 * u), 1 / (1 + 2 * u))
         self.judged += 1
         self.missing_in_a_row = 0
 
-    def score(self, event: Event, number: int, instrument: Instrument, is_accepted: bool) -> Form:
+    def score(self, event: Event, number: int, instrument: Instrument, is_rebaselining: bool) -> ScoredCheckin:
         """A client's check-in with a total, of the session with that number."""
         assert event.scores is not None and event.scores.total is not None
         y = event.scores.total
         expected = self.client.predict(self.sessions, instrument.resolution)
         z = expected.deviation_shown(y)
         deviation = max(z, 0.0) if y >= CEILING else z
-        is_mirrored = self._is_mirrored(y, expected)
+        is_scale_reversed = self._is_scale_reversed(y, expected)
         shares = None
-        if not is_mirrored:
-            shares = self._weigh(event, instrument, z, deviation, expected.wavering, is_accepted)
+        if not is_scale_reversed:
+            shares = self._update(event, instrument, z, deviation, expected.wavering, is_rebaselining)
         self.checkins += 1
-        self.latest = Form(
-            event.data["session_id"], number, instrument, y, expected, deviation, is_mirrored, shares, is_accepted
+        self.latest = ScoredCheckin(
+            event.data["session_id"],
+            number,
+            instrument,
+            y,
+            expected,
+            deviation,
+            is_scale_reversed,
+            shares,
+            is_rebaselining,
         )
         return self.latest
 
@@ -122,81 +130,81 @@ class Strain:
         z = expected.deviation(y)
         if self.therapist_checkins[who] >= 3 and y < CEILING:
             v = 0.4 + 0.6 * min(score_ratio(0, 0.7 * z, expected.wavering), 1000)
-            self.odds.weigh("therapist", v, v)
-        self.therapists[who].learn(y, 1.0 if z > -2 else 0.3, expected)
+            self.odds.update("therapist", v, v)
+        self.therapists[who].update(y, 1.0 if z > -2 else 0.3, expected)
         self.therapist_checkins[who] += 1
         self.latest_of_therapist = (who, event.data["session_id"], z)
 
-    def learn(self, form: Form) -> None:
+    def learn(self, checkin: ScoredCheckin) -> None:
         """A scored check-in outside of any episode."""
-        if form.is_mirrored:
+        if checkin.is_scale_reversed:
             return
-        weight = 1.0 if form.is_accepted else self.odds.usual
-        self.client.learn(form.score, weight, form.expected)
-        if form.shares is not None:
-            self.shares.learn(form.shares, weight)
+        weight = 1.0 if checkin.is_rebaselining else self.odds.probability_unstrained
+        self.client.update(checkin.score, weight, checkin.expected)
+        if checkin.shares is not None:
+            self.shares.learn(checkin.shares, weight)
 
-    def end_episode(self, is_repaired: bool, target: float, of_episode: Sequence[Form]) -> None:
+    def end_episode(self, is_repaired: bool, target: float, of_episode: Sequence[ScoredCheckin]) -> None:
         """What spoke for a strain is settled; who stayed down is held against where the episode has led."""
         self.odds = Odds()
         self.slide = 0.0
         if is_repaired:
             return
-        learned = [form for form in of_episode if not form.is_mirrored]
-        if len(learned) < 3 or any(form.score >= target for form in learned[-2:]):
-            self.client.loosen()
+        learned = [checkin for checkin in of_episode if not checkin.is_scale_reversed]
+        if len(learned) < 3 or any(checkin.score >= target for checkin in learned[-2:]):
+            self.client.widen()
             return
         assert self.latest is not None
         resolution = self.latest.instrument.resolution
         self.client = Level()
-        for form in learned:
-            self.client.learn(form.score, 1.0, self.client.predict(form.number, resolution))
+        for checkin in learned:
+            self.client.update(checkin.score, 1.0, self.client.predict(checkin.number, resolution))
 
     @property
     def _usually_missing(self) -> float:
         return (self.missing + 6 * MISSING_SHARE) / (self.judged + 6)
 
-    def _is_mirrored(self, y: float, expected: Expected) -> bool:
+    def _is_scale_reversed(self, y: float, expected: Expected) -> bool:
         turned = abs(1 - y - min(expected.score, 1)) / expected.sd
-        after_another = self.latest is not None and self.latest.is_mirrored
+        after_another = self.latest is not None and self.latest.is_scale_reversed
         return y < 0.5 and expected.deviation(y) <= -3 and turned <= 2.5 and not after_another
 
-    def _weigh(
-        self, event: Event, instrument: Instrument, z: float, deviation: float, e: float, is_accepted: bool
+    def _update(
+        self, event: Event, instrument: Instrument, z: float, deviation: float, e: float, is_rebaselining: bool
     ) -> list[float] | None:
-        """The form's weight; returns its shares, if they say something."""
+        """Update the odds with a check-in; returns its shares, if it has any that count."""
         assert event.scores is not None and event.scores.total is not None
         y = event.scores.total
-        if self.client.count > 2 and not is_accepted:
+        if self.client.count > 2 and not is_rebaselining:
             self.slide = max(0.0, self.slide - min(deviation, 2) - 0.5)
-        shares, stiff = None, False
+        shares, invariant = None, False
         if y >= CEILING:
             against, of_form = ceiling_ratios(z, e)
-            if not is_accepted:
-                self.odds.weigh("score", against, 1)
-            self.odds.weigh("form", 1, of_form)
+            if not is_rebaselining:
+                self.odds.update("score", against, 1)
+            self.odds.update("response_style", 1, of_form)
         else:
-            if not is_accepted:
-                self.odds.weigh("score", score_ratio(0, z, e), score_ratio(1, z, e))
-            stiff = y < 0.96 and self._weigh_form(event.data["answers"], instrument)
-            if not stiff:
-                shares = self._weigh_ingredients(event, instrument)
-        self.forms += 1
-        self.stiff_forms += stiff
+            if not is_rebaselining:
+                self.odds.update("score", score_ratio(0, z, e), score_ratio(1, z, e))
+            invariant = y < 0.96 and self._update_response_style(event.data["answers"], instrument)
+            if not invariant:
+                shares = self._update_ingredients(event, instrument)
+        self.answered += 1
+        self.invariant += invariant
         self.last_answers = event.data["answers"]
         return shares
 
-    def _weigh_form(self, answers: Mapping[str, Any], instrument: Instrument) -> bool:
-        stiff = is_stiff(answers, self.last_answers)
-        usually = usually_stiff(self.stiff_forms, self.forms, instrument.stiff_share)
-        self.odds.weigh("form", 1, form_ratio(stiff, usually))
-        return stiff
+    def _update_response_style(self, answers: Mapping[str, Any], instrument: Instrument) -> bool:
+        invariant = is_invariant(answers, self.last_answers)
+        usually = usually_invariant(self.invariant, self.answered, instrument.invariant_share)
+        self.odds.update("response_style", 1, invariant_ratio(invariant, usually))
+        return invariant
 
-    def _weigh_ingredients(self, event: Event, instrument: Instrument) -> list[float] | None:
+    def _update_ingredients(self, event: Event, instrument: Instrument) -> list[float] | None:
         assert event.scores is not None
-        found = self.shares.of(event.scores.ingredients, instrument.grain)
+        found = self.shares.of(event.scores.ingredients, instrument.answer_step)
         if found is None:
             return None
-        x = self.shares.ratio(*found, instrument.grain)
-        self.odds.weigh("ingredient", x, x)
+        x = self.shares.ratio(*found, instrument.answer_step)
+        self.odds.update("ingredient", x, x)
         return found[0]

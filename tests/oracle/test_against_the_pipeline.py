@@ -47,7 +47,7 @@ def a_practice(**overrides: Any) -> list[Json]:
 def disagreements(events: Sequence[Json], batch: int, folder: Path | None = None) -> list[str]:
     """Where the pipeline's store is not the reference's; `folder` has the practice's own instruments."""
     pipeline = InMemoryPipeline(load_instruments(folder)).feed(events, batch)
-    records: list[Record] = [(one.key, one.value, one.timestamp) for one in pipeline.log.topics[EVENTS]]
+    records: list[Record] = [(record.key, record.value, record.timestamp) for record in pipeline.log.topics[EVENTS]]
     expected = expected_store(records, instruments_with(folder))
     return differences(expected, actual_store(pipeline.store(memory_store())))
 
@@ -113,7 +113,7 @@ def test_a_simulated_practice_is_stored_as_the_rules_say(seed: int) -> None:
 
 
 def test_to_look_ahead_for_a_target_does_not_move_the_level() -> None:
-    """Rare in any history: a signal of the odds while sessions pass without a form, and then low."""
+    """Rare in any history: a signal of the odds while sessions pass without a check-in, and then low."""
     events = [json.loads(value) for _, value, _ in LOW_AND_SILENT if value is not None]
     assert disagreements(events, batch=5) == []
 
@@ -130,7 +130,7 @@ def test_turbulent_cases_are_stored_as_the_rules_say(seed: int) -> None:
     # Evidence of a graver signal that joined that of another kind.
     joined = [evidence for evidence in flags["evidence"] if {"level", "limit"} <= evidence.keys()]
     assert len(joined) > 5
-    # Kinds that spoke and did not lead (less grave, or spent); clients who went to another therapist between two flags.
+    # Kinds that spoke and did not lead (less grave, or muted); clients who went to another therapist between two flags.
     led_by_a_later_one = [kind for kind, kinds in zip(flags["kind"], flags["kinds"], strict=True) if kind != kinds[0]]
     assert len(led_by_a_later_one) > 3
     assert (flags.groupby("case_id")["therapist_id"].nunique() > 1).sum() > 5

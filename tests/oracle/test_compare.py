@@ -1,4 +1,4 @@
-"""What the comparison sees and what it overlooks. In: a store written by hand. Out: sentences."""
+"""What the comparison sees and what it overlooks. In: a store made of literal rows. Out: sentences."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -122,7 +122,7 @@ def test_a_difference_names_table_key_column_and_both_values() -> None:
     assert any(line.startswith("checkins case_id='c1' checkin_id='clinic#alliance.checkin") for line in found)
 
 
-def test_a_case_too_many_behind_an_ingredient_is_told() -> None:
+def test_a_case_too_many_for_an_ingredient_is_reported() -> None:
     expected = expected_store([checkin(0, 0.9, answers={"trust": 9, "empathy": 9, "goals": 9})])
     actual = {name: table.copy() for name, table in expected.items()}
     column = "ingredient_scored_cases"
@@ -133,7 +133,7 @@ def test_a_case_too_many_behind_an_ingredient_is_told() -> None:
     assert len(differences(expected, actual)) == 1, "not counted is not the same as none"
 
 
-def test_a_row_too_many_or_too_few_is_told() -> None:
+def test_a_row_too_many_or_too_few_is_reported() -> None:
     one, two = expected_store([held(0)]), expected_store([held(0), held(0, "s2", id="e2")])
     assert "events case_id='c1' source='clinic' id='e2': in the store, but not expected" in differences(one, two)[0]
     assert "events case_id='c1' source='clinic' id='e2': expected, but not in the store" in differences(two, one)[0]

@@ -1,4 +1,4 @@
-"""Section 5 of docs/rules.md. In: what is known of a case, written down by hand. Out: who speaks, and how."""
+"""Section 5 of docs/rules.md. In: what is known of a case, as literal values. Out: the signals."""
 
 from collections import Counter
 from dataclasses import replace
@@ -10,16 +10,16 @@ from tests.oracle.detectors import gravest, signals
 from tests.oracle.instruments import load
 from tests.oracle.levels import Expected, Level
 from tests.oracle.odds import SIGNS, Odds
-from tests.oracle.strain import Form, Strain
+from tests.oracle.strain import ScoredCheckin, Strain
 
 INSTRUMENTS = load()
 #: wai-sr/1 has no cut-off, checkin-4/1 one of 0.8.
-FORM = Form("s9", 9, INSTRUMENTS["wai-sr/1"], 0.7, Expected(1.02, 0.1), -2.1234, False, None)
-CUT_OFF = replace(FORM, instrument=INSTRUMENTS["checkin-4/1"])
+CHECKIN = ScoredCheckin("s9", 9, INSTRUMENTS["wai-sr/1"], 0.7, Expected(1.02, 0.1), -2.1234, False, None)
+CUT_OFF = replace(CHECKIN, instrument=INSTRUMENTS["checkin-4/1"])
 
 
-def strain(evidence: float = 3.5, last: Form | None = FORM, /, **signs: float) -> Strain:
-    """A case in its ninth session with so much evidence, and signs below zero but for those named."""
+def strain(evidence: float = 3.5, last: ScoredCheckin | None = CHECKIN, /, **signs: float) -> Strain:
+    """A case in its ninth session with this evidence, and signs below zero but for those named."""
     odds = Odds(0, exp(evidence), dict.fromkeys(SIGNS, -1.0) | signs)
     return Strain(
         odds,
@@ -43,12 +43,12 @@ def kinds(known: Strain) -> list[str]:
         ("score", "drop", ("strain-odds-newest-score", "2", 0.31)),
         ("earlier", "waning", ("strain-odds-earlier-scores", "1", 0.05)),
         ("ingredient", "ingredient", ("strain-odds-ingredient-share", "2", 0.01)),
-        ("form", "withdrawal", ("strain-odds-form-and-attendance", "2", 0.24)),
+        ("response_style", "withdrawal", ("strain-odds-form-and-attendance", "2", 0.24)),
         ("missing", "nonresponse", ("strain-odds-missing-check-ins", "1", 0.14)),
         ("therapist", "discrepancy", ("residuals-of-both-raters-apart", "2", 0.08)),
     ],
 )
-def test_each_sign_has_a_kind_that_speaks_when_it_leads(sign: str, kind: str, rule: tuple[str, str, float]) -> None:
+def test_each_sign_has_a_kind_that_is_raised_if_it_leads(sign: str, kind: str, rule: tuple[str, str, float]) -> None:
     (signal,) = signals(strain(**{sign: 0.5}))
     assert (signal.kind, signal.rule, signal.severity) == (kind, rule, "watch")
     assert signal.evidence == {
@@ -88,7 +88,7 @@ def test_the_target_is_what_is_expected_in_the_newest_session_less_the_usual_wav
     assert signals(known)[0].target == pytest.approx(1 - 0.0575)
 
 
-def test_a_slide_speaks_without_evidence() -> None:
+def test_a_slide_is_raised_without_evidence() -> None:
     known = strain(-1.0)
     known.slide = 5.0
     assert kinds(known) == []
@@ -109,16 +109,20 @@ def test_silence_needs_a_checkin_ever_and_a_missing_one_now() -> None:
 
 def test_the_raters_are_apart_where_only_the_client_is_low() -> None:
     def apart(
-        of_therapist: tuple[str, str, float] | None = ("t1", "s9", 0.0), form: Form = FORM, evidence: float = 2.6
+        of_therapist: tuple[str, str, float] | None = ("t1", "s9", 0.0),
+        checkin: ScoredCheckin = CHECKIN,
+        evidence: float = 2.6,
     ) -> list[str]:
-        known = strain(evidence, form)
+        known = strain(evidence, checkin)
         known.latest_of_therapist = of_therapist
         return kinds(known)
 
     assert apart() == ["discrepancy"]
     assert apart(None) == apart(("t1", "s8", 0.0)) == apart(("t1", "s9", -0.5)) == apart(evidence=2.4) == []
-    assert apart(form=replace(FORM, deviation=-1.5)) == apart(form=replace(FORM, is_mirrored=True)) == []
-    # Of this therapist there are only three, whatever another one has given.
+    assert (
+        apart(checkin=replace(CHECKIN, deviation=-1.5)) == apart(checkin=replace(CHECKIN, is_scale_reversed=True)) == []
+    )
+    # This therapist has given only three, however many another one has given.
     assert apart(("t2", "s9", 0.0)) == []
 
 
@@ -132,7 +136,7 @@ def test_a_therapists_own_sign_needs_four_checkins_of_the_one_who_gave_the_lates
 
 
 def low(sds: float, **changes: float) -> Strain:
-    """The level at session 10 is so many deviations of 0.02 below 0.8; m(10) = 0.9675."""
+    """The level at session 10 is `sds` times 0.02 below 0.8; m(10) = 0.9675."""
     known = strain(0.0, CUT_OFF)
     known.client = Level(a=0.8 - 0.9675 - 0.02 * sds, p=0.0004, t=10, count=2.0)
     for name, value in changes.items():
@@ -150,11 +154,11 @@ def test_a_level_surely_under_the_cutoff_is_low() -> None:
     assert [signals(low(sds))[0].severity for sds in (3.49, 3.51)] == ["watch", "warning"]
 
 
-def test_low_needs_three_checkins_two_learned_and_a_cutoff() -> None:
+def test_low_needs_three_checkins_two_in_the_baseline_and_a_cutoff() -> None:
     assert kinds(low(3, checkins=3)) == ["low"]
     assert kinds(low(3, checkins=2)) == kinds(low(3, count=1.9)) == []
     known = low(3)
-    known.latest = FORM
+    known.latest = CHECKIN
     assert kinds(known) == []
 
 

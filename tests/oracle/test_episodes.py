@@ -20,7 +20,7 @@ def opening(day: float = 0, score: float = 0.45) -> list[tuple[bytes | None, byt
     return [checkin(day, score, checkin_id="k")]
 
 
-def test_a_flag_opens_where_the_checkin_stands_with_the_therapist_of_that_moment() -> None:
+def test_a_flag_opens_at_the_place_of_the_checkin_with_the_therapist_of_that_moment() -> None:
     log = [*opening(1), held(2, "s2", data=OTHER)]
     row = the_row(log, "flags")
     assert (row["opened_at"], row["updated_at"], row["status"]) == (on(1), on(1), "open")
@@ -97,7 +97,7 @@ def unscored(day: float, **changes: Any) -> Record:
 
 
 @pytest.mark.parametrize("what", [missed, unscored])
-def test_an_appointment_that_the_client_missed_and_a_form_without_a_total_are_counted(what: Any) -> None:
+def test_an_appointment_that_the_client_missed_and_a_check_in_without_a_total_are_counted(what: Any) -> None:
     log = [*opening(), *(what(day) for day in range(1, 7))]
     assert the_row(log[:-1], "flags")["status"] == "open"
     row = the_row(log, "flags")
@@ -128,7 +128,7 @@ def test_one_event_may_be_two_moments_that_are_both_counted() -> None:
     assert (the_row(log, "flags")["status"], the_row(log, "flags")["closed_at"]) == ("unrepaired", on(3.5))
 
 
-def test_a_form_without_a_total_is_asked_about() -> None:
+def test_a_check_in_without_a_total_is_asked_about() -> None:
     # Low could not speak while nothing was learned; once dismissed, the four low scores are, and the next event tells.
     log = [*opening(), *scores(0.6, 0.6, 0.6, since=1), action(4, "dismissed", FLAG)]
     assert len(rows(log, "flags")) == 1
@@ -246,9 +246,9 @@ ENDS = [closed(1), action(1, "dismissed", FLAG)]
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_after_another_end_a_kind_is_spent_until_a_scored_checkin_at_which_it_does_not_speak(end: Record) -> None:
-    # The level is open: 0.45 is as low as it was (z = -4.50), and accepted. Learned with weight 1, it is what is
-    # expected: 0.547932 at session 3, sd 0.0646804. 0.5 (z = -0.74) is no drop, 0.2 (z = -5.38) is one.
+def test_after_another_end_a_kind_is_muted_until_a_scored_checkin_at_which_it_is_not_reported(end: Record) -> None:
+    # The level is open: 0.45 is as low as it was (z = -4.50), and the case is rebaselining. With weight 1, it becomes
+    # what is expected: 0.547932 at session 3, sd 0.0646804. 0.5 (z = -0.74) is no drop, 0.2 (z = -5.38) is one.
     log = [*opening(), end]
     assert len(rows([*log, *scores(0.45, 0.5, since=2)], "flags")) == 1
     _, second = rows([*log, *scores(0.45, 0.2, since=2)], "flags")
@@ -256,7 +256,7 @@ def test_after_another_end_a_kind_is_spent_until_a_scored_checkin_at_which_it_do
 
 
 @pytest.mark.parametrize("end", [closed(10.5), action(10.5, "dismissed", flag_id_of("c1", number_of("low")))])
-def test_a_kind_that_is_not_spent_opens_with_the_spent_ones_beside_it(end: Record) -> None:
+def test_a_kind_that_is_not_muted_opens_with_the_muted_ones_beside_it(end: Record) -> None:
     # Low opens at the sixth; held against its six scores a client is low still when six sessions have been silent.
     # Both are a watch, and low is the first in the table.
     low = [*scores(*[0.7] * 5), checkin(5, 0.7, checkin_id="low"), *scores(*[0.7] * 5, since=6)]
@@ -267,7 +267,7 @@ def test_a_kind_that_is_not_spent_opens_with_the_spent_ones_beside_it(end: Recor
     assert second["evidence"].keys().isdisjoint({"level", "cutoff", "probability"})
 
 
-def test_what_waning_alone_has_spent_a_drop_does_not_open_at_either() -> None:
+def test_what_waning_alone_has_muted_a_drop_does_not_open_at_either() -> None:
     # The slide passes 5 at the last of these: waning alone.
     falling = scores(*[0.9] * 5, 0.88, 0.86, 0.84, 0.82, 0.8, 0.78, 0.76, 0.74)
     assert the_row(falling, "flags")["kinds"] == ["waning"]
@@ -280,21 +280,21 @@ def test_what_waning_alone_has_spent_a_drop_does_not_open_at_either() -> None:
     assert (second["kind"], second["kinds"][:2]) == ("drop", ["drop", "waning"])
 
 
-def test_a_flag_opens_as_grave_as_the_kind_that_is_not_spent() -> None:
+def test_a_flag_opens_as_grave_as_the_kind_that_is_not_muted() -> None:
     low, silence = rows(LOW_AND_SILENT[:-1], "flags")[1:]
     assert (low["kind"], low["severity"], silence["kinds"]) == ("low", "warning", ["low", "nonresponse"])
     assert (silence["kind"], silence["severity"], silence["opened_at"]) == ("nonresponse", "watch", on(14))
     # Asked again, low is the graver one.
     later = rows(LOW_AND_SILENT, "flags")[2]
     assert (later["kind"], later["severity"], later["updated_at"]) == ("nonresponse", "warning", on(15))
-    # Nine sessions without a form have not moved the level: to look ahead moves no t.
+    # Nine sessions without a check-in have not moved the level: looking ahead does not move t.
     assert later["evidence"]["level"] == low["evidence"]["level"]
     assert later["evidence"] == silence["evidence"] | {
         name: later["evidence"][name] for name in ("level", "cutoff", "probability")
     }
 
 
-def test_a_kind_stays_spent_over_the_end_of_another_flag() -> None:
+def test_a_kind_stays_muted_over_the_end_of_another_flag() -> None:
     # The withdrawal opens and ends without a scored check-in, so nothing has freed the drop.
     log = [*opening(), closed(1), *(missed(day) for day in range(2, 12)), closed(12)]
     assert [row["kinds"] for row in rows(log, "flags")] == [["drop"], ["withdrawal"]]
@@ -302,19 +302,19 @@ def test_a_kind_stays_spent_over_the_end_of_another_flag() -> None:
     assert len(rows([*log, checkin(13, 0.45), checkin(14, 0.2)], "flags")) == 3
 
 
-def test_a_spent_kind_is_free_although_another_one_still_speaks() -> None:
+def test_a_muted_kind_is_free_although_another_one_is_still_reported() -> None:
     log = scores(*[0.7] * 6, 0.5, *[0.7] * 5)
     row = the_row(log, "flags")
     assert (row["kinds"][:2], row["status"]) == (["low", "drop"], "unrepaired")
     assert len(rows([*log, checkin(12, 0.45)], "flags")) == 1
-    # Low speaks at 0.7 and stays spent; the drop does not.
+    # Low speaks at 0.7 and stays muted; the drop does not.
     _, second = rows([*log, checkin(12, 0.7), checkin(13, 0.45)], "flags")
     assert (second["kind"], "low" in second["kinds"]) == ("drop", True)
 
 
-def test_neither_a_form_without_a_total_nor_a_therapists_nor_a_session_makes_a_kind_fit_again() -> None:
+def test_neither_a_check_in_without_a_total_nor_a_therapists_nor_a_session_makes_a_kind_fit_again() -> None:
     log = [*opening(), closed(1), checkin(2, 0.9, rater="therapist"), held(3, "s3"), missed(4), unscored(5)]
-    # Not mirrored, and as low as the first one.
+    # Not on a reversed scale, and as low as the first one.
     assert len(rows([*log, checkin(6, 0.45)], "flags")) == 1
     assert len(rows([*log, checkin(6, 0.45), checkin(7, 0.2)], "flags")) == 2
 
@@ -322,7 +322,7 @@ def test_neither_a_form_without_a_total_nor_a_therapists_nor_a_session_makes_a_k
 def test_nor_does_the_checkin_that_ends_a_flag() -> None:
     log = [*opening(), *scores(*[0.8] * 5, 0.9, since=1)]
     assert the_row(log, "flags")["status"] == "unrepaired"
-    # The last one is back at the target: nothing is learned, and 0.5 is accepted.
+    # The last one is back at the target: nothing updates the baseline, and at 0.5 the case is rebaselining.
     assert len(rows([*log, checkin(7, 0.5)], "flags")) == 1
     assert len(rows([*log, checkin(7, 0.8), checkin(8, 0.5)], "flags")) == 2
 
@@ -341,7 +341,7 @@ def later(*after: Record) -> list[list[str]]:
     return [flag["kinds"] for flag in rows([*STAYS_LOW, *after], "flags")[1:]]
 
 
-def test_low_is_spent_until_it_is_silent_and_two_scores_in_a_row_were_not_under_the_cutoff() -> None:
+def test_low_is_muted_until_it_is_silent_and_two_scores_in_a_row_were_not_under_the_cutoff() -> None:
     assert the_row(STAYS_LOW, "flags")["status"] == "unrepaired"
     # Two in a row, at the second of which the level is surely under 0.8 no more; then it is again.
     assert later(*scores(0.95, 0.95, *[0.7] * 8, since=12)) == [["low"]]
@@ -360,7 +360,7 @@ def test_an_instrument_without_a_cutoff_breaks_the_row() -> None:
     assert later(checkin(12, 0.95), wai, *scores(0.95, 0.95, *[0.7] * 10, since=14)) == [["waning", "low"]]
 
 
-def test_low_is_spent_by_a_repair_too() -> None:
+def test_low_is_muted_by_a_repair_too() -> None:
     low = [*scores(*[0.7] * 6), *scores(0.8, 0.8, since=6)]
     assert the_row(low, "flags")["status"] == "repaired"
     # The level is still under the cut-off, as it was when the flag opened.
@@ -373,11 +373,11 @@ def test_low_is_spent_by_a_repair_too() -> None:
     repaired = [*log, *scores(0.7, 0.7, since=6)]
     assert the_row(repaired, "flags")["status"] == "repaired"
     assert len(rows([*repaired, checkin(8, 0.7)], "flags")) == 1
-    # The drop is not spent by it.
+    # The drop is not muted by it.
     assert rows([*repaired, checkin(8, 0.5)], "flags")[1]["kind"] == "drop"
 
 
-def test_checkins_of_an_episode_are_never_learned() -> None:
+def test_checkins_of_an_episode_never_update_the_baseline() -> None:
     # After the repair nothing is known of the client: m(4) = 0.9495, sd 0.109687 as for a first score.
     second = rows([*opening(), *scores(0.9, 0.9, 0.5, since=1)], "flags")[1]
     assert (second["evidence"]["expected"], second["evidence"]["checkins"]) == (0.9495, 4)

@@ -44,7 +44,7 @@ def test_the_content_that_lost_leaves_no_trace_in_its_own_table() -> None:
         assert the_row(log, "sessions") == the_row([winner], "sessions")
 
 
-def test_the_greatest_revision_counts_where_the_first_one_stands() -> None:
+def test_the_greatest_revision_counts_at_the_place_of_the_first_one() -> None:
     first = checkin(5, 0.9, "s1", checkin_id="k", id="a")
     second = checkin(2, 0.8, "s1", checkin_id="k", revision=2, id="b")
     third = checkin(9, 0.7, "s1", checkin_id="k", revision=3, id="c")

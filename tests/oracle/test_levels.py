@@ -1,4 +1,4 @@
-"""Section 4.1 of docs/rules.md, with numbers worked out by hand. In: scores. Out: what is expected next."""
+"""Section 4.1 of docs/rules.md, with numbers worked out on paper. In: scores. Out: what is expected next."""
 
 from math import sqrt
 
@@ -10,13 +10,13 @@ from tests.oracle.levels import BETWEEN_VARIANCE, FINE, WITHIN_VARIANCE, Expecte
 SD = 0.1096871
 
 
-#: Of wai-sr/1: twelve items in steps of a quarter, x = 0.24.
+#: wai-sr/1: twelve items in steps of a quarter, x = 0.24.
 COARSE = Resolution(0.053125, 0.24**2 / 144, 0.88)
 
 
 def after(score: float, weight: float = 1, by: Resolution = FINE) -> Level:
     level = Level()
-    level.learn(score, weight, level.predict(1, by))
+    level.update(score, weight, level.predict(1, by))
     return level
 
 
@@ -87,7 +87,7 @@ def test_a_score_at_the_ceiling_says_at_least_so_much() -> None:
 
 def test_far_above_what_was_expected_the_pull_is_z_and_its_inverse() -> None:
     level = Level()
-    level.learn(1.0, 1, Expected(0.3, 0.1))
+    level.update(1.0, 1, Expected(0.3, 0.1))
     # z = 7: d = (7 + 1/7) x 0.1, and g = 1 + 1/49 is held at 1.
     assert level.a == pytest.approx(BETWEEN_VARIANCE / 0.01 * (7 + 1 / 7) * 0.1)
     assert level.p == pytest.approx(BETWEEN_VARIANCE - BETWEEN_VARIANCE**2 / 0.01)
@@ -101,7 +101,7 @@ def test_the_level_alone_leaves_the_residual_out() -> None:
 def test_rounding_makes_a_coarse_instruments_score_less_sure() -> None:
     # 0.008725 + 0.00330625 + 0.0004 = 0.01243125
     expected = Level().predict(1, COARSE)
-    assert (expected.score, expected.sd, expected.edge) == pytest.approx((0.9405, 0.1114955, 0.88), abs=1e-7)
+    assert (expected.score, expected.sd, expected.ceiling_from) == pytest.approx((0.9405, 0.1114955, 0.88), abs=1e-7)
     # 0.008725 / 0.01243125 x -0.1005
     assert after(0.84, by=COARSE).a == pytest.approx(-0.0705370, abs=1e-7)
     # The standard error is a least one, whatever rounding adds: 0.0004 is less than 0.053125 squared.
@@ -122,8 +122,8 @@ def test_the_ceiling_of_a_coarse_instrument_begins_at_its_edge() -> None:
 
 def test_a_level_that_may_be_another_one_is_as_open_as_at_the_start_and_no_more() -> None:
     level = after(0.84)
-    level.loosen()
+    level.widen()
     assert (level.p, level.q, level.count) == pytest.approx((0.008725, -0.00239768, 1), abs=1e-8)
     level.p = 0.01
-    level.loosen()
+    level.widen()
     assert level.p == 0.01

@@ -1,7 +1,7 @@
-"""The reference as a whole: its tables, and what it stands on.
+"""The reference as a whole: its tables, and what it imports.
 
-In: small logs. Out: rows written down by hand. The sections of docs/rules.md have a test file each:
-test_acceptance (1), test_history (2), test_course (3), test_detectors (4 and 5), test_episodes (6),
+In: small logs. Out: literal rows. The sections of docs/rules.md have a test file each:
+test_acceptance (1), test_history (2), test_timeline (3), test_detectors (4 and 5), test_episodes (6),
 test_therapists (7).
 """
 

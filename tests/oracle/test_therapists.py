@@ -35,7 +35,7 @@ def test_an_ingredient_counts_where_the_instrument_gives_one() -> None:
     assert row["ingredient_scored_cases"] == {"trust": 2, "empathy": 2, "goals": 2, "communication": 1}
 
 
-def test_an_ingredient_of_0_counts_and_one_of_a_form_without_a_total_does_not() -> None:
+def test_an_ingredient_of_0_counts_and_one_of_a_check_in_without_a_total_does_not() -> None:
     lowest = dict.fromkeys(("trust", "empathy", "goals", "communication"), 0)
     log = [checkin(0, 0.5, answers=lowest), checkin(0, 0.5, subject="c2", answers={"trust": 9, "empathy": 8})]
     row = summary(log)

@@ -1,6 +1,6 @@
 """Section 7: one row per therapist, from the newest state of every case that has ever named the therapist.
 
-In: courses, versions of the cases, whom their events named, erased cases. Out: the table `therapists`.
+In: timelines, versions of the cases, whom their events named, erased cases. Out: the table `therapists`.
 Never: anything of an erased case but its version.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tests.oracle.acceptance import hex_digest
-from tests.oracle.course import MICROSECONDS_OF_A_DAY, Course
+from tests.oracle.timeline import MICROSECONDS_OF_A_DAY, Timeline
 
 WINDOW_DAYS = 90
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def therapists(
-    courses: Mapping[str, Course],
+    timelines: Mapping[str, Timeline],
     versions: Mapping[str, int],
     named: Mapping[str, Mapping[str, str | None]],
     erased: set[str],
@@ -27,7 +27,13 @@ def therapists(
     """The table; instants in microseconds."""
     cases = pd.DataFrame(
         [
-            _case(courses.get(case_id) or Course(case_id, {}), therapist_id, team, versions[case_id], case_id in erased)
+            _case(
+                timelines.get(case_id) or Timeline(case_id, {}),
+                therapist_id,
+                team,
+                versions[case_id],
+                case_id in erased,
+            )
             for case_id, therapists_of_case in named.items()
             for therapist_id, team in therapists_of_case.items()
         ],
@@ -43,32 +49,32 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _case(course: Course, therapist_id: str, team: str | None, version: int, is_erased: bool) -> Row:
+def _case(timeline: Timeline, therapist_id: str, team: str | None, version: int, is_erased: bool) -> Row:
     """One case for one therapist; where nothing that counts names a team, the last one named with the therapist."""
     row: Row = dict.fromkeys(_COLUMNS)
     row |= {
         "therapist_id": therapist_id,
-        "case_id": course.case_id,
+        "case_id": timeline.case_id,
         "version": version,
-        "team": course.team or team or "",
+        "team": timeline.team or team or "",
     }
     row |= {"is_active": False, "days": {}}
-    if is_erased or course.therapist_id != therapist_id:
+    if is_erased or timeline.therapist_id != therapist_id:
         return row | {"team": team or ""}
-    row |= {"newest_at": course.newest_at, "days": _window(course.days, course.newest_at)}
-    if course.is_closed:
+    row |= {"newest_at": timeline.newest_at, "days": _window(timeline.days, timeline.newest_at)}
+    if timeline.is_closed:
         return row
-    return row | {"is_active": True} | _score(course) | _live_flag(course)
+    return row | {"is_active": True} | _score(timeline) | _live_flag(timeline)
 
 
-def _score(course: Course) -> Row:
-    if course.latest_scored is None or course.latest_scored.scores is None:
+def _score(timeline: Timeline) -> Row:
+    if timeline.latest_scored is None or timeline.latest_scored.scores is None:
         return {}
-    return {"score": course.latest_scored.scores.total, "ingredients": course.latest_scored.scores.ingredients}
+    return {"score": timeline.latest_scored.scores.total, "ingredients": timeline.latest_scored.scores.ingredients}
 
 
-def _live_flag(course: Course) -> Row:
-    flag = course.episodes.live
+def _live_flag(timeline: Timeline) -> Row:
+    flag = timeline.episodes.live
     if flag is None:
         return {}
     return {"open_flag": flag.severity, "unacknowledged_since": flag.opening.at if flag.status == "open" else None}
@@ -112,7 +118,7 @@ def _ingredient_points(ingredients: "pd.Series[Any]") -> dict[str, float]:
 
 
 def _ingredient_scored_cases(ingredients: "pd.Series[Any]") -> dict[str, int]:
-    """How many of the scored cases have each ingredient: a form need not give all that its instrument knows."""
+    """How many of the scored cases have each ingredient: a check-in need not give all that its instrument has."""
     return {str(name): int(number) for name, number in pd.DataFrame([*ingredients]).count().items()}
 
 

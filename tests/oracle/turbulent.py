@@ -24,7 +24,7 @@ MOODS = (
     "low",
     "very low",
     "one item",
-    "stiff",
+    "invariant",
     "same again",
     "turned",
     "sliding",
@@ -35,8 +35,8 @@ MOODS = (
     "half empty",
 )
 #: Moods that may last for a long time.
-LASTING = ("low", "very low", "stiff")
-SHARES = {"usual": 0.9, "top": 1.0, "low": 0.72, "very low": 0.4, "one item": 0.9, "stiff": 0.9, "turned": 0.1}
+LASTING = ("low", "very low", "invariant")
+SHARES = {"usual": 0.9, "top": 1.0, "low": 0.72, "very low": 0.4, "one item": 0.9, "invariant": 0.9, "turned": 0.1}
 TEAMS = {"t1": "north", "t2": "south", "t3": "south"}
 
 Json = dict[str, Any]
@@ -56,12 +56,12 @@ class TurbulentCase:
     last_answers: Json = field(default_factory=dict)
     written: int = 0
     quiet: bool = False
-    #: All answers of the client are alike, always.
-    flat: bool = False
+    #: All answers of the client are always the same.
+    straight_lines: bool = False
     therapist: str = "t1"
-    #: How often another therapist takes over, or stands in for one event.
+    #: How often another therapist takes over, or replaces the therapist for one event.
     moving: float = 0.0
-    #: How often a form is another instrument's.
+    #: How often a check-in is by another instrument.
     mixed: float = 0.0
     #: The mood stays until this week.
     until: int = 0
@@ -72,7 +72,7 @@ class TurbulentCase:
         self.instrument = self.chance.choice([*INSTRUMENTS, "checkin-4/1", "wai-sr/1", *others, *others])
         self.level = self.chance.choice([0.95, 0.9, 0.85, 0.7])
         self.quiet = self.chance.random() < 0.5
-        self.flat = self.chance.random() < 0.12
+        self.straight_lines = self.chance.random() < 0.12
         self.mixed = self.chance.choice([0.0, 0.0, 0.05, 0.4])
         self.moving = self.chance.choice([0.0, 0.0, 0.04, 0.2])
         self.mood = self.chance.choice(["usual"] * 9 + ["away"])
@@ -140,22 +140,22 @@ class TurbulentCase:
         return self.chance.choice([*self.instruments]) if self.chance.random() < self.mixed else self.instrument
 
     def _answers(self, instrument: str) -> Json:
-        chance, form = self.chance, self.instruments[instrument]
-        if self.mood == "same again" and set(self.last_answers) <= _items(form):
-            return self._same_but_for_a_null(form)
+        chance, scale = self.chance, self.instruments[instrument]
+        if self.mood == "same again" and set(self.last_answers) <= _items(scale):
+            return self._same_but_for_a_null(scale)
         if self.mood == "sliding":
             self.level = max(0.3, self.level - 0.04)
         if self.mood == "sudden":
             self.level = chance.uniform(0.1, 1.1)
         middle = SHARES.get(self.mood, self.level) if self.mood not in ("usual", "one item") else self.level
-        wavering = 0.0 if self.mood in ("top", "stiff") else chance.gauss(0, 0.05)
-        answers: Json = {item: _answer(form, item, middle + wavering + self._of_item()) for item in _order(form)}
+        wavering = 0.0 if self.mood in ("top", "invariant") else chance.gauss(0, 0.05)
+        answers: Json = {item: _answer(scale, item, middle + wavering + self._of_item()) for item in _order(scale)}
         if self.mood == "half empty":
             answers = {item: answer for item, answer in answers.items() if chance.random() < 0.6}
         if self.mood == "one item":
-            item = _order(form)[0]
-            answers[item] = _answer(form, item, middle - 0.5)
-        for item in _order(form):
+            item = _order(scale)[0]
+            answers[item] = _answer(scale, item, middle - 0.5)
+        for item in _order(scale):
             if chance.random() < (0.01 if self.quiet else 0.05):
                 answers[item] = None
                 if chance.random() < 0.5:
@@ -163,15 +163,15 @@ class TurbulentCase:
         self.last_answers = answers
         return answers
 
-    def _same_but_for_a_null(self, form: Instrument) -> Json:
+    def _same_but_for_a_null(self, scale: Instrument) -> Json:
         """The last answers; sometimes with what was absent as null, or the other way round."""
         if self.chance.random() < 0.3:
             given = {item: answer for item, answer in self.last_answers.items() if answer is not None}
-            self.last_answers = dict.fromkeys(_order(form)) | given if len(given) == len(self.last_answers) else given
+            self.last_answers = dict.fromkeys(_order(scale)) | given if len(given) == len(self.last_answers) else given
         return self.last_answers
 
     def _of_item(self) -> float:
-        is_even = self.flat or self.mood in ("top", "stiff") or self.chance.random() < 0.1
+        is_even = self.straight_lines or self.mood in ("top", "invariant") or self.chance.random() < 0.1
         return 0.0 if is_even else self.chance.gauss(0, 0.03)
 
     def _session(self, week: int) -> Json:
@@ -197,7 +197,7 @@ def turbulent(
     flag_ids: Mapping[str, Sequence[str]] | None = None,
     instruments: Mapping[str, Instrument] = INSTRUMENTS,
 ) -> list[Json]:
-    """The events of so many cases, a few of them late."""
+    """The events of this many cases, a few of them late."""
     events = []
     for number in range(cases):
         case_id = f"c{number}"
@@ -210,18 +210,18 @@ def turbulent(
     return sorted(events, key=lambda event: places[id(event)])
 
 
-def _items(form: Instrument) -> set[str]:
-    return {item["id"] for item in form.definition["items"]}
+def _items(scale: Instrument) -> set[str]:
+    return {item["id"] for item in scale.definition["items"]}
 
 
-def _order(form: Instrument) -> list[str]:
-    return [item["id"] for item in form.definition["items"]]
+def _order(scale: Instrument) -> list[str]:
+    return [item["id"] for item in scale.definition["items"]]
 
 
-def _answer(form: Instrument, item: str, share: float) -> float:
+def _answer(scale: Instrument, item: str, share: float) -> float:
     """The nearest answer that the instrument allows, after its reversal."""
-    (definition,) = [one for one in form.definition["items"] if one["id"] == item]
-    low, high = form.definition["minimum"], form.definition["maximum"]
+    (definition,) = [found for found in scale.definition["items"] if found["id"] == item]
+    low, high = scale.definition["minimum"], scale.definition["maximum"]
     share = min(1.0, max(0.0, share))
     share = 1 - share if definition.get("reversed") else share
-    return float(round(low + share * (high - low), form.definition["decimals"]))
+    return float(round(low + share * (high - low), scale.definition["decimals"]))

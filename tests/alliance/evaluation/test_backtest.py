@@ -64,7 +64,7 @@ def test_the_summary_names_every_kind_and_the_fields_rules() -> None:
     assert text.startswith("1 case, 5 scored client check-ins, 1 flag\nno line was refused\n")
 
 
-def test_the_summary_says_why_lines_were_refused_and_where_the_first_stands() -> None:
+def test_the_summary_says_why_lines_were_refused_and_which_was_the_first() -> None:
     lines = [b"\n", b"not json", b"  \r\n", b"{", b"{}", *(msgspec.json.encode(event) for event in a_drop())]
     result = backtest(lines)
     assert (result.histories.lines, result.histories.has_nothing_accepted) == (8, False)

@@ -1,4 +1,4 @@
-"""The field's rules: what they say, and the lifecycle that they share with ours."""
+"""The field's rules: what they say, and the lifecycle that they share with the product."""
 
 import random
 
@@ -42,7 +42,7 @@ def openings(name: str, *scores: float, limit: float | None = None) -> list[int]
         ("xmr-runs", (0.95,) * 12, []),
     ],
 )
-def test_a_rule_speaks_where_its_formula_says(name: str, scores: tuple[float, ...], expected: list[int]) -> None:
+def test_a_rule_flags_where_its_formula_says(name: str, scores: tuple[float, ...], expected: list[int]) -> None:
     assert openings(name, *scores) == expected
 
 

@@ -1,4 +1,4 @@
-"""A prior comes only of scores that say something; a misfit is told when it is no chance and matters."""
+"""A prior comes only of scores that say something; a misfit is reported if it is not chance and matters."""
 
 import random
 from collections.abc import Callable
@@ -150,7 +150,7 @@ def test_a_prior_misfits_from_half_a_swing_on(sign: int) -> None:
     assert found.checkins == 100
 
 
-def test_a_misfit_that_may_be_chance_is_not_told() -> None:
+def test_a_misfit_that_may_be_chance_is_not_reported() -> None:
     # Standard error of the mean of 100: a tenth of the swing; twice that is what the difference must be over.
     off = 2 * HALF_SD
     assert misfit(cases_with_mean(EXPECTED - off, 100, swing=5 * off * 0.98), DEFAULT_PRIOR) is not None

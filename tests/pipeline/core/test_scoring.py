@@ -53,8 +53,8 @@ INSTRUMENTS = [*SHIPPED.values(), SAMPLE]
 
 def answer_sets(instrument: Instrument) -> st.SearchStrategy[Answers]:
     """Answers on the instrument's grid, any of them null or absent."""
-    one = {item: st.none() | st.sampled_from(sorted(steps)) for item, steps in instrument.steps.items()}
-    return st.fixed_dictionaries({}, optional=one)
+    given = {item: st.none() | st.sampled_from(sorted(steps)) for item, steps in instrument.steps.items()}
+    return st.fixed_dictionaries({}, optional=given)
 
 
 any_instrument_and_answers = st.sampled_from(INSTRUMENTS).flatmap(

@@ -22,15 +22,15 @@ def test_a_dismissed_low_is_not_raised_again_before_the_case_was_over_the_cut_of
     low = steady(1, 40, 6.0)
     (flag,) = flags_of(low)
     dismissal = an_action("dismissed", flag.flag_id, session=flag.session_number)
-    assert [one.status for one in flags_of([*low, dismissal])] == ["dismissed"]
+    assert [flag.status for flag in flags_of([*low, dismissal])] == ["dismissed"]
     once_over = [*low, dismissal, *steady(41, 41, 8.8), *steady(42, 70, 6.0)]
-    assert [one.kind for one in flags_of(once_over)].count("low") == 1
+    assert [flag.kind for flag in flags_of(once_over)].count("low") == 1
     twice_over = [*low, dismissal, *steady(41, 52, 8.8), *steady(53, 90, 6.0)]
-    assert "low" in [kind for one in flags_of(twice_over)[1:] for kind in one.kinds]
+    assert "low" in [kind for flag in flags_of(twice_over)[1:] for kind in flag.kinds]
 
 
 @pytest.mark.parametrize("level", [3.0, 4.0, 4.5, 5.0, 6.0])
-def test_a_case_that_stays_down_is_held_against_where_it_stands(level: float) -> None:
+def test_the_lower_level_of_a_case_that_stays_down_is_its_new_baseline(level: float) -> None:
     down = [*steady(1, 8, 8.8), *steady(9, 39, level)]
     assert kinds(down)[:1] == [("drop", 9)]
     assert [kind for kind, _ in kinds(down)[1:]] == ["low"]
@@ -46,15 +46,15 @@ def test_the_check_ins_that_repair_a_low_flag_do_not_raise_it_again() -> None:
     assert (flag.kind, flag.status, flag.closed_at is not None) == ("low", "repaired", True)
 
 
-def test_what_somebody_dismissed_is_not_raised_again_while_nothing_changes() -> None:
+def test_what_a_supervisor_dismissed_is_not_raised_again_while_nothing_changes() -> None:
     down = [*steady(1, 8, 8.8), *steady(9, 30, 6.0)]
     first = flags_of(down)[0]
     dismissal = an_action("dismissed", first.flag_id, session=9)
-    assert [one.status for one in flags_of([*down, dismissal]) if one.kind == "drop"] == ["dismissed"]
+    assert [flag.status for flag in flags_of([*down, dismissal]) if flag.kind == "drop"] == ["dismissed"]
 
 
 @pytest.mark.parametrize("before", [6, 20])
-def test_one_low_form_says_nothing_of_where_the_case_stands(before: int) -> None:
+def test_one_low_check_in_is_no_new_baseline(before: int) -> None:
     dip = [*steady(1, before, 9.3), uneven(before + 1, 6.0)]
     (flag,) = flags_of(dip)
     dismissal = an_action("dismissed", flag.flag_id, session=before + 1)
@@ -64,14 +64,14 @@ def test_one_low_form_says_nothing_of_where_the_case_stands(before: int) -> None
     assert flag.status == "unrepaired"
 
 
-def test_after_a_dismissed_dip_and_usual_forms_an_equal_dip_is_raised() -> None:
+def test_after_a_dismissed_dip_and_usual_check_ins_an_equal_dip_is_raised() -> None:
     dip = [*steady(1, 20, 9.3), uneven(21, 6.5)]
     (flag,) = flags_of(dip)
     again = [*dip, an_action("dismissed", flag.flag_id, session=21), *steady(22, 25, 9.3), uneven(26, 6.5)]
     assert kinds(again) == [("drop", 21), ("drop", 26)]
 
 
-def test_scores_given_to_the_therapist_before_say_nothing_of_where_the_case_stands_with_the_new_one() -> None:
+def test_scores_given_to_the_therapist_before_are_no_baseline_with_the_new_one() -> None:
     down = [*steady(1, 8, 8.8), *(uneven(session, 5.0) for session in (9, 10, 11))]
     same = [*down, *(uneven(session, 5.0) for session in (12, 13, 14, 15)), uneven(16, 8.8), uneven(17, 5.0)]
     other = [*down, *(a_held(session, therapist="t-b") for session in range(12, 17))]
@@ -85,7 +85,7 @@ def test_a_silence_that_goes_on_is_raised_once() -> None:
     assert [kind for kind, _ in kinds([*answered, *(a_held(session) for session in range(11, 60))])] == ["nonresponse"]
 
 
-def test_forms_without_a_score_and_missed_appointments_let_an_episode_end() -> None:
+def test_check_ins_without_a_score_and_missed_appointments_let_an_episode_end() -> None:
     down = [*steady(1, 8, 8.8), uneven(9, 4.0)]
     blank = [a_checkin(session, answers={"trust": None}) for session in range(10, 16)]
     missed = [a_missed(session) for session in range(10, 16)]
@@ -96,9 +96,9 @@ def test_forms_without_a_score_and_missed_appointments_let_an_episode_end() -> N
     assert [flag.status for flag in flags_of([*down, *not_by_the_client])] == ["open"]
 
 
-def test_one_appointment_is_missed_once_however_often_it_is_told() -> None:
-    told = [a_missed(session, id=f"{session}-{again}") for session in (6, 7) for again in range(4)]
-    assert kinds([*steady(1, 5, 8.8), *told]) == []
+def test_one_appointment_is_missed_once_however_often_it_is_sent() -> None:
+    sent = [a_missed(session, id=f"{session}-{again}") for session in (6, 7) for again in range(4)]
+    assert kinds([*steady(1, 5, 8.8), *sent]) == []
     assert kinds([*steady(1, 5, 8.8), *(a_missed(session) for session in range(6, 14))])[0][0] == "withdrawal"
 
 
@@ -120,7 +120,7 @@ def rated(session: int, level: float, therapist: str) -> Json:
     return uneven(session, level, rater="therapist", id=f"rated-{session}", therapist=therapist)
 
 
-def test_a_new_therapist_is_not_held_against_the_ratings_of_the_one_before() -> None:
+def test_a_new_therapist_is_not_compared_with_the_ratings_of_the_one_before() -> None:
     events = []
     for session in range(1, 20):
         therapist, level = ("t-a", 9.4) if session < 8 else ("t-b", 7.1)
@@ -137,7 +137,7 @@ def test_a_therapist_who_comes_back_is_known() -> None:
     assert [kind for kind, _ in kinds(events)] == ["discrepancy"]
 
 
-def test_with_a_new_therapist_a_first_lower_form_is_less_of_a_surprise() -> None:
+def test_with_a_new_therapist_a_first_lower_check_in_is_less_of_a_surprise() -> None:
     same = flags_of([*steady(1, 12, 9.4), uneven(13, 7.9)])
     changed = flags_of([*steady(1, 12, 9.4), uneven(13, 7.9, therapist="t-b")])
     assert [flag.kind for flag in same] == ["drop"]

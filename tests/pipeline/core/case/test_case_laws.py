@@ -40,7 +40,7 @@ def accepted(event: Json) -> Accepted:
     return verdict
 
 
-def told(events: Sequence[Json]) -> tuple[case.CaseState, dict[str, Flag], list[Flag]]:
+def published(events: Sequence[Json]) -> tuple[case.CaseState, dict[str, Flag], list[Flag]]:
     """The state after all events, the latest snapshot of each flag, and every snapshot in order."""
     state: case.State = None
     latest: dict[str, Flag] = {}
@@ -56,7 +56,7 @@ def told(events: Sequence[Json]) -> tuple[case.CaseState, dict[str, Flag], list[
 
 
 def supported(latest: dict[str, Flag]) -> dict[str, Flag]:
-    """Flags that the set supports, without what only tells of the order of arrival."""
+    """Flags that the set supports, without what only shows the order of arrival."""
     return {
         flag_id: msgspec.structs.replace(flag, version=0)
         for flag_id, flag in latest.items()
@@ -71,8 +71,8 @@ def test_any_order_and_any_duplication_give_the_same_flags_and_the_same_summary(
 ) -> None:
     shuffled = history + [chance.choice(history) for _ in range(len(history) // 2)]
     chance.shuffle(shuffled)
-    in_order, flags_in_order, _ = told(sorted(history, key=lambda event: str(event["time"])))
-    disordered, flags_disordered, _ = told(shuffled)
+    in_order, flags_in_order, _ = published(sorted(history, key=lambda event: str(event["time"])))
+    disordered, flags_disordered, _ = published(shuffled)
     assert (
         supported(flags_disordered)
         == supported(flags_in_order)
@@ -86,7 +86,7 @@ def test_any_order_and_any_duplication_give_the_same_flags_and_the_same_summary(
 @given(histories())
 def test_the_fast_path_equals_the_fold_from_scratch(history: list[Json]) -> None:
     state: case.State = None
-    for event in sorted(history, key=lambda one: str(one["time"])):
+    for event in sorted(history, key=lambda event: str(event["time"])):
         state, _ = changes.step(state, accepted(event), MODELS)
         assert isinstance(state, case.CaseState)
         scratch = timeline_of(state.case_id, state.records(), MODELS)
@@ -119,7 +119,7 @@ def test_whatever_happens_the_numbers_of_a_flag_are_numbers(history: list[Json],
 @settings(max_examples=100, deadline=None)
 @given(histories())
 def test_a_case_survives_its_changelog(history: list[Json]) -> None:
-    state, _, _ = told(history)
+    state, _, _ = published(history)
     again = case.decode(state.case_id, case.encode(state), MODELS)
     assert summary_of(again) == summary_of(state)
     assert again.published_flags == state.published_flags
@@ -129,7 +129,7 @@ def test_a_case_survives_its_changelog(history: list[Json]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(histories())
 def test_a_duplicate_says_nothing(history: list[Json]) -> None:
-    state, _, _ = told(history)
+    state, _, _ = published(history)
     before = case.encode(state)
     for event in history:
         after, facts = changes.step(state, accepted(event), MODELS)
@@ -144,7 +144,7 @@ def a_quiet_case(sessions: int) -> list[Json]:
 
 def test_a_far_lower_check_in_opens_one_flag_and_two_good_ones_repair_it() -> None:
     events = [*a_quiet_case(4), a_checkin(5, 4.0), a_checkin(6, 5.0), a_checkin(7, 9.0), a_checkin(8, 9.0)]
-    _, latest, snapshots = told(events)
+    _, latest, snapshots = published(events)
     assert (snapshots[0].status, snapshots[-1].status) == ("open", "repaired")
     (flag,) = latest.values()
     assert (flag.kind, flag.severity, flag.session_number) == ("drop", "urgent", 5)
@@ -153,46 +153,46 @@ def test_a_far_lower_check_in_opens_one_flag_and_two_good_ones_repair_it() -> No
 
 
 def test_a_flag_that_stays_down_ends_unrepaired_and_is_not_raised_again() -> None:
-    _, latest, snapshots = told([*a_quiet_case(4), *(a_checkin(session, 4.0) for session in range(5, 30))])
+    _, latest, snapshots = published([*a_quiet_case(4), *(a_checkin(session, 4.0) for session in range(5, 30))])
     # That the level is under the cut-off is another thing to say, once.
     assert [(flag.kind, flag.status) for flag in latest.values()] == [("drop", "unrepaired"), ("low", "unrepaired")]
     assert (snapshots[0].status, snapshots[-1].status) == ("open", "unrepaired")
 
 
 def test_closing_the_case_ends_its_flag_unrepaired() -> None:
-    _, _, snapshots = told([*a_quiet_case(4), a_checkin(5, 4.0), a_closure(5)])
+    _, _, snapshots = published([*a_quiet_case(4), a_checkin(5, 4.0), a_closure(5)])
     assert [flag.status for flag in snapshots] == ["open", "unrepaired"]
 
 
 def test_a_corrected_check_in_takes_the_flag_back_visibly() -> None:
     wrong = a_checkin(5, 4.0, checkin_id="five")
     right = a_checkin(5, 9.0, checkin_id="five", revision=2, id="five-again", time=a_checkin(6)["time"])
-    _, latest, snapshots = told([*a_quiet_case(4), wrong, right])
+    _, latest, snapshots = published([*a_quiet_case(4), wrong, right])
     assert [flag.status for flag in snapshots] == ["open", "retracted"]
     assert supported(latest) == {}
 
 
 def test_a_voided_check_in_takes_its_flag_back() -> None:
     wrong = a_checkin(5, 4.0, checkin_id="five")
-    _, _, snapshots = told([*a_quiet_case(4), wrong, a_void("five", 5)])
+    _, _, snapshots = published([*a_quiet_case(4), wrong, a_void("five", 5)])
     assert [flag.status for flag in snapshots] == ["open", "retracted"]
 
 
 def test_people_act_on_a_flag() -> None:
     events = [*a_quiet_case(4), a_checkin(5, 4.0)]
-    _, latest, _ = told(events)
+    _, latest, _ = published(events)
     (flag_id,) = latest
-    _, _, snapshots = told([*events, an_action("acknowledged", flag_id, 5), an_action("discussed", flag_id, 6)])
+    _, _, snapshots = published([*events, an_action("acknowledged", flag_id, 5), an_action("discussed", flag_id, 6)])
     assert [flag.status for flag in snapshots] == ["open", "acknowledged", "acknowledged"]
     assert snapshots[-1].discussed_at is not None
-    _, _, snapshots = told([*events, an_action("dismissed", flag_id, 5), a_checkin(6, 9.0), a_checkin(7, 9.0)])
+    _, _, snapshots = published([*events, an_action("dismissed", flag_id, 5), a_checkin(6, 9.0), a_checkin(7, 9.0)])
     assert [flag.status for flag in snapshots] == ["open", "dismissed"]
 
 
 def test_two_contents_under_one_identity_have_one_winner() -> None:
     one, other = a_checkin(1, 9.0), a_checkin(1, 3.0)
-    first, _, _ = told([one, other])
-    second, _, _ = told([other, one])
+    first, _, _ = published([one, other])
+    second, _, _ = published([other, one])
     assert summary_of(first) == summary_of(second)
     assert first.version == second.version == 2
 
@@ -200,11 +200,14 @@ def test_two_contents_under_one_identity_have_one_winner() -> None:
 def test_a_case_that_moves_says_farewell_to_its_therapist() -> None:
     state, _ = changes.step(None, accepted(a_checkin(1)), MODELS)
     _, facts = changes.step(state, accepted(a_checkin(2, therapist="t-2", team="south")), MODELS)
-    assert [(one.therapist_id, one.status) for one in facts.summaries] == [("t-1", "left"), ("t-2", "active")]
+    assert [(summary.therapist_id, summary.status) for summary in facts.summaries] == [
+        ("t-1", "left"),
+        ("t-2", "active"),
+    ]
 
 
 def test_sessions_held_without_check_in_are_counted() -> None:
-    state, _, _ = told([a_held(1), a_checkin(1), a_held(2), a_missed(3)])
+    state, _, _ = published([a_held(1), a_checkin(1), a_held(2), a_missed(3)])
     counts = summary_of(state).days.values()
     assert sum(day.sessions_held for day in counts) == 2
     assert sum(day.checkins_completed for day in counts) == 1

@@ -75,7 +75,7 @@ def test_a_prior_estimated_from_whole_numbers_is_that_of_the_same_practice_in_hu
     assert prior.within_sd == pytest.approx(fine_prior.within_sd, abs=0.005)
 
 
-def test_a_form_of_hundredths_is_measured_as_it_is() -> None:
+def test_a_check_in_of_hundredths_is_measured_as_it_is() -> None:
     models = measurement_models(load_instruments(None))
     fine = models["checkin-4/1"]
     for model in (fine, DEFAULT_MODEL):
@@ -83,7 +83,7 @@ def test_a_form_of_hundredths_is_measured_as_it_is() -> None:
         assert figures == (1.0, 0.0, 0.01, 0.003)
 
 
-def test_a_coarse_form_is_measured_as_coarse_as_it_is() -> None:
+def test_a_coarse_check_in_is_measured_as_coarse_as_it_is() -> None:
     # wai-sr/1: twelve items from 1 to 5, at least four of an ingredient: steps of a quarter.
     coarse = measurement_models(load_instruments(None))["wai-sr/1"]
     assert coarse.ceiling_from == pytest.approx(1 - 0.24 / 2)

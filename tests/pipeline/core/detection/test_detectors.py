@@ -94,7 +94,7 @@ def test_the_client_is_down_and_the_therapist_has_not_noticed() -> None:
     assert "discrepancy" in flag.kinds
 
 
-def test_a_form_filled_in_from_right_to_left_is_held_back_once() -> None:
+def test_a_check_in_filled_in_from_right_to_left_is_held_back_once() -> None:
     wrong = a_checkin(6, answers={"trust": 1.0, "empathy": 1.4, "goals": 0.7, "communication": 1.2})
     again = a_checkin(7, answers={"trust": 1.1, "empathy": 1.3, "goals": 0.8, "communication": 1.2})
     assert flags_of([*usual(5), wrong, uneven(7, 8.8)]) == []

@@ -73,11 +73,11 @@ class Case:
     @property
     def newest(self) -> Happening | None:
         """The event that says whose the case is and whether it is closed."""
-        return max(self.events, key=lambda one: one.at, default=None)
+        return max(self.events, key=lambda happening: happening.at, default=None)
 
     @property
     def owner(self) -> str:
-        """Whose the case is; nobody's when nothing of it counts."""
+        """The therapist of the case; None if nothing of it counts."""
         return "" if self.newest is None or self.is_erased else self.newest.therapist
 
     def scored(self, of: str) -> Checkin | None:
@@ -88,14 +88,14 @@ class Case:
 
     @property
     def latest(self) -> Checkin | None:
-        """The latest check-in with a total, whoever it was given to."""
+        """The latest check-in with a total, to whichever therapist it was given."""
         given = self._given()
         return given[-1].checkin if given else None
 
     def _given(self) -> list[Happening]:
         """The check-ins with a total, in the order of their time."""
-        given = [one for one in self.events if one.checkin is not None and one.checkin.forms]
-        return sorted(given, key=lambda one: one.at)
+        given = [event for event in self.events if event.checkin is not None and event.checkin.forms]
+        return sorted(given, key=lambda happening: happening.at)
 
     def summary(self, of: str) -> CaseSummary:
         """As `pipeline.core.case.state` would tell it."""
@@ -148,8 +148,8 @@ class Practice:
     cases: dict[int, Case] = field(default_factory=dict)
     states: dict[str, TherapistState] = field(default_factory=dict)
     seen: list[Form] = field(default_factory=list)
-    #: What each therapist's summary of each case has told last; None: nothing that is scored.
-    told: dict[tuple[str, int], Checkin | None] = field(default_factory=dict)
+    #: The check-in in each therapist's latest summary of each case; None: no scored one.
+    summarised: dict[tuple[str, int], Checkin | None] = field(default_factory=dict)
     minutes: int = 0
     counter: int = 0
 
@@ -171,9 +171,9 @@ class Practice:
     def void(self, who: int) -> None:
         """The latest check-in counts no more."""
         case = self._case(who)
-        given = [one for one in case.events if one.checkin is not None]
+        given = [event for event in case.events if event.checkin is not None]
         if given:
-            case.events.remove(max(given, key=lambda one: one.at))
+            case.events.remove(max(given, key=lambda happening: happening.at))
 
     def erase(self, who: int) -> None:
         """The case is forgotten."""
@@ -187,10 +187,10 @@ class Practice:
         """The summaries of a case go to everyone it has named, the others first."""
         case = self._case(who)
         case.version += 1
-        for name in sorted(case.named, key=lambda one: one == case.owner):
+        for name in sorted(case.named, key=lambda therapist: therapist == case.owner):
             before = self.states.get(name)
             published = before.publication.published if before else None
-            self.told[name, who] = case.scored(name)
+            self.summarised[name, who] = case.scored(name)
             self.states[name], _ = step(before, case.summary(name))
             self._look(name, published)
 
@@ -200,22 +200,22 @@ class Practice:
         return set() if published is None else published.ingredient_points.keys() & set(ITEMS)
 
     def _look(self, name: str, before: Publication | None) -> None:
-        """What is published anew is an equation, and stands on as many as it must."""
+        """Each new publication is an equation over enough check-ins."""
         now = self.states[name].publication.published
         figures = dict(figures_of(now))
-        moved = {figure: told for figure, told in figures.items() if dict(figures_of(before)).get(figure) != told}
+        moved = {figure: shown for figure, shown in figures.items() if dict(figures_of(before)).get(figure) != shown}
         for figure, (number, points) in moved.items():
             checkins = self._checkins(name, figure)
             assert number == len(checkins) >= FEWEST_CASES
-            assert abs(points - sum(one.scores[figure] for one in checkins)) < 1e-3
-            self.seen.append({answer: times for one in checkins for answer, times in one.forms[figure].items()})
+            assert abs(points - sum(checkin.scores[figure] for checkin in checkins)) < 1e-3
+            self.seen.append({answer: times for checkin in checkins for answer, times in checkin.forms[figure].items()})
         for figure in figures:
-            assert len(self._checkins(name, figure)) >= FEWEST_CASES, "too few are left to go on showing it"
+            assert len(self._checkins(name, figure)) >= FEWEST_CASES, "too few are left to show it still"
 
     def _checkins(self, name: str, figure: str) -> list[Checkin]:
-        """What stands behind a figure now."""
-        mine = [one for (whose, _), one in self.told.items() if whose == name]
-        return [one for one in mine if one is not None and figure in one.forms]
+        """The check-ins in a figure now."""
+        mine = [checkin for (whose, _), checkin in self.summarised.items() if whose == name]
+        return [checkin for checkin in mine if checkin is not None and figure in checkin.forms]
 
     def _happens(self, who: int, event: Happening) -> None:
         case = self._case(who)
@@ -283,7 +283,7 @@ FORMS = st.one_of(
     st.sampled_from([WHOLE, PARTLY, PARTLY, PLAIN, ("checkin-4/1", (0,)), ("srs/3", ()), ("wai-sr/1", ())]),
     st.tuples(st.sampled_from(["checkin-4/1", "wai-sr/1"]), st.lists(st.integers(0, 11), max_size=4).map(tuple)),
 )
-#: What each client usually answers: mostly one kind, so that it is the odd one that could be told apart.
+#: What each client usually answers: mostly one kind, so that the odd one could be identified.
 HABITS = st.one_of(
     st.just([PLAIN] * 9), st.just([WHOLE] * 9), st.lists(st.sampled_from([WHOLE, PARTLY]), min_size=9, max_size=9)
 )
@@ -297,7 +297,10 @@ SEVERAL = st.tuples(CHANGES, st.lists(CLIENTS, min_size=1, max_size=6, unique=Tr
 )
 ERASURES = st.tuples(st.just("erase"), CLIENTS)
 EVENTS = st.one_of(
-    CHECKINS.map(lambda one: [one]), SEVERAL, SEVERAL, st.one_of(CHECKINS, ERASURES).map(lambda one: [one])
+    CHECKINS.map(lambda happening: [happening]),
+    SEVERAL,
+    SEVERAL,
+    st.one_of(CHECKINS, ERASURES).map(lambda happening: [happening]),
 )
 
 
@@ -315,11 +318,11 @@ def weeks(draw: st.DrawFn) -> list[Event]:
 
 
 def lived(events: Sequence[Event], batch: int = 1) -> Practice:
-    """The practice after these events, told of by batches; without rounding."""
+    """The practice after these events, summarised in batches; without rounding."""
     practice = Practice()
     with patch.object(disclosure, "STEP", 1e-9):
         for start in range(0, len(events), batch):
-            portion = [one for one in events[start : start + batch] if not practice.has_erased(one[1])]
+            portion = [event for event in events[start : start + batch] if not practice.has_erased(event[1])]
             for kind, who, *more in portion:
                 getattr(practice, kind)(who, *more)
             for who in dict.fromkeys(who for _, who, *_ in portion):
@@ -329,9 +332,7 @@ def lived(events: Sequence[Event], batch: int = 1) -> Practice:
 
 @settings(max_examples=sized(150, 5_000), deadline=None)
 @given(weeks(), st.sampled_from([1, 1, 1, 3]))
-def test_no_combination_of_published_figures_speaks_about_fewer_than_three_clients(
-    events: list[Event], batch: int
-) -> None:
+def test_no_combination_of_published_figures_is_about_fewer_than_three_clients(events: list[Event], batch: int) -> None:
     practice = lived(events, batch)
     event(f"{min(len(practice.seen), 12)} publications")
     assert leaks(practice.seen) == []
@@ -367,7 +368,7 @@ def test_an_ingredient_that_fewer_than_five_clients_have_left_is_taken_back_and_
 
 
 def test_check_ins_that_are_back_after_a_void_are_no_news() -> None:
-    there_and_back = [one for who in (0, 1) for one in (*answers(who, of="t-2"), ("void", who))]
+    there_and_back = [event for who in (0, 1) for event in (*answers(who, of="t-2"), ("void", who))]
     practice = lived(answers(*range(8)) + there_and_back + answers(3))
     assert totals(practice) == [set(range(5)), set(range(8))]
     assert totals(lived(answers(*range(8)) + there_and_back + answers(3, 4, 5)))[2:] == [set(range(8))]

@@ -84,7 +84,7 @@ def test_of_an_erased_case_only_its_version_stays() -> None:
     assert not step(state, a_summary("the-case", 5))[1]
 
 
-def test_of_an_erased_case_no_time_of_a_check_in_stays_in_what_was_told() -> None:
+def test_no_time_of_a_check_in_of_an_erased_case_stays() -> None:
     state = after(*(a_summary(f"c-{number}", 1) for number in range(6)))
     assert (len(state.publication.included_until), len(state.publication.contributors)) == (5, 1)
     for number in (0, 5):
@@ -113,7 +113,7 @@ def test_a_case_whose_score_comes_and_goes_again_contributes_nothing() -> None:
     assert state.publication.published == before
 
 
-def test_a_case_first_told_of_after_more_has_happened_in_it_brings_news_if_its_check_in_was_given_here() -> None:
+def test_the_first_summary_of_a_case_brings_a_new_check_in_if_it_was_given_here() -> None:
     later = AT + timedelta(days=1)
     cases = [a_summary(f"c-{number}", last_event_at=later, scored_here=True) for number in range(5)]
     assert after(*cases).publication.published is not None
@@ -162,7 +162,7 @@ def test_a_figure_that_is_due_and_lacks_news_does_not_hold_the_total_up_for_ever
         state, _ = step(state, summary)
         assert state.publication.published is not None
         seen.append((state.publication.published.scored_cases, state.publication.published.score_points))
-    assert seen == [(5, 4.0)] * 5 + [(8, 5.2)], "trust was due, and nobody brought any"
+    assert seen == [(5, 4.0)] * 5 + [(8, 5.2)], "trust was due, and no case brought any"
 
 
 def test_after_a_crash_the_same_is_published_as_without_one() -> None:

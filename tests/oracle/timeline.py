@@ -1,4 +1,4 @@
-"""Section 3: the course of one case, and which parts of section 4 each of its events calls.
+"""Section 3: the timeline of one case, and which parts of section 4 each of its events calls.
 
 In: the events of a case that count, in their order. Out: therapist, sessions, closing, daily counts, episodes.
 Never: a look at an event that has not been taken yet.
@@ -14,7 +14,7 @@ from tests.oracle import shapes
 from tests.oracle.acceptance import Event
 from tests.oracle.episodes import Episodes, Moment, number_of
 from tests.oracle.instruments import Instrument
-from tests.oracle.strain import Form, Strain
+from tests.oracle.strain import ScoredCheckin, Strain
 
 MICROSECONDS_OF_A_DAY = 86_400_000_000
 #: The places of the four counts of a day.
@@ -22,7 +22,7 @@ HELD, COMPLETED, REPAIRED, UNREPAIRED = range(4)
 
 
 @dataclass
-class Course:
+class Timeline:
     """What has become of a case so far. Days are counted from 1970."""
 
     case_id: str
@@ -49,8 +49,8 @@ class Course:
         """What is known of the case."""
         return self.episodes.strain
 
-    def take(self, at: int, event: Event) -> None:
-        """The next event of the course, which stands at `at`."""
+    def advance(self, at: int, event: Event) -> None:
+        """Add the next event of the timeline, at its place `at`."""
         if event.type == shapes.VOIDED:
             return
         self.newest_at = at
@@ -79,9 +79,9 @@ class Course:
 
     def _work(self, therapist_id: str) -> None:
         if self.at_work not in (None, therapist_id):
-            self.strain.client.loosen()
+            self.strain.client.widen()
             if self.episodes.live is not None:
-                self.episodes.live.forms.clear()
+                self.episodes.live.checkins.clear()
         self.at_work = therapist_id
 
     def _belong(self, event: Event) -> None:
@@ -100,7 +100,7 @@ class Course:
         self.strain.begin_session(session_id)
 
     def _judge(self, at: int) -> None:
-        """The session before, if nobody has answered for it."""
+        """The session before, if the client has not answered for it."""
         session_id = self.strain.unanswered
         if session_id is not None:
             self.strain.judge_missing()
@@ -133,21 +133,21 @@ class Course:
             return
         self.days[day][COMPLETED] += 1
         self.latest_scored = event
-        form = self.strain.score(event, number, instrument, self.episodes.accepts)
-        if not self.episodes.ask(self._moment(at, anchor, form, is_counted=True)):
-            self.strain.learn(form)
+        checkin = self.strain.score(event, number, instrument, self.episodes.is_rebaselining)
+        if not self.episodes.ask(self._moment(at, anchor, checkin, is_counted=True)):
+            self.strain.learn(checkin)
 
-    def _moment(self, at: int, anchor: str, form: Form | None = None, is_counted: bool = False) -> Moment:
-        return Moment(at, anchor, self.therapist_id or "", self.team or "", form, is_counted)
+    def _moment(self, at: int, anchor: str, checkin: ScoredCheckin | None = None, is_counted: bool = False) -> Moment:
+        return Moment(at, anchor, self.therapist_id or "", self.team or "", checkin, is_counted)
 
 
-def courses(counting: pd.DataFrame, instruments: Mapping[str, Instrument]) -> dict[str, Course]:
-    """The course of every case, each from its first event on."""
-    found: dict[str, Course] = {}
+def timelines(counting: pd.DataFrame, instruments: Mapping[str, Instrument]) -> dict[str, Timeline]:
+    """The timeline of every case, each from its first event on."""
+    found: dict[str, Timeline] = {}
     for case_id, events in counting.groupby("case_id"):
-        course = Course(str(case_id), instruments)
+        timeline = Timeline(str(case_id), instruments)
         for at, event in zip(events["at"], events["event"], strict=True):
-            course.take(int(at), event)
-        course.count_ends()
-        found[course.case_id] = course
+            timeline.advance(int(at), event)
+        timeline.count_ends()
+        found[timeline.case_id] = timeline
     return found

@@ -81,7 +81,7 @@ def test_at_one_instant_a_session_is_held_before_a_checkin_and_a_digest_decides_
     ]
     assert the_row(log, "flags")["session_number"] == 3
     scores = {("b", "a"): 0.9, ("a", "b"): 0.8}
-    last = max(scores, key=lambda one: hex_digest(8, one[0].encode(), one[1].encode()))
+    last = max(scores, key=lambda name: hex_digest(8, name[0].encode(), name[1].encode()))
     later = [checkin(1, score, f"s-{id}", source=source, id=id) for (source, id), score in scores.items()]
     assert summary(later)["score_points"] == scores[last]
 

@@ -1,11 +1,11 @@
-"""Section 4.4 of docs/rules.md, one form at a time, with numbers worked out by hand. In: a form. Out: ratios."""
+"""Section 4.4 of docs/rules.md, one check-in at a time, worked out on paper. In: a check-in. Out: ratios."""
 
 from dataclasses import astuple
 from math import log
 
 import pytest
 
-from tests.oracle.forms import Shares, ceiling_ratios, form_ratio, is_stiff, score_ratio, usually_stiff
+from tests.oracle.checkins import Shares, ceiling_ratios, invariant_ratio, is_invariant, score_ratio, usually_invariant
 from tests.oracle.instruments import Instrument, load
 from tests.oracle.levels import FINE
 
@@ -14,7 +14,7 @@ E = 0.5242187
 
 
 @pytest.mark.parametrize(("z", "against", "away"), [(-2.0, 5.572742, 2.679073), (1.0, 0.1540887, 0.5049923)])
-def test_a_score_weighs_by_how_likely_it_is_after_a_shift(z: float, against: float, away: float) -> None:
+def test_a_score_counts_by_how_likely_it_is_after_a_shift(z: float, against: float, away: float) -> None:
     assert (score_ratio(0, z, E), score_ratio(1, z, E)) == pytest.approx((against, away), abs=2e-6)
 
 
@@ -30,12 +30,12 @@ def test_at_the_ceiling_the_tails_are_compared() -> None:
     assert ceiling_ratios(3, E) == pytest.approx((0.001, 10.0033319), abs=1e-6)
 
 
-def test_a_form_is_stiff_if_all_answers_are_alike_or_the_ones_of_the_last_time() -> None:
-    assert is_stiff({"trust": 9, "empathy": 9.0, "goals": None}, None)
-    assert not is_stiff({"trust": 9, "empathy": None}, None)
-    assert not is_stiff({"trust": 9, "empathy": 8}, None)
-    assert is_stiff({"trust": 9, "empathy": 8}, {"empathy": 8, "trust": 9})
-    assert not is_stiff({"trust": 9, "empathy": 8, "goals": None}, {"trust": 9, "empathy": 8})
+def test_a_check_in_is_invariant_if_all_answers_are_the_same_or_the_ones_of_the_last_time() -> None:
+    assert is_invariant({"trust": 9, "empathy": 9.0, "goals": None}, None)
+    assert not is_invariant({"trust": 9, "empathy": None}, None)
+    assert not is_invariant({"trust": 9, "empathy": 8}, None)
+    assert is_invariant({"trust": 9, "empathy": 8}, {"empathy": 8, "trust": 9})
+    assert not is_invariant({"trust": 9, "empathy": 8, "goals": None}, {"trust": 9, "empathy": 8})
 
 
 def test_shares_are_of_what_is_lost_in_the_order_of_the_ingredients() -> None:
@@ -52,7 +52,7 @@ def test_two_ingredients_or_hardly_a_loss_say_nothing() -> None:
     assert Shares().of({"trust": 0.9, "empathy": 0.98, "goals": 0.98}, 0.01) is not None
 
 
-def test_an_ingredient_that_has_lost_more_than_its_share_weighs() -> None:
+def test_an_ingredient_that_has_lost_more_than_its_share_is_evidence() -> None:
     found = Shares().of({"trust": 0.6, "empathy": 0.9, "goals": 0.9, "communication": 0.9}, 0.01)
     assert found is not None
     # v = 0.251362, rho 7.420679 and three times 0.197151: 0.7 x 2.003033 + 0.3
@@ -63,11 +63,11 @@ def test_an_ingredient_that_has_lost_more_than_its_share_weighs() -> None:
     assert learned.ratio(*found, 0.01) == pytest.approx(1.0600631, abs=1e-6)
 
 
-def test_the_shares_weigh_a_limited_amount() -> None:
+def test_the_shares_are_limited_evidence() -> None:
     assert Shares().ratio([9.0, -3.0, -3.0, -3.0], 0.2, 0.01) == pytest.approx(0.7 * 20 + 0.3)
 
 
-def test_another_number_of_ingredients_begins_anew_even_where_nothing_is_learned() -> None:
+def test_another_number_of_ingredients_starts_again_even_if_the_baseline_is_not_updated() -> None:
     shares = Shares([1.0, -0.5, -0.3, -0.2], 3.0)
     shares.ratio([log(2), 0.0, -log(2)], 0.2, 0.01)
     assert (shares.sums, shares.weight) == ([0, 0, 0], 0)
@@ -75,7 +75,7 @@ def test_another_number_of_ingredients_begins_anew_even_where_nothing_is_learned
 
 def test_a_coarse_instrument_needs_a_loss_of_its_grain() -> None:
     one_item = {"trust": 0.75, "empathy": 1.0, "goals": 1.0, "communication": 1.0}
-    # The mean loss is 0.0625, the grain itself.
+    # The mean loss is 0.0625, the answer_step itself.
     assert Shares().of(one_item, 0.0625) is not None
     assert Shares().of(one_item, 0.07) is None
     found = Shares().of({"trust": 0.5, "empathy": 0.875, "goals": 0.875, "communication": 0.875}, 0.0625)
@@ -87,7 +87,7 @@ def test_a_coarse_instrument_needs_a_loss_of_its_grain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stiff", "forms", "by_chance", "usually"),
+    ("invariant", "answered", "by_chance", "usually"),
     [
         # The prior: 0.05 x 0.9 + 0.95 x 0.003
         (0, 0, 0.003, 0.04785),
@@ -97,7 +97,7 @@ def test_a_coarse_instrument_needs_a_loss_of_its_grain() -> None:
         (0, 3, 0.003, 0.0023554),
         # o = -2.944439 + ln 300 + 3 ln(0.1 / 0.997) = -4.139398, share 0.015683; u = 1.03 / 14
         (1, 4, 0.003, 0.0865320),
-        # An instrument on which forms are often alike by chance: 0.045 + 0.95 x 0.2; o = 1.567793, u = 5 / 13
+        # An instrument on which answers are often the same by chance: 0.045 + 0.95 x 0.2; o = 1.567793, u = 5 / 13
         (0, 0, 0.2, 0.235),
         (3, 3, 0.2, 0.8110801),
         # o is held within 50 and -50.
@@ -105,15 +105,17 @@ def test_a_coarse_instrument_needs_a_loss_of_its_grain() -> None:
         (3, 100, 0.003, 3.03 / 110),
     ],
 )
-def test_a_client_may_be_one_who_always_answers_so(stiff: int, forms: int, by_chance: float, usually: float) -> None:
-    assert usually_stiff(stiff, forms, by_chance) == pytest.approx(usually, abs=1e-7)
+def test_a_client_may_be_one_who_always_answers_so(
+    invariant: int, answered: int, by_chance: float, usually: float
+) -> None:
+    assert usually_invariant(invariant, answered, by_chance) == pytest.approx(usually, abs=1e-7)
 
 
-def test_a_stiff_form_never_speaks_against_a_withdrawal_nor_another_one_for_it() -> None:
-    assert form_ratio(True, 0.04785) == pytest.approx(6.2695925, abs=1e-6)
-    assert form_ratio(False, 0.04785) == pytest.approx(0.4201019, abs=1e-6)
+def test_invariant_answers_never_count_against_a_withdrawal_nor_other_answers_for_it() -> None:
+    assert invariant_ratio(True, 0.04785) == pytest.approx(6.2695925, abs=1e-6)
+    assert invariant_ratio(False, 0.04785) == pytest.approx(0.4201019, abs=1e-6)
     # 0.3 / 0.851972 = 0.352 and 0.4 / 0.148028 = 2.702
-    assert (form_ratio(True, 0.8519721), form_ratio(False, 0.8519721)) == (1, 1)
+    assert (invariant_ratio(True, 0.8519721), invariant_ratio(False, 0.8519721)) == (1, 1)
 
 
 def an_instrument(minimum: float, maximum: float, decimals: int, *items: list[str]) -> Instrument:
@@ -126,18 +128,18 @@ def test_how_coarse_an_instrument_is() -> None:
     tens = an_instrument(0, 10, 0, *four)
     # Steps of a tenth, x = 0.09: 0.0081 / 48; 0.003 x 10^1.7 = 0.003 x 50.118723
     assert astuple(tens.resolution) == pytest.approx((0.03, 0.00016875, 0.955))
-    assert (tens.grain, tens.stiff_share) == pytest.approx((0.1, 0.1503562), abs=1e-7)
+    assert (tens.answer_step, tens.invariant_share) == pytest.approx((0.1, 0.1503562), abs=1e-7)
     # A sixth, x = 0.1566667: 0.0245444 / 36. The goals have one item, the others two. 0.003 x 16.67^1.7 = 0.358.
     sixths = an_instrument(1, 7, 0, ["trust", "empathy"], ["empathy", "trust"], ["goals"])
     assert astuple(sixths.resolution) == pytest.approx((0.03, 0.000681790, 0.9216667))
-    assert (sixths.grain, sixths.stiff_share) == pytest.approx((1 / 6, 0.2))
+    assert (sixths.answer_step, sixths.invariant_share) == pytest.approx((1 / 6, 0.2))
     wai = load()["wai-sr/1"]
     # Steps of a quarter; each ingredient has four of the twelve items. 2.55 of 48.
     assert astuple(wai.resolution) == pytest.approx((0.053125, 0.0004, 0.88))
-    assert (wai.grain, wai.stiff_share) == (0.0625, 0.2)
+    assert (wai.answer_step, wai.invariant_share) == (0.0625, 0.2)
 
 
 @pytest.mark.parametrize(("maximum", "decimals"), [(100, 0), (10, 1), (10, 2), (1, 3)])
 def test_in_hundredths_or_finer_nothing_is_coarse(maximum: float, decimals: int) -> None:
     fine = an_instrument(0, maximum, decimals, ["trust", "empathy"], ["goals"], ["goals", "communication"])
-    assert (fine.resolution, fine.grain, fine.stiff_share) == (FINE, 0.01, 0.003)
+    assert (fine.resolution, fine.answer_step, fine.invariant_share) == (FINE, 0.01, 0.003)
