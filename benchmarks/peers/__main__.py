@@ -41,7 +41,7 @@ from deploy.local.places import parts_folder
 
 #: The sources are there from the first run to the last; what was deleted must leave the disk soon.
 BROKER = {"log.segment.delete.delay.ms": "1000", "log.retention.ms": "-1", "log.cleaner.enable": "false"}
-#: So much of a load for a slow runner.
+#: Events for a slow runner.
 SHORT = 20_000
 LARGE, SMALL, MANY, RECOVERY = "large", "small", "many", "recovery"
 
@@ -86,7 +86,7 @@ class Bench:
             say(f"start-up, round {number + 1}: {figures_in_short(self.start[-len(self._runners) :])}")
 
     def measure(self, load: Load, rounds: int) -> None:
-        """Every runner in turn, so many times; slow ones on a short part."""
+        """Every runner in turn, once a round; slow ones on a short part."""
         runners = [one for one in self._runners if load.name != MANY or one.takes_long_loads]
         whole = self.put(load)
         has_slow = any(runner.is_slow for runner in runners)
@@ -112,7 +112,7 @@ def renamed(figure: Figure, load: str) -> Figure:
 
 
 def figures_in_short(figures: Sequence[Figure]) -> str:
-    """For the terminal, while it goes on; start-up not taken off."""
+    """For the terminal, during the run; start-up is included."""
     return "; ".join(
         f"{one.runner} {one.events / one.cpu_seconds:,.0f}/CPU s, {one.wall_seconds:.1f} s, {one.peak_mb:.0f} MB, "
         f"{one.states:,} states, {one.summaries:,} summaries, {one.verdict}"
@@ -150,7 +150,7 @@ def conditions(sizes: Sizes, runners: Sequence[Runner], seconds: float, busy: fl
         f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({processor()}), "
         f"Python {platform.python_version()}, "
         f"Apache Kafka {kafka} (one node, heap 1g) on the same machine, {PARTITIONS} partitions, nothing compressed. "
-        f"Ours and script: {', '.join(ours)}; peers: {', '.join(peers)}. "
+        f"Alliance Monitor and script: {', '.join(ours)}; peers: {', '.join(peers)}. "
         f"{sizes.rounds} rounds ({sizes.small_rounds} with small sets, {sizes.case_rounds} with very many cases), "
         "runners in turn: "
         f"{', '.join(runner.name for runner in runners)}. {seconds / 60:.0f} minutes; load average of the machine "

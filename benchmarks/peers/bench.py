@@ -1,6 +1,6 @@
 """One run of one runner: clean topics, a fresh process, its figures, and whether the outcome is right.
 
-In: a broker, a runner, a load that lies on its topic. Out: a `Figure`.
+In: a broker, a runner, a load that is on its topic. Out: a `Figure`.
 Never: two runners at once.
 """
 

@@ -1,7 +1,9 @@
 """The environment of the peers: what they need is not in the project's lock, and contradicts it.
 
 In: `requirements.txt` beside this file (exact versions, hashes, no addresses). Out: a Python that has the peers.
-Never: a package in the project's own `.venv`. Made anew with
+Never: a package in the project's own `.venv`.
+
+To write `requirements.txt` again:
 `uv pip compile --python-version 3.11 --universal --generate-hashes --no-header -o requirements.txt requirements.in`.
 """
 

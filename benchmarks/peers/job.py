@@ -1,6 +1,6 @@
-"""The job of the agent `cases`, for the runners that are not ours: one call a record.
+"""The job of the agent `cases`, for the other runners: one call a record.
 
-In: a state and a record. Out: the new state, and the records that tell of it.
+In: a state and a record. Out: the new state, and the records that report it.
 Never: decide anything: that is `pipeline.core`; know a broker or a stream processor.
 """
 

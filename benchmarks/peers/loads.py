@@ -20,13 +20,13 @@ from pipeline.worker.faust.durable_producer import hash_of
 PARTITIONS = 16
 LARGE_SET = 500
 SMALL_SET = 70
-#: What a fetch answers with for one partition when nobody says otherwise, in librdkafka and aiokafka alike.
+#: What a fetch answers with for one partition by default, in librdkafka and aiokafka alike.
 LARGE_FETCH_BYTES = 1024 * 1024
 #: Events of a simulated therapist in 26 weeks, rounded down.
 EVENTS_PER_THERAPIST = 1_000
 CASES_PER_THERAPIST = 25
 FIRST_DAY = datetime(2025, 1, 6, tzinfo=UTC)
-#: One record in so many is spoilt, so that refusing is part of the job.
+#: One record in this many is spoilt, so that refusing is part of the job.
 SPOILT_EVERY = 1_000
 
 Record = tuple[bytes, bytes]
@@ -47,7 +47,7 @@ class Load:
         return sum(map(len, self.partitions))
 
     def head(self, name: str, count: int) -> "Load":
-        """The same, shorter: about so many records, the first ones of each partition."""
+        """The same, shorter: about `count` records, the first ones of each partition."""
         each = max(1, count // PARTITIONS)
         return replace(self, name=name, partitions=[records[:each] for records in self.partitions])
 

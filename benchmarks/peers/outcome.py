@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Of all pairs (case, version) and (flag, version)."""
+        """One digest of all pairs (case, version) and (flag, version)."""
         whole = sorted(self.cases.items()), sorted(self.flags.items())
         return blake2b(msgspec.json.encode(whole), digest_size=8).hexdigest()
 

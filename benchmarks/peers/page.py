@@ -19,7 +19,7 @@ PAGE = ROOT / "docs" / "benchmarks" / "engine.md"
 BEGIN = "<!-- measured by `make bench-peers BENCH_ARGS=--write`: begin -->"
 END = "<!-- measured by `make bench-peers BENCH_ARGS=--write`: end -->"
 TITLES = {runner.name: runner.title for runner in RUNNERS}
-#: Less than this cannot be told apart from the start-up.
+#: Less than this cannot be distinguished from the start-up.
 LEAST_SECONDS = 0.2
 
 

@@ -20,7 +20,7 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int) -> Usage:
-    """Of the process and all below it."""
+    """The usage of the process and all below it."""
     tree = [pid, *_below(pid)]
     return Usage(sum(map(_cpu_seconds, tree)), sum(map(_peak_mb, tree)))
 

@@ -1,4 +1,4 @@
-"""How long a killed runner takes to go on, with many cases of state.
+"""How long a killed runner takes until it continues, with many cases of state.
 
 In: a broker, a runner, a number of cases. Out: seconds from the kill to the first new summary on the log.
 Never: a clean end: the process is killed, its seat in the group is still taken.
@@ -17,7 +17,7 @@ from deploy.testbed.kafka import delete_topics, end_offsets, unique_name
 from schemas.topics import CASES
 
 MOST_SECONDS = 120
-#: Second check-ins that come in while the runner is away; one of them is enough to see that it goes on.
+#: Second check-ins that come in while the runner is away; one of them is enough to see that it continues.
 NEW_EVENTS = 160
 
 

@@ -2,8 +2,8 @@
 
 In: a task. Out: the job; then the word DONE, and the process waits to be killed.
 Never: less kind than it can be. A case is one `StatefulBatchLogic` that lives in memory, takes all of its records of a
-batch at once and tells of them once; Bytewax asks it for a snapshot once an epoch. Bytewax commits nothing to Kafka:
-its offsets are part of the snapshots.
+batch at once and sends one summary for them; Bytewax asks it for a snapshot once an epoch. Bytewax commits nothing to
+Kafka: its offsets are part of the snapshots.
 """
 
 import signal

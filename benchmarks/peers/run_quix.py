@@ -2,7 +2,7 @@
 
 In: a task. Out: until killed, the job, in Quix's checkpoints: sink → flush → changelog → flush → commit → RocksDB.
 Never: less kind than it can be. Quix keeps bytes and hands out one state a message, so a case would be decoded and
-encoded for every event. Here live states stay in a dict, and a case is encoded and told of once a checkpoint, when the
+encoded for every event. Here live states stay in a dict, and a case is encoded and reported once a checkpoint, when the
 sink is flushed.
 """
 

@@ -51,8 +51,8 @@ class Runner(NamedTuple):
 
 SCRIPT = Runner("script", "librdkafka script", "run_librdkafka")
 RUNNERS = (
-    Runner("ours", "ours, agent `cases`", "run_worker"),
-    Runner("whole", "ours, whole worker (both agents)", "run_worker", ("both",), reads_cases=True),
+    Runner("alliance", "Alliance Monitor, agent `cases`", "run_worker"),
+    Runner("whole", "Alliance Monitor, whole worker (both agents)", "run_worker", ("both",), reads_cases=True),
     SCRIPT,
     Runner("quix", "Quix Streams, stateful + changelog", "run_quix", is_peer=True),
     Runner("bytewax", "Bytewax, stateful + recovery store", "run_bytewax", is_peer=True, commits=False),
@@ -61,7 +61,7 @@ RUNNERS = (
 
 
 class Watch:
-    """Whether a runner is done: its group stands at the end of what it reads, or it says so itself."""
+    """Whether a runner is done: its group has reached the end of what it reads, or it says so itself."""
 
     def __init__(self, runner: Runner, task: Task, child: Child) -> None:
         self._runner = runner

@@ -21,7 +21,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     #: The most that a fetch answers with for one partition.
     fetch_bytes: int
     session_seconds: int = 6
-    #: Bytewax only: go on at the end of the topic, as the others always do.
+    #: Bytewax only: continue at the end of the topic, as the others always do.
     tail: bool = False
 
     @property

@@ -37,25 +37,25 @@ def test_a_lost_event_a_lost_flag_and_a_lost_refusal_are_seen() -> None:
 
 
 def test_the_start_up_is_taken_off_and_ratios_are_of_one_round() -> None:
-    start = [figure("ours", 0, events=16, cpu=1.0), figure("script", 0, events=16, cpu=0.5)]
+    start = [figure("alliance", 0, events=16, cpu=1.0), figure("script", 0, events=16, cpu=0.5)]
     rounds = [
-        figure("ours", 0, cpu=3.0),
+        figure("alliance", 0, cpu=3.0),
         figure("script", 0, cpu=1.5),
-        figure("ours", 1, cpu=5.0),
+        figure("alliance", 1, cpu=5.0),
         figure("script", 1, cpu=4.5),
     ]
     book = page.Book(start, rounds)
     assert book.per_core(rounds[0]) == 500
-    assert book.ratios("ours", "large") == [0.5, 1.0]
+    assert book.ratios("alliance", "large") == [0.5, 1.0]
 
 
 def test_a_run_no_longer_than_the_start_up_gets_no_figure() -> None:
-    book = page.Book([figure("ours", 0, events=16, cpu=1.0)], [figure("ours", 0, cpu=1.1)])
+    book = page.Book([figure("alliance", 0, events=16, cpu=1.0)], [figure("alliance", 0, cpu=1.1)])
     assert "too short to tell" in page.table(book, Load("large", "Backlog", [[(b"", b"")] * 1_000]))
 
 
 def test_a_wrong_outcome_stands_in_the_table() -> None:
-    rounds = [figure("ours", 0, cpu=1.0), figure("ours", 1, cpu=1.0, verdict="WRONG: accepted 1 of 2")]
+    rounds = [figure("alliance", 0, cpu=1.0), figure("alliance", 1, cpu=1.0, verdict="WRONG: accepted 1 of 2")]
     table = page.table(page.Book([], rounds), Load("large", "Backlog", [[(b"", b"")] * 1_000]))
     assert "WRONG: accepted 1 of 2" in table
 
