@@ -1,4 +1,4 @@
-"""What people read is in plain words: Markdown, docstrings, comments, and every text of the product, of `deploy` and of `benchmarks`."""
+"""Markdown, docstrings, comments, and each text of the product, of `deploy` and of `benchmarks` are in plain words."""
 
 import re
 from pathlib import Path
