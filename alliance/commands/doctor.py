@@ -70,10 +70,10 @@ def doctor() -> None:
         *(_alertmanager(address) for address in settings.alertmanagers),
     ]
     table = Table("part", "", "finding")
-    for part, is_well, finding in findings:
-        table.add_row(part, _WORDS[is_well], escape(finding))
+    for part, is_healthy, finding in findings:
+        table.add_row(part, _WORDS[is_healthy], escape(finding))
     console.print(table)
-    sys.exit(1 if any(is_well is False for _, is_well, _ in findings) else 0)
+    sys.exit(1 if any(is_healthy is False for _, is_healthy, _ in findings) else 0)
 
 
 def _check(part: str, check: Callable[[], str]) -> Finding:

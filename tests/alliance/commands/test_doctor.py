@@ -64,22 +64,20 @@ def test_a_database_that_is_there_is_looked_into(monkeypatch: pytest.MonkeyPatch
         ("CREATE TABLE positions (x)", False, "The tables of ALLIANCE_DATABASE are not those of `alliance store`."),
     ],
 )
-def test_a_schema_that_is_not_ours_is_not_well(
+def test_a_schema_that_is_not_the_stores_is_not_ok(
     statement: str, is_ours: bool, sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     row = finding(ask(monkeypatch, database=a_database(tmp_path, statement, is_ours=is_ours)), "database")
     assert row.startswith("not ok: ") and sentence in row
 
 
-def test_a_schema_that_is_older_is_well_and_will_be_brought_up_to_date(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_schema_that_is_older_is_ok_and_will_be_upgraded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("consumers.store.database.newest_revision", lambda: "9999")
     row = finding(ask(monkeypatch, database=a_database(tmp_path)), "database")
     assert row.startswith("ok: ") and "`alliance store` will upgrade it to 9999" in row
 
 
-def test_a_file_that_is_no_database_or_cannot_be_made_is_not_well(
+def test_a_file_that_is_no_database_or_cannot_be_created_is_not_ok(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "note.txt").write_text("No database.\n" * 100)
@@ -106,7 +104,7 @@ STOPS: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("part", STOPS)
-def test_what_stops_a_process_is_not_well_and_ends_no_other_look(
+def test_what_stops_a_process_is_not_ok_and_ends_no_other_check(
     part: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -143,7 +141,7 @@ def test_an_alertmanager_that_does_not_answer_is_named_without_its_password(
     assert "hunter2" not in result.output
 
 
-def test_an_alertmanager_that_answers_is_well(
+def test_an_alertmanager_that_answers_is_ok(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alertmanager: Alertmanager
 ) -> None:
     monkeypatch.chdir(tmp_path)
