@@ -3,7 +3,7 @@
 #   make kafka KAFKA_ARGS='--port 9093'     make postgres POSTGRES_ARGS='--port 5433'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-images check kafka postgres faults-long faults-proofs bench bench-store
+.PHONY: help demo test test-images test-packages check kafka postgres faults-long faults-proofs bench bench-store
 .PHONY: bench-peers bench-detection bench-exposition bench-alerts bench-gateway
 .PHONY: schemas docs dashboards pictures lock clean venv parts
 
@@ -31,6 +31,10 @@ faults-proofs: venv parts ## removes one safeguard at a time and sees its test f
 test-images: venv parts ## as root on Debian: image, docker-compose.yml and the README's commands, in a Docker engine of its own
 	$(PYTHON) -m tests.images.machine
 	$(PYTHON) -m pytest tests/images -s $(IMAGES_ARGS)
+
+# Minutes: it downloads about 300 MB of packages.
+test-packages: venv ## installs the wheel and the source distribution into empty environments and runs the demo there
+	$(PYTHON) -m pytest tests/packages
 
 check: venv ## style, types and the direction of imports
 	$(PYTHON) -m ruff check .

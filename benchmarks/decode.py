@@ -116,9 +116,9 @@ def _is_usual(value: bytes) -> bool:
 def main() -> int:
     """Measure and print."""
     values = [
-        (one.key, one.value)
-        for one in examples()
-        if one.reason is None and one.key and one.value and _is_usual(one.value)
+        (example.key, example.value)
+        for example in examples()
+        if example.reason is None and example.key and example.value and _is_usual(example.value)
     ]
     instruments = load_instruments(None)
     bare: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -50,11 +50,12 @@ def core(records: Records) -> None:
     """One core, no Kafka: judge, step, encode the state."""
     models = measurement_models(INSTRUMENTS)
     started = time.process_time()
-    accepted = [one for key, value in records if isinstance(one := accept(value, key, LATE_MS, INSTRUMENTS), Accepted)]
+    verdicts = [accept(value, key, LATE_MS, INSTRUMENTS) for key, value in records]
+    accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
     judged = time.process_time()
     states = stepped_through(accepted, models)
     stepped = time.process_time()
-    checkins = [one for one in accepted if one.scores is not None]
+    checkins = [event for event in accepted if event.scores is not None]
     began = time.process_time()
     stepped_through(checkins, models)
     of_checkins = time.process_time() - began
@@ -68,9 +69,9 @@ def core(records: Records) -> None:
 def stepped_through(accepted: Sequence[Accepted], models: Mapping[str, MeasurementModel]) -> dict[str, case.State]:
     """The states of all cases after these events."""
     states: dict[str, case.State] = {}
-    for one in accepted:
-        subject = one.event.subject
-        states[subject], _ = step(states.get(subject), one, models)
+    for event in accepted:
+        subject = event.event.subject
+        states[subject], _ = step(states.get(subject), event, models)
     return states
 
 
@@ -84,7 +85,7 @@ def through(system: System, records: Records, label: str) -> None:
     archived = time.monotonic() - started
     wait_until(lambda: system.accepted_in_summaries() >= len(records), 600, "the summaries")
     summarised = time.monotonic() - started
-    cpu = {room: cpu_seconds(system, room) for room in ("worker", "store")}
+    cpu = {name: cpu_seconds(system, name) for name in ("worker", "store")}
     say(f"{label}: store", f"{len(records) / archived:,.0f} events/s from start of the process")
     say(f"{label}: worker, both agents", f"{len(records) / summarised:,.0f} events/s from start of the process")
     say(f"{label}: worker", f"{len(records) / cpu['worker']:,.0f} events per CPU second")

@@ -21,7 +21,7 @@ from tests.support import safeguards
 # The same examples at every run: a test that fails for one of them fails for everybody.
 settings.register_profile("same-for-all", derandomize=True, deadline=None)
 settings.load_profile("same-for-all")
-# Nothing, unless somebody wants to see a test fail.
+# Does nothing unless FAULTS_WITHOUT names a safeguard.
 safeguards.remove_named()
 
 
@@ -69,9 +69,9 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    """Somebody whom Alertmanager tells."""
-    with Webhook() as told:
-        yield told
+    """A receiver of Alertmanager's notifications."""
+    with Webhook() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from deploy.testbed.waiting import wait_until
 from tests.faults.conftest import fresh_system
 from tests.support.crash_points import start_crashing
 from tests.support.crashing import REACHED, points_of
-from tests.support.reference import assert_all_open_flags_are_told, assert_equals_the_reference, practice
+from tests.support.reference import assert_all_open_flags_are_alerts, assert_equals_the_reference, practice
 from tests.support.sizes import sized
 
 pytestmark = pytest.mark.kafka
@@ -39,7 +39,7 @@ def test_the_store_equals_the_reference_though_every_process_ends_at_each_of_its
         crash_at(system, {"worker": worker, "store": store, "notifier": notifier})
     system.start("worker", "store", "notifier").send(events[len(turns) * SHARE :])
     assert_equals_the_reference(system)
-    assert_all_open_flags_are_told(system, alertmanager)
+    assert_all_open_flags_are_alerts(system, alertmanager)
 
 
 def crash_at(system: System, points: dict[str, str | None]) -> None:

@@ -17,7 +17,7 @@ from tests.faults.conftest import fresh_system
 from tests.support import reference
 from tests.support.audit import Audit
 from tests.support.load import coming_in
-from tests.support.reference import assert_all_open_flags_are_told, assert_equals_the_reference, practice
+from tests.support.reference import assert_all_open_flags_are_alerts, assert_equals_the_reference, practice
 from tests.support.sizes import sized
 
 pytestmark = pytest.mark.kafka
@@ -49,7 +49,7 @@ def test_the_store_equals_the_reference_though_every_process_is_killed_at_random
             assert audit.gaps() == []
     assert_equals_the_reference(first, DRAIN_SECONDS)
     assert audit.gaps() == []
-    assert_all_open_flags_are_told(first, alertmanager)
+    assert_all_open_flags_are_alerts(first, alertmanager)
     assert_the_exporter_shows_every_active_therapist(first)
 
 

@@ -1,7 +1,7 @@
 """A newcomer's machine: a container with Debian's Python, make and git, in which the project is cloned.
 
-In: a running engine, a repository. Out: what the README's commands say there. Never: a file of this machine but the
-repository and what its package clients are told (`machine.carried_files`).
+In: a running engine, a repository. Out: the output of the README's commands there.
+Never: a file of this machine except the repository and the settings of its package clients (`machine.carried_files`).
 """
 
 from pathlib import Path

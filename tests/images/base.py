@@ -1,6 +1,7 @@
 """The base image: a Debian made by debootstrap from the mirror that this machine's own apt names.
 
-In: a running engine. Out: the image `alliance-images/base`. Never: an address that is not this machine's own.
+In: a running engine. Out: the image `alliance-images/base`.
+Never: an address that is not this machine's own.
 """
 
 import shutil

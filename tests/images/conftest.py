@@ -36,7 +36,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """Where all of the test's data lie."""
+    """The folder of all of the test's data."""
     kept = os.environ.get("IMAGES_FOLDER")
     if kept:
         path = Path(kept).resolve()

@@ -1,7 +1,8 @@
 """A Docker engine of the test's own: its data, its socket and its pid file in one folder.
 
-In: a folder. Out: a running engine, answers of `docker`. Never: an engine that somebody else runs, an address to listen
-on, a firewall rule or a network device that outlives it.
+In: a folder. Out: a running engine, answers of `docker`.
+Never: an engine that was not started here; a network address to listen on; a firewall rule or a network device that
+outlives it.
 """
 
 import os

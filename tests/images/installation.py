@@ -34,7 +34,7 @@ OVERRIDE = "docker-compose.images-test.yml"
 WORKLIST = "https://worklist.invalid/flags"
 BATCHED = "application/cloudevents-batch+json"
 HEALTHY_SECONDS = 240
-#: Of the services that end: what their container says when they have done so in good order.
+#: For the services that end: the state of their container after a success.
 ENDED_WELL = "exited 0"
 
 
@@ -177,7 +177,7 @@ class Installation:
         return {one["labels"]["flag_id"] for one in answer.raise_for_status().json()}
 
     def received(self) -> str:
-        """What the receiver of alerts was told, one body a line."""
+        """The notifications that the receiver of alerts got, one body a line."""
         return self.inside("receiver", "cat", "/tmp/received")
 
     def _broker(self) -> str:

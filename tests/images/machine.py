@@ -1,7 +1,7 @@
 """What this machine must be and have for `make test-images`: Debian, root, no Docker engine, free ports, four packages.
 
 In: the running system. Out: installed packages, the place where its own apt finds Debian; else one sentence.
-Never: an address of our own, a change to an engine that somebody else runs.
+Never: an address of our own, a change to an engine that was not started here.
 """
 
 import platform
@@ -87,7 +87,7 @@ def debian_release() -> tuple[str, str]:
 
 
 def carried_files() -> dict[Path, str]:
-    """What the package clients of this machine are told and those in its containers need: file -> place for it."""
+    """Settings of this machine's package clients that those in containers need too: file -> its place there."""
     home = Path.home()
     candidates = {
         Path("/etc/pip.conf"): "etc/pip.conf",

@@ -1,7 +1,7 @@
 """The working tree as a git repository of its own: what is committed, and what is not yet but would be.
 
-In: the repository's root. Out: a bare repository to clone from. Never: a change to the repository itself, a file that
-it ignores (passwords, keys, data).
+In: the repository's root. Out: a bare repository to clone from.
+Never: a change to the repository itself, a file that it ignores (passwords, keys, data).
 """
 
 import os

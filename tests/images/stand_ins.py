@@ -1,7 +1,7 @@
 """Stand-ins for the images that the project does not make, under the names and tags that its files ask for.
 
-In: the base image, the parts that `deploy/local` fetches. Out: images in the engine. Never: a claim that they are the
-real ones: docs/images-test.md says of each what it is.
+In: the base image, the parts that `deploy/local` fetches. Out: images in the engine.
+Never: a claim that they are the real ones: docs/images-test.md says of each what it is.
 """
 
 import re

@@ -1,6 +1,7 @@
 """How long each step took: a line when it begins, one when it is done, a table at the end.
 
-In: the name of a step. Out: lines on the terminal, `TAKEN`. Never: a step that is timed twice under one name.
+In: the name of a step. Out: lines on the terminal, `TAKEN`.
+Never: a step that is timed twice under one name.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The compose file, whole: from an event at the gateway to a row, a series and an alert, and through a restart.
 
-The tests stand in the order of an installation's life, and each begins where the one before it ended.
+The tests are in the order of an installation's life, and each begins where the one before it ended.
 """
 
 from time import time

@@ -16,7 +16,7 @@ FILE = ROOT / "deploy" / "alertmanager" / "alertmanager.yml"
 SETTINGS: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 
 FLAG = {"alertname": "AllianceFlag", "team": "north", "therapist": "t-1", "kind": "drop", "flag_id": "f-1"}
-#: Labels of an alert -> who is told.
+#: Labels of an alert -> its receivers.
 ROUTES: list[tuple[Mapping[str, str], str]] = [
     ({**FLAG, "severity": "urgent"}, "on-call"),
     ({**FLAG, "severity": "urgent", "team": "south"}, "on-call"),

@@ -36,7 +36,7 @@ ITSELF = "itself"
 
 @dataclass(frozen=True)
 class Breaks:
-    """A change to the copy of *Practice*: what lies at a path is put, removed, or appended to."""
+    """A change to the copy of *Practice*: a value at a path is set, removed, or appended to."""
 
     where: str
     path: str

@@ -42,7 +42,7 @@ def send(system: System, *records: Record) -> None:
 
 
 def told(webhook: Webhook, status: str, *flags: str, timeout: float = 60) -> None:
-    """Until each of these flags has been told of with this status."""
+    """Return when the webhook has received each of these flags with this status."""
     wait_until(
         lambda: set(flags) <= set(webhook.flags(status)),
         timeout,

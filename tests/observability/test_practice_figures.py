@@ -30,7 +30,7 @@ MEAN = "round(practice:alliance_score:mean, 0.000001)"
 
 
 def a_therapist(number: int, version: int = 1, team: str = "north", cases: int = 10) -> Record:
-    """A therapist with so many cases, all scored, mean 0.8."""
+    """A therapist with this many cases, all scored, mean 0.8."""
     now = datetime.now(UTC)
     summary = TherapistSummary(
         therapist_id=f"t-{number}",
@@ -84,7 +84,7 @@ def prometheus(systems: tuple[System, System]) -> Iterator[Prometheus]:
 
 
 def value(prometheus: Prometheus, expression: str) -> float | None:
-    """The one value of an expression; None: there is none."""
+    """The one value of an expression; None if there is no value."""
     found = prometheus.values(expression)
     assert len(found) <= 1
     return next(iter(found.values()), None)

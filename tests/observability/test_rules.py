@@ -26,7 +26,7 @@ HOUR, DAY = 60, 1440  # minutes
 
 @dataclass(frozen=True)
 class Moment:
-    """Series up to a minute, and who is told then."""
+    """Series up to a minute, and who receives an alert then."""
 
     series: dict[str, str]
     at: float
@@ -40,7 +40,7 @@ class Case:
     below: Moment
     above: Moment
     resolved: Moment
-    #: Who is told when there are no series at all.
+    #: Who receives an alert when there are no series at all.
     missing: list[Labels] = field(default_factory=list)
     evaluation: str = "1m"
     #: So often are series sampled: more often than the look-back of five minutes, four times in the range of a rate.
@@ -221,7 +221,7 @@ def question(expression: str, at: float, samples: list[dict[str, Any]]) -> dict[
 
 
 def asked(name: str, moment: Moment, *, has_fired: bool) -> dict[str, Any]:
-    """Who is told at a moment; `has_fired`: that the alert was there before."""
+    """Who receives an alert at a moment; `has_fired`: that the alert was there before."""
     alert, _, severity = name.partition(" ")
     choice = f',severity="{severity}"' if severity else ""
     firing = f'ALERTS{{alertname="{alert}",alertstate="firing"{choice}}}'
@@ -392,7 +392,7 @@ def ingredient(instance: str, team: str, therapist: str, name: str, points: floa
 
 
 def test_an_ingredient_is_the_mean_of_the_cases_that_answered_it(tmp_path: Path) -> None:
-    """Of 30 scored cases 10 left `goals` out, of t-3's too few answered it to show it, and two exporters say so."""
+    """10 of 30 scored cases left `goals` out, t-3's too few answered it to show it, and two exporters say so."""
     series: dict[str, str] = {}
     for instance in ("a", "b"):
         series |= gauges(instance, "north", "t-1", "8x20", "10x20")

@@ -1,1 +1,1 @@
-"""What tests stand on: waiting with a deadline, child processes, a real Kafka, a real PostgreSQL."""
+"""Helpers of tests alone: crash points, a faulty network, random histories, the comparison with the oracle."""

@@ -1,7 +1,8 @@
-"""Whether the store holds what lies before its positions: the positions in SQL against the log, by night and day.
+"""Whether the store holds every record before its positions: the positions in SQL, compared with the log.
 
-In: a system. Out: the places of records that the store has passed over. Never: the pipeline's own judgement of what
-is accepted (the oracle is asked), or a complaint about what the store has not come to yet.
+In: a system. Out: the places of records that the store has skipped.
+Never: the pipeline's own judgement of what is accepted (the oracle is asked); a complaint about a record that the store
+has not reached yet.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +28,7 @@ INSTRUMENTS = load()
 
 
 class Place(NamedTuple):
-    """Where a record lies."""
+    """The place of a record in Kafka."""
 
     topic: str
     partition: int
@@ -36,7 +37,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """What a store held at one instant, as far as it tells of the log."""
+    """The rows of a store at one instant that correspond to records."""
 
     positions: dict[TopicPartition, int]
     events: set[str]
@@ -46,12 +47,12 @@ class Rows:
 
 
 class Audit:
-    """Asked again and again it looks only at what the store has read since it last found all in order."""
+    """Each call looks only at what the store has read since the last call that found no gap."""
 
     def __init__(self, system: System) -> None:
         self._system = system
         self._audited: dict[TopicPartition, int] = {}
-        #: Whose rows an erasure has deleted.
+        #: The cases whose rows an erasure has deleted.
         self._erased: set[str] = set()
         self._deleted_flags: set[str] = set()
         self.audited_count = 0
@@ -62,12 +63,14 @@ class Audit:
         if rows is None:
             return []
         read = list(self._read(rows.positions))
-        by_topic: dict[str, list[Any]] = {topic: [one for one in read if one.topic == topic] for topic in TRACES}
+        by_topic: dict[str, list[Any]] = {
+            topic: [record for record in read if record.topic == topic] for topic in TRACES
+        }
         self._note_erasures(by_topic)
         found = [
-            Place(one.topic, one.partition, one.offset)
+            Place(record.topic, record.partition, record.offset)
             for topic, records in by_topic.items()
-            for one in TRACES[topic](self, rows, records)
+            for record in TRACES[topic](self, rows, records)
         ]
         if not found:
             self._audited = rows.positions
@@ -75,7 +78,7 @@ class Audit:
         return sorted(found)
 
     def _rows(self) -> Rows | None:
-        """One snapshot; None while there is no schema."""
+        """One snapshot; None before there is a schema."""
         engine = self._system.engine()
         try:
             with engine.connect() as connection:
@@ -86,7 +89,7 @@ class Audit:
             engine.dispose()
 
     def _read(self, ends: dict[TopicPartition, int]) -> Iterator[Any]:
-        """What lies between the last audit and the positions."""
+        """The records between the last audit and the positions."""
         with closing(KafkaConsumer(bootstrap_servers=self._system.bootstrap, enable_auto_commit=False)) as consumer:
             consumer.assign(list(ends))
             beginnings = consumer.beginning_offsets(list(ends))

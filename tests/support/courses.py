@@ -1,4 +1,4 @@
-"""The check-ins of one client over many sessions, and what the detectors make of them.
+"""The check-ins of one client over many sessions, and the flags that they raise.
 
 In: levels on the form's own scale, 0 to 10. Out: CloudEvents; flags.
 """
@@ -12,19 +12,19 @@ from schemas.flags import Flag
 
 
 def flags_of(events: Sequence[Json]) -> list[Flag]:
-    """All flags of a history of which nothing is refused, in the order of their opening."""
+    """All flags of a history without refused events, in the order of their opening."""
     result = backtest(events)
     assert not result.histories.refused
     return result.flags
 
 
 def uneven(session: int, level: float, **overrides: Any) -> Json:
-    """A form with the same small unevenness each time; other answers, or anything else of a check-in."""
+    """A check-in with the same small differences between its answers each time, and with overrides."""
     steps = zip(ITEMS, (0.0, -0.3, 0.4, -0.1), strict=True)
     answers = {item: overrides.pop(item, round(max(level + more, 0.0), 1)) for item, more in steps}
     return a_checkin(session, answers=answers, **overrides)
 
 
 def steady(first: int, last: int, level: float = 8.8) -> list[Json]:
-    """A form after each of these sessions, hardly different from one another."""
+    """A check-in after each of these sessions, with hardly any change."""
     return [uneven(session, level + 0.1 * (session % 2)) for session in range(first, last + 1)]

@@ -1,7 +1,8 @@
 """A command that ends, or raises, at a named point: `python -m tests.support.crashing --at POINT worker`.
 
 In: a point, how often it may be passed before, what happens there. Out: exit code 99, which proves that the point was
-reached. Never: a hook in the product; functions are replaced before the command starts, by the names in `POINTS`.
+reached.
+Never: a hook in the product; functions are replaced before the command starts, by the names in `POINTS`.
 
 Without `--at` the command runs as it is, less the safeguard that FAULTS_WITHOUT names.
 """
@@ -25,11 +26,11 @@ LINGER_SECONDS = 1.5
 
 
 class Bug(Exception):
-    """What nobody expected."""
+    """An error that is not expected."""
 
 
 class Point:
-    """Lets `passes` callers by, then does what it is told to."""
+    """Lets `passes` callers continue; then its act happens."""
 
     def __init__(self, passes: int, act: str) -> None:
         self._left = passes
@@ -41,13 +42,13 @@ class Point:
         return self._left == -1
 
     def __call__(self) -> None:
-        """Somebody has come here: let pass, end, or raise."""
+        """The point is reached: continue, end, or raise."""
         if self.is_due():
             sys.stdout.write(f"{REACHED_LINE}\n")
             self.happen()
 
     async def reached(self) -> None:
-        """As a call, where it may also hang: for ever, while the rest of the process goes on."""
+        """As a call, where it may also hang: for ever, while the rest of the process continues."""
         if self._act != "hang":
             self()
         elif self.is_due():
@@ -127,7 +128,7 @@ def _around(find: Callable[[], Any], name: str, where: str) -> Bind:
 
 
 def _in_rebalance(point: Point) -> None:
-    """After a worker has been told that it loses partitions; the first join of all takes none away."""
+    """After a worker has learned that it loses partitions; the first join of a group revokes none."""
     from faust import App
 
     revoked: Callable[..., Awaitable[None]] = App._on_partitions_revoked
@@ -198,7 +199,7 @@ def _is_changelog(topic: str) -> bool:
     return topic.endswith("-changelog")
 
 
-#: Command and point -> where in the product it lies. The one table to mend when the product moves.
+#: Command and point -> its place in the product. The one table to change when the product changes.
 POINTS: dict[tuple[str, str], Bind] = {
     ("worker", "before-work"): _around(_case_agent, "work", "before"),
     ("worker", "before-outputs"): _on_delivery(_is_of_cases, "before"),

@@ -1,4 +1,4 @@
-"""Records whose headers have names that no client library of ours would send."""
+"""Records whose headers have names that the client libraries would not send."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ def _events() -> st.SearchStrategy[Json]:
 def histories(draw: st.DrawFn, most: int = 12) -> list[Json]:
     """Events of case c-1: a run of check-ins, and whatever else happens in a practice, up to `most` of each.
 
-    The same (source, id) may stand there twice with different contents.
+    The same (source, id) may be there twice with different contents.
     """
     run = [
         a_checkin(session, score, checkin_id=f"k-{session}", id=f"k-{session}-1-0")

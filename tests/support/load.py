@@ -1,7 +1,7 @@
 """Events that come in while a test breaks things.
 
 In: a system, events, a pace. Out: all of them acknowledged by the broker at the end, in their order.
-Never: an event dropped because the broker is away; the sender waits, as the doors do.
+Never: an event dropped because the broker is unavailable; the sender waits, as the gateway and `alliance send` do.
 """
 
 import threading
@@ -20,7 +20,7 @@ PAUSE_SECONDS = 0.5
 
 @contextmanager
 def coming_in(system: System, events: Sequence[Json], events_a_second: float) -> Iterator[None]:
-    """They come at an even pace meanwhile; a share that was not acknowledged is sent again."""
+    """Send them at an even pace during the block; a share that was not acknowledged is sent again."""
     failures: list[BaseException] = []
     gives_up = threading.Event()
 
@@ -49,7 +49,7 @@ def coming_in(system: System, events: Sequence[Json], events_a_second: float) ->
 
 
 def send_share(system: System, share: Sequence[Json], gives_up: threading.Event) -> None:
-    """Until the broker has acknowledged all of it."""
+    """Return when the broker has acknowledged all of it."""
     while not gives_up.is_set():
         try:
             system.send(share)
@@ -63,7 +63,7 @@ def send_share(system: System, share: Sequence[Json], gives_up: threading.Event)
 def stale_worker_started_again(system: System) -> Iterator[None]:
     """Meanwhile a worker that ends as stale is started again, as compose does; any other end stays one.
 
-    Thrown out of the group with a batch under way, it ends itself: others may have its partitions.
+    A worker that is removed from the group in the middle of a batch ends itself: others may have its partitions.
     """
     is_over = threading.Event()
 
@@ -87,5 +87,5 @@ def has_moved_on(system: System, seconds: float) -> None:
     wait_until(
         lambda: system.counts()["events"] > before,
         seconds,
-        lambda: f"the store to go on from {before} events\n{system.logs()}",
+        lambda: f"the store to continue from {before} events\n{system.logs()}",
     )

@@ -1,7 +1,7 @@
 """A network that misbehaves: a TCP proxy on the loopback between clients and one server.
 
-In: the server's port; what is to be wrong with the network from now on. Out: a port for clients. Never: a byte changed,
-doubled or put elsewhere; what TCP itself cannot do to a connection.
+In: the server's port; what is to be wrong with the network from now on. Out: a port for clients.
+Never: a byte changed, doubled or put elsewhere; what TCP itself cannot do to a connection.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ class Proxy:
         self._call(self._reset_all())
 
     def half_close_all(self) -> None:
-        """The server's side of every connection ends; clients may go on sending into nothing."""
+        """The server's side of every connection ends; clients may still send, but nothing arrives."""
         self._call(self._half_close_all())
 
     async def _reset_all(self) -> None:

@@ -53,11 +53,11 @@ def distinct_of(events: list[Json]) -> int:
 def log_of(bootstrap: str) -> list[tuple[bytes | None, bytes | None, int]]:
     """Key, value and timestamp of every record on the events topic."""
     records = records_of(bootstrap, EVENTS, LOG_SECONDS)
-    return [(one.key, one.value, cast(int, one.timestamp)) for one in records]
+    return [(record.key, record.value, cast(int, record.timestamp)) for record in records]
 
 
 def wait_for_events(system: System, wanted: float) -> None:
-    """Until so many events are in the store."""
+    """Return when this many events are in the store."""
     wait_until(lambda: system.counts().get("events", 0) >= wanted, 120, lambda: f"{wanted} events; {system.counts()}")
 
 
@@ -81,7 +81,7 @@ def assert_equals_the_reference(system: System, timeout: float = DRAIN_SECONDS) 
     wait_until(is_equal, 30, lambda: "the store to equal the reference:\n" + "\n".join(found))
 
 
-def assert_all_open_flags_are_told(system: System, alertmanager: Alertmanager) -> None:
+def assert_all_open_flags_are_alerts(system: System, alertmanager: Alertmanager) -> None:
     """Wait until Alertmanager holds the open flags of the store, neither more nor less."""
     engine = system.engine()
     with engine.connect() as connection:
@@ -91,6 +91,6 @@ def assert_all_open_flags_are_told(system: System, alertmanager: Alertmanager) -
     assert wanted, "a history without an open flag shows nothing"
 
     def missing() -> set[str]:
-        return wanted ^ {one["labels"]["flag_id"] for one in alertmanager.alerts()}
+        return wanted ^ {alert["labels"]["flag_id"] for alert in alertmanager.alerts()}
 
     wait_until(lambda: not missing(), DRAIN_SECONDS, lambda: f"{len(missing())} of {len(wanted)} flags differ")

@@ -1,9 +1,10 @@
-"""What the fault tests rest on, each thing removable: a test that still passes without it proves nothing.
+"""The product's safeguards, each of which can be removed: a fault test that passes without its safeguard is useless.
 
 In: the environment variable FAULTS_WITHOUT, a name of `SAFEGUARDS`. Out: this process, or one that
-`tests.support.crashing` starts, without that safeguard. Never: a change in the product's files.
+`tests.support.crashing` starts, without that safeguard.
+Never: a change in the product's files.
 
-The names of the product that are bound here stand in this file and in `crashing.py` only.
+Only this file and `crashing.py` replace functions of the product by their names.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ Act = Callable[..., Any]
 
 
 def is_broken() -> bool:
-    """Whether a safeguard has been removed, so that nobody need wait long for what cannot come."""
+    """Whether a safeguard has been removed; then waits are short, since what they wait for cannot come."""
     return VARIABLE in os.environ
 
 
@@ -27,7 +28,7 @@ def remove_named() -> None:
 
 
 def _outputs_before_states() -> None:
-    """The states go first, what they tell of after them."""
+    """The states are sent first, and their outputs after them."""
     from pipeline.worker.faust.durable_producer import DurableProducer
 
     deliver = DurableProducer.deliver
@@ -45,7 +46,7 @@ def _outputs_before_states() -> None:
 
 
 def _acknowledge_manually() -> None:
-    """What has been gathered is acknowledged, done or not."""
+    """A gathered batch is acknowledged before it is processed."""
     from pipeline.worker.faust.group_commit import GroupCommit
 
     add = GroupCommit.add
@@ -171,7 +172,7 @@ def _refusals_are_kept() -> None:
 
 
 def _greater_content_wins() -> None:
-    """Of two contents under one identity the later one wins in the case."""
+    """If one identity has two contents, the case keeps the later one."""
     from pipeline.core.case.state import CaseState
 
     plain = CaseState.insert

@@ -1,6 +1,7 @@
 """How large a fault test is: small beside every change, long by night (`make faults-long`).
 
-In: the environment variable FAULTS. Out: one of two sizes. Never: a test that does something else when it is long.
+In: the environment variable FAULTS. Out: one of two sizes.
+Never: a test that does something else when it is long.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Tests of what the other tests stand on."""
+"""Tests of the helpers in tests/support."""
