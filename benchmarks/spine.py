@@ -137,15 +137,15 @@ def memory(system: System, cases: int) -> None:
     say("memory of the worker", f"{grown / 1024 * 10_000 / cases:.0f} MiB per 10,000 cases of five check-ins")
 
 
-def cpu_seconds(system: System, room: str) -> float:
+def cpu_seconds(system: System, name: str) -> float:
     """User and system seconds of a running process (Linux)."""
-    fields = Path(f"/proc/{system.running[room].pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{system.running[name].pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_kib(system: System, room: str) -> int:
+def resident_kib(system: System, name: str) -> int:
     """Resident memory of a running process (Linux)."""
-    status = Path(f"/proc/{system.running[room].pid}/status").read_text()
+    status = Path(f"/proc/{system.running[name].pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
