@@ -96,7 +96,7 @@ clean: ## removes what was fetched and made: .venv, .parts, caches
 	rm -rf .venv .parts site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-venv:
+venv: ## the environment .venv with every locked package
 	@python="$(ANY_PYTHON)" && "$$python" -m deploy.local.venv
 
 parts:

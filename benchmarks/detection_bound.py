@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.case.episode import REPAIR_CHECKINS, UNREPAIRED_AFTER
+from pipeline.core.case.flag_lifecycle import REPAIR_CHECKINS, UNREPAIRED_AFTER
 from pipeline.core.case.timeline import Item, Timeline
 from pipeline.core.detection.history import History
 from pipeline.core.detection.prior import MeasurementModel

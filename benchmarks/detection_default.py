@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from alliance.evaluation.backtest import PRACTICE_THERAPISTS
 from benchmarks.detection_practice import FIRST_DAY, Practice
-from pipeline.core.case.episode import REPAIR_CHECKINS, Episode
+from pipeline.core.case.flag_lifecycle import REPAIR_CHECKINS, Episode
 from pipeline.core.detection.detectors import DETECTORS
 from pipeline.core.detection.history import History
 from pipeline.core.instants import DAY_US, to_us

@@ -14,7 +14,7 @@ from alliance.evaluation.backtest import PRACTICE_THERAPISTS
 from alliance.evaluation.baselines import RULES
 from benchmarks.detection_default import EARLY_SESSIONS, EDGES, REPAIR_WITHIN_SESSIONS, AtDefault, together
 from benchmarks.detection_measure import FALSE_ALARM_RATES, WITHIN_SESSIONS, Row
-from pipeline.core.case.episode import REPAIR_CHECKINS
+from pipeline.core.case.flag_lifecycle import REPAIR_CHECKINS
 from pipeline.core.detection.detectors import EXPECTED_FALSE_FLAGS_PER_100
 from schemas.flags import KINDS
 

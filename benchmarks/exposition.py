@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from consumers.exporter.exposition import Exposition
-from consumers.exporter.series import TherapistCollector
+from consumers.exporter.metrics import TherapistCollector
 from consumers.exporter.state import ExporterState
 from pipeline.runtime.http import GZIP_LEVEL
 from schemas.instruments.definition import INGREDIENTS

@@ -17,7 +17,7 @@ from itertools import pairwise
 from math import inf, sqrt
 from types import MappingProxyType
 
-from pipeline.core.case.episode import REPAIR_CHECKINS, UNREPAIRED_AFTER
+from pipeline.core.case.flag_lifecycle import REPAIR_CHECKINS, UNREPAIRED_AFTER
 
 #: (session number, score 0-1)
 Scored = tuple[int, float]

@@ -1,7 +1,7 @@
 """Writes the per-therapist block of `/metrics` without the library: the same bytes, many times faster.
 
 In: therapists as they change, an instant. Out: the block as text or OpenMetrics (without its `# EOF`).
-Never: a figure that `consumers.exporter.series` does not name.
+Never: a figure that `consumers.exporter.metrics` does not name.
 
 A therapist's lines are written when the therapist changes, and again at the first scrape of each UTC day. A scrape only
 joins them, all samples of a family together.
@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from prometheus_client.utils import floatToGoString
 
-from consumers.exporter.series import FAMILIES, LAST_EVENT, Family, last_events
+from consumers.exporter.metrics import FAMILIES, LAST_EVENT, Family, last_events
 from consumers.exporter.state import Therapist, Window
 
 _HEADS = tuple(f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n" for family in FAMILIES)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consumers.exporter.exposition import Exposition
-from consumers.exporter.series import FlagMeters
+from consumers.exporter.metrics import FlagMeters
 from consumers.exporter.state import ExporterState
 from consumers.topic_reader import TopicReader
 from pipeline.runtime.health import Health

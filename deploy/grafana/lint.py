@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from prometheus_client import CollectorRegistry
 
-from consumers.exporter.series import FlagMeters, TherapistCollector
+from consumers.exporter.metrics import FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState
 from deploy.grafana.dashboards.config import CONFIG
 from deploy.grafana.panel_queries import LABEL_VALUES, Json, Look, everything, variables_of

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
 from alliance.simulation.practice import PracticeParameters, simulate
-from consumers.exporter.series import FlagMeters, TherapistCollector
+from consumers.exporter.metrics import FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState
 from deploy.testbed.builders import Json, an_action
 from deploy.testbed.in_memory import InMemoryPipeline, InMemoryRecord

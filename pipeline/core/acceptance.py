@@ -3,7 +3,7 @@
 In: value, key and Kafka timestamp of a record, and the instruments known here. Out: `Accepted` or `Refusal`.
 Never: remember anything (`erased` alone needs memory, so `pipeline.core.case.changes` refuses it).
 
-The gateway, the worker and the store all call `accept`, so they can never disagree.
+The gateway, the worker and the store all call `accept`, so with the same instruments they cannot disagree.
 """
 
 from collections.abc import Mapping

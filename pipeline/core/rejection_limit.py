@@ -1,4 +1,4 @@
-"""The limit on refused records: how many a partition may bring before an operator should look.
+"""The limit on refused records: how many a partition may bring until it is paused for an operator to look.
 
 In: whether each record of one partition was accepted or refused, in log order. Out: None, or the limit that this
 record exceeded.

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
+from consumers.exporter.metrics import FAMILIES, LAST_EVENT, FlagMeters, TherapistCollector
 from consumers.exporter.run import Exporter
-from consumers.exporter.series import FAMILIES, LAST_EVENT, FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState
 from consumers.notifier.run import Notifier
 from deploy.local.places import ROOT

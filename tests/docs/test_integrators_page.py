@@ -37,7 +37,7 @@ def test_the_mapping_of_the_page_makes_an_event_that_is_accepted(tmp_path: Path)
 
 def test_the_limits_of_the_page_are_the_gateways() -> None:
     limits = Limits()
-    assert f"an event over {limits.event_bytes // 1024} KiB" in PAGE
+    assert f"a single event over {limits.event_bytes // 1024} KiB" in PAGE
     assert f"a batch over {limits.batch_bytes // 1024**2} MiB or {limits.batch_events} events" in PAGE
     assert f"the body has not arrived within {limits.body_seconds:g} s" in PAGE
     assert f"has not acknowledged within {limits.ack_seconds:g} s" in PAGE

@@ -7,7 +7,7 @@ Never: an erasure (its effect on later events is a refusal, which depends on ord
 from hypothesis import strategies as st
 
 from deploy.testbed.builders import ITEMS, Json, a_checkin, a_closure, a_held, a_missed, a_void, an_action, at
-from pipeline.core.case.episode import flag_id
+from pipeline.core.case.flag_lifecycle import flag_id
 from pipeline.core.records import digest64
 
 SESSIONS = st.integers(1, 14)

@@ -11,8 +11,8 @@ fold from scratch.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.core.case.episode import Episode, Moment
-from pipeline.core.case.episodes import Episodes
+from pipeline.core.case.flag_lifecycle import Episode, Moment
+from pipeline.core.case.flags_of_a_case import Episodes
 from pipeline.core.detection.detectors import DETECTORS
 from pipeline.core.detection.history import History
 from pipeline.core.detection.prior import DEFAULT_MODEL, MeasurementModel

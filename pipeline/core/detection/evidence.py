@@ -1,7 +1,7 @@
 """How strongly a case points to a rupture: the odds of strain, updated session by session from many weak signs.
 
 In: for each sign the likelihood ratios "strained : not strained". Out: the evidence in nats, and what each sign adds.
-Never: open a flag (the detectors and `pipeline.core.case.episodes` do); look ahead.
+Never: open a flag (the detectors and `pipeline.core.case.flags_of_a_case` do); look ahead.
 
 Formula: two kinds of strain are followed, moving against (confrontation) and moving away (withdrawal). With each
 session held R <- STAY * R + share, then each sign multiplies: R <- R * ratio. This is the Shiryaev-Roberts statistic of

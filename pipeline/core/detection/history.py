@@ -27,6 +27,7 @@ from pipeline.core.detection.evidence import (
     score_ratios,
 )
 from pipeline.core.detection.level import CEILING, Level, normal_sf
+from pipeline.core.detection.missing_checkins import completion_ratios, expected_missing_share
 from pipeline.core.detection.prior import MeasurementModel
 from pipeline.core.records import CheckinRecord
 from schemas.flags import Severity
@@ -46,9 +47,8 @@ LOG_ODDS_INVARIANT_CLIENT = log(INVARIANT_CLIENTS / (1 - INVARIANT_CLIENTS))
 INVARIANT_BELOW = 0.96
 #: However low a client's level, a perfect check-in is never taken to be rarer than this, nor to say more than 1000 : 1.
 LEAST_PERFECT, LEAST_PERFECT_RATIO = 0.03, 1e-3
-#: What the practice's share of missing check-ins is worth, in sessions; odds ratios of a missing check-in under strain.
-COMPLETION_WORTH, MISSING_ODDS_AGAINST, MISSING_ODDS_AWAY = 6.0, 1.2, 3.0
-#: The same for missed appointments, in appointments. Worth more: several missed in a row are a sign, not a habit.
+#: What the practice's share of missed appointments is worth, in appointments, and the odds ratio of a missed one while
+#: moving away. Worth more than the share of missing check-ins: several missed in a row are a sign, not a habit.
 MISSED_WORTH, MISSED_ODDS_AWAY = 20.0, 3.0
 #: An ingredient under strain loses twice its usual share; SD of the log share from one session to the next.
 FOCUS, UNEVENNESS = log(2.0), 0.354
@@ -162,18 +162,13 @@ class History:
         self.missing_in_a_row = 0
 
     def _update_completion(self, is_missing: bool) -> None:
-        share = self.missing_share
-        against = MISSING_ODDS_AGAINST / (1 + (MISSING_ODDS_AGAINST - 1) * share)
-        away = MISSING_ODDS_AWAY / (1 + (MISSING_ODDS_AWAY - 1) * share)
-        if not is_missing:
-            against, away = against / MISSING_ODDS_AGAINST, away / MISSING_ODDS_AWAY
+        against, away = completion_ratios(self.missing_share, is_missing)
         self.evidence.update(MISSING, against, away)
 
     @property
     def missing_share(self) -> float:
         """Expected share of sessions without a client check-in: the practice's, adjusted by the case's own."""
-        usual = self.model.prior.missing_share
-        return (self.missing + COMPLETION_WORTH * usual) / (self.judged + COMPLETION_WORTH)
+        return expected_missing_share(self.missing, self.judged, self.model.prior.missing_share)
 
     def miss(self, by: str) -> None:
         """An appointment was missed."""

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alliance.demo import observe
-from consumers.exporter.series import TherapistCollector
+from consumers.exporter.metrics import TherapistCollector
 from consumers.exporter.state import ExporterState
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import serve

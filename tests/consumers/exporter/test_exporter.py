@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from consumers.exporter.series import FlagMeters, TherapistCollector
+from consumers.exporter.metrics import FlagMeters, TherapistCollector
 from consumers.exporter.state import ExporterState, Window, window
 from deploy.testbed.builders import ITEMS, Json, a_checkin, a_held, an_action
 from deploy.testbed.in_memory import InMemoryPipeline

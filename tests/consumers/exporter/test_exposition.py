@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parsed_text
 
 from consumers.exporter.exposition import Exposition
-from consumers.exporter.series import TherapistCollector
+from consumers.exporter.metrics import TherapistCollector
 from consumers.exporter.state import ExporterState, totals_of, window
 from pipeline.runtime.health import Health
 from pipeline.runtime.http import END, serve

@@ -1,10 +1,10 @@
 """The detectors: each one a function of a history, listed in one tuple.
 
 In: a case's history up to and including what has just happened. Out: a `Signal` or None.
-Never: remember anything; open or close a flag (`pipeline.core.case.episodes` does).
+Never: remember anything; open or close a flag (`pipeline.core.case.flags_of_a_case` does).
 
 To add a detector: a file here with its function, its place in the tuple below, its name in `schemas.flags.Kind`, its
-suggestion in `pipeline.core.case.episode`, a page in `docs/flags/`, a line in docs/rules.md 5 and its rule in
+suggestion in `pipeline.core.case.flag_lifecycle`, a page in `docs/flags/`, a line in docs/rules.md 5 and its rule in
 `tests/oracle/detectors.py`.
 """
 

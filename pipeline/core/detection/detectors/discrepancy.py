@@ -1,4 +1,4 @@
-"""`discrepancy`: the client is down and the therapist has not noticed, or the other way round.
+"""`discrepancy`: the client's scores are low and the therapist has not noticed, or the other way round.
 
 In: a history. Out: a signal if both have answered about the newest session and disagree, each compared with their own
 usual answers, or if the therapist's own ratings have fallen.

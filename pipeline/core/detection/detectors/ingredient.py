@@ -1,4 +1,4 @@
-"""`ingredient`: one of the four falls while the total hides it.
+"""`ingredient`: one of the four ingredients drops although the total looks normal.
 
 In: a history. Out: a signal if the evidence of strain is over the limit and one ingredient's share is a main part of
 it.

@@ -6,7 +6,7 @@ episode (`pipeline.core.case.changes` says so when the history no longer support
 
 While a flag is live no other one opens: more kinds join it and its severity can rise. It is repaired after
 `REPAIR_CHECKINS` client check-ins in a row back at the target, and unrepaired after `UNREPAIRED_AFTER` moments without
-that, or when the case closes. `pipeline.core.case.episodes` decides which kinds may open the next flag.
+that, or when the case closes. `pipeline.core.case.flags_of_a_case` decides which kinds may open the next flag.
 """
 
 from dataclasses import dataclass, field

@@ -11,7 +11,7 @@ or over the cut-off: it describes a state of the case, not an event.
 
 from dataclasses import dataclass, field
 
-from pipeline.core.case.episode import LOW_SCORES, REPAIR_CHECKINS, Episode, Moment, opened
+from pipeline.core.case.flag_lifecycle import LOW_SCORES, REPAIR_CHECKINS, Episode, Moment, opened
 from pipeline.core.detection.history import History
 from pipeline.core.detection.signal import Detector, Signal
 from schemas.flags import SEVERITIES, Kind
