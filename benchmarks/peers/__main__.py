@@ -87,7 +87,7 @@ class Bench:
 
     def measure(self, load: Load, rounds: int) -> None:
         """Every runner in turn, once a round; slow ones on a short part."""
-        runners = [one for one in self._runners if load.name != MANY or one.takes_long_loads]
+        runners = [runner for runner in self._runners if load.name != MANY or runner.takes_long_loads]
         whole = self.put(load)
         has_slow = any(runner.is_slow for runner in runners)
         part = self.put(load.head(f"{load.name}-short", SHORT)) if has_slow else whole
@@ -114,9 +114,9 @@ def renamed(figure: Figure, load: str) -> Figure:
 def figures_in_short(figures: Sequence[Figure]) -> str:
     """For the terminal, during the run; start-up is included."""
     return "; ".join(
-        f"{one.runner} {one.events / one.cpu_seconds:,.0f}/CPU s, {one.wall_seconds:.1f} s, {one.peak_mb:.0f} MB, "
-        f"{one.states:,} states, {one.summaries:,} summaries, {one.verdict}"
-        for one in figures
+        f"{run.runner} {run.events / run.cpu_seconds:,.0f}/CPU s, {run.wall_seconds:.1f} s, {run.peak_mb:.0f} MB, "
+        f"{run.states:,} states, {run.summaries:,} summaries, {run.verdict}"
+        for run in figures
     )
 
 
@@ -143,7 +143,7 @@ def conditions(sizes: Sizes, runners: Sequence[Runner], seconds: float, busy: fl
     """What a reader must know."""
     kafka = next(kafka_jars().glob("kafka_2*.jar")).stem.rpartition("-")[2]
     pinned = [line.split(" ")[0] for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines() if "==" in line]
-    peers = [one for one in pinned if one.startswith(("quixstreams", "bytewax", "confluent-kafka"))]
+    peers = [line for line in pinned if line.startswith(("quixstreams", "bytewax", "confluent-kafka"))]
     ours = [f"{name}=={version(name)}" for name in ("faust-streaming", "aiokafka", "confluent-kafka")]
     command = shlex.join(["python", "-m", "benchmarks.peers", *sys.argv[1:]])
     return (
@@ -169,7 +169,7 @@ def asked(arguments: Sequence[str]) -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     options.add_argument("--quick", action="store_true", help="small sizes, one round: two to three minutes")
     options.add_argument("--write", action="store_true", help=f"renew {page.PAGE.name}")
-    options.add_argument("--runners", nargs="+", default=[one.name for one in RUNNERS], metavar="RUNNER")
+    options.add_argument("--runners", nargs="+", default=[runner.name for runner in RUNNERS], metavar="RUNNER")
     options.add_argument("--loads", nargs="*", default=[LARGE, SMALL, MANY, RECOVERY], metavar="LOAD")
     for name in Sizes._fields:
         options.add_argument(f"--{name.replace('_', '-')}", type=int)
@@ -181,7 +181,7 @@ def main() -> None:
     options = asked(sys.argv[1:])
     chosen = {name: value for name in Sizes._fields if (value := getattr(options, name)) is not None}
     sizes = (QUICK if options.quick else DEFAULT)._replace(**chosen)
-    runners = [one for one in RUNNERS if one.name in options.runners]
+    runners = [runner for runner in RUNNERS if runner.name in options.runners]
     if any(runner.is_peer for runner in runners):
         peers_python()
     started, busy = monotonic(), os.getloadavg()[0]
@@ -203,7 +203,7 @@ def main() -> None:
     print(f"\n{measured}")
     if options.write:
         page.write(measured)
-    wrong = sorted({one.runner for one in (*bench.start, *bench.figures) if one.verdict != RIGHT})
+    wrong = sorted({run.runner for run in (*bench.start, *bench.figures) if run.verdict != RIGHT})
     if wrong:
         raise SystemExit(
             f"Not right, so no figure of it is worth anything: {', '.join(wrong)}; see the outcomes above."

@@ -26,7 +26,7 @@ encode_state = CODEC.encode
 decode_state = CODEC.decode
 
 
-def take(state: State, key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[State, Changes | Refusal]:
+def process(state: State, key: bytes | None, value: bytes | None, timestamp_ms: int) -> tuple[State, Changes | Refusal]:
     """One record: the state after it, and what it brought; `NOTHING_NEW` when it was known."""
     verdict = accept(value, key, timestamp_ms, INSTRUMENTS)
     if isinstance(verdict, Refusal):
@@ -40,7 +40,7 @@ def flags_of(facts: Changes) -> list[OutgoingRecord]:
     return [
         *[OutgoingRecord(FLAGS, flag.flag_id.encode(), encode(flag)) for flag in facts.flags],
         *[OutgoingRecord(FLAGS, flag_id.encode(), None) for flag_id in facts.deleted_flags],
-        *[OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in facts.summaries],
+        *[OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary)) for summary in facts.summaries],
     ]
 
 
@@ -48,7 +48,7 @@ def summaries_of(state: State) -> list[OutgoingRecord]:
     """The newest summaries of a case."""
     if not isinstance(state, CaseState):
         return []
-    return [OutgoingRecord(CASES, one.therapist_id.encode(), encode(one)) for one in summaries(state)]
+    return [OutgoingRecord(CASES, summary.therapist_id.encode(), encode(summary)) for summary in summaries(state)]
 
 
 def refused(

@@ -66,9 +66,9 @@ def practice(events: int) -> list[Record]:
             late_share=0.01,
         )
     )
-    encoded = [(str(one["subject"]).encode(), msgspec.json.encode(one)) for one in simulation.events]
+    encoded = [(str(event["subject"]).encode(), msgspec.json.encode(event)) for event in simulation.events]
     records = [encoded[index] for index in simulation.delivery[:events]]
-    return [spoilt(one) if number % SPOILT_EVERY == 17 else one for number, one in enumerate(records)]
+    return [spoilt(record) if number % SPOILT_EVERY == 17 else record for number, record in enumerate(records)]
 
 
 def spoilt(record: Record) -> Record:

@@ -59,7 +59,7 @@ def _fold(outcome: Outcome, key: bytes, values: Iterable[bytes]) -> Outcome:
     state: State = None
     refused = outcome.refused
     for value in values:
-        state, facts = job.take(state, key, value, LATE_MS)
+        state, facts = job.process(state, key, value, LATE_MS)
         if isinstance(facts, Refusal):
             refused += 1
         else:
@@ -86,24 +86,24 @@ def found(bootstrap: str) -> Outcome:
     places: set[tuple[bytes, bytes]] = set()
     read_case, read_flag = msgspec.json.Decoder(_Case).decode, msgspec.json.Decoder(_Flag).decode
 
-    def take_case(message: Consumer) -> None:
-        one = read_case(message.value())
-        cases[one.case_id] = max(one.version, cases.get(one.case_id, 0))
+    def record_case(message: Consumer) -> None:
+        case = read_case(message.value())
+        cases[case.case_id] = max(case.version, cases.get(case.case_id, 0))
 
-    def take_flag(message: Consumer) -> None:
-        one = read_flag(message.value())
-        flags[one.flag_id] = max(one.version, flags.get(one.flag_id, 0))
+    def record_flag(message: Consumer) -> None:
+        flag = read_flag(message.value())
+        flags[flag.flag_id] = max(flag.version, flags.get(flag.flag_id, 0))
 
-    def take_refused(message: Consumer) -> None:
+    def record_refused(message: Consumer) -> None:
         headers = dict(message.headers())
         places.add((headers[refusals.HEADER_PARTITION], headers[refusals.HEADER_OFFSET]))
 
-    for topic, take in ((CASES, take_case), (FLAGS, take_flag), (REJECTED, take_refused)):
-        _read(bootstrap, topic, take)
+    for topic, record in ((CASES, record_case), (FLAGS, record_flag), (REJECTED, record_refused)):
+        _read(bootstrap, topic, record)
     return Outcome(cases, flags, len(places))
 
 
-def _read(bootstrap: str, topic: str, take: Callable[[Consumer], None]) -> None:
+def _read(bootstrap: str, topic: str, record: Callable[[Consumer], None]) -> None:
     """Everything the topic holds now."""
     reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "outcome", "enable.auto.commit": False})
     places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
@@ -113,7 +113,7 @@ def _read(bootstrap: str, topic: str, take: Callable[[Consumer], None]) -> None:
     try:
         while behind:
             for message in reader.consume(10_000, timeout=0.1):
-                take(message)
+                record(message)
                 if message.offset() + 1 >= ends[message.partition()]:
                     behind.discard(message.partition())
     finally:

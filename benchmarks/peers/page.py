@@ -29,30 +29,30 @@ class Book:
     def __init__(self, start: Iterable[Figure], figures: Iterable[Figure]) -> None:
         self._figures = list(figures)
         of_start = list(start)
-        self.start_cpu = _medians(of_start, lambda one: one.cpu_seconds)
-        self.start_wall = _medians(of_start, lambda one: one.wall_seconds)
+        self.start_cpu = _medians(of_start, lambda run: run.cpu_seconds)
+        self.start_wall = _medians(of_start, lambda run: run.wall_seconds)
 
     def of(self, load: str) -> dict[str, list[Figure]]:
         """Figures of a load by runner, in rounds."""
         found: dict[str, list[Figure]] = {}
-        for one in self._figures:
-            if one.load == load:
-                found.setdefault(one.runner, []).append(one)
+        for run in self._figures:
+            if run.load == load:
+                found.setdefault(run.runner, []).append(run)
         return found
 
-    def per_core(self, one: Figure) -> float:
+    def per_core(self, run: Figure) -> float:
         """Events per CPU second of the runner's processes, the start-up taken off."""
-        return _rate(one.events, one.cpu_seconds - self.start_cpu.get(one.runner, 0.0))
+        return _rate(run.events, run.cpu_seconds - self.start_cpu.get(run.runner, 0.0))
 
-    def per_second(self, one: Figure) -> float:
+    def per_second(self, run: Figure) -> float:
         """Events per second of the clock, the start-up taken off."""
-        return _rate(one.events, one.wall_seconds - self.start_wall.get(one.runner, 0.0))
+        return _rate(run.events, run.wall_seconds - self.start_wall.get(run.runner, 0.0))
 
     def ratios(self, runner: str, load: str) -> list[float]:
         """To the script, per core, each in its own round."""
         found = self.of(load)
-        script = {one.round: self.per_core(one) for one in found.get(SCRIPT.name, [])}
-        return [self.per_core(one) / script[one.round] for one in found.get(runner, []) if one.round in script]
+        script = {run.round: self.per_core(run) for run in found.get(SCRIPT.name, [])}
+        return [self.per_core(run) / script[run.round] for run in found.get(runner, []) if run.round in script]
 
 
 def _rate(events: int, seconds: float) -> float:
@@ -62,8 +62,8 @@ def _rate(events: int, seconds: float) -> float:
 
 def _medians(figures: Iterable[Figure], of: Callable[[Figure], float]) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for one in figures:
-        found.setdefault(one.runner, []).append(of(one))
+    for run in figures:
+        found.setdefault(run.runner, []).append(of(run))
     return {runner: statistics.median(values) for runner, values in found.items()}
 
 
@@ -81,10 +81,10 @@ def table(book: Book, load: Load) -> str:
         count = f" ({done:,} events)" if done != len(load) else ""
         cells = (
             TITLES[runner] + count,
-            spread([book.per_core(one) for one in figures], whole),
+            spread([book.per_core(run) for run in figures], whole),
             spread(book.ratios(runner, load.name), two_places),
-            spread([book.per_second(one) for one in figures], whole),
-            f"{max(one.peak_mb for one in figures):,.0f}",
+            spread([book.per_second(run) for run in figures], whole),
+            f"{max(run.peak_mb for run in figures):,.0f}",
             two_places(figures[-1].states / done) if figures[-1].states else "on disk",
             outcomes(figures),
         )
@@ -139,7 +139,7 @@ def two_places(value: float) -> str:
 
 def outcomes(figures: Sequence[Figure]) -> str:
     """`right` when all were, else what was wrong."""
-    wrong = [one.verdict for one in figures if one.verdict != RIGHT]
+    wrong = [run.verdict for run in figures if run.verdict != RIGHT]
     return wrong[0] if wrong else RIGHT
 
 

@@ -31,7 +31,7 @@ def _below(pid: int) -> list[int]:
         # A thread may end while we look.
         with suppress(FileNotFoundError):
             children += map(int, (task / "children").read_text(encoding="ascii").split())
-    return [*children, *(one for child in children for one in _below(child))]
+    return [*children, *(grandchild for child in children for grandchild in _below(child))]
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -47,7 +47,7 @@ class CaseLogic(StatefulBatchLogic):  # type: ignore[misc]
         is_changed = False
         for message in values:
             timestamp_ms = message.timestamp[1]
-            self._state, facts = job.take(self._state, message.key, message.value, timestamp_ms)
+            self._state, facts = job.process(self._state, message.key, message.value, timestamp_ms)
             if isinstance(facts, Refusal):
                 partition, offset = message.partition, message.offset
                 outputs += job.refused(facts, message.key, message.value, partition, offset, timestamp_ms)

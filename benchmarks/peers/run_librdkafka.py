@@ -65,7 +65,7 @@ class Script:
                 raise RuntimeError(str(message.error()))
             key = message.key()
             timestamp_ms = message.timestamp()[1]
-            state, facts = job.take(self._state(key), key, message.value(), timestamp_ms)
+            state, facts = job.process(self._state(key), key, message.value(), timestamp_ms)
             if isinstance(facts, Refusal):
                 partition, offset = message.partition(), message.offset()
                 outputs += job.refused(facts, key, message.value(), partition, offset, timestamp_ms)
@@ -99,7 +99,7 @@ class Script:
     def _recover(self, _: Any, assigned: list[TopicPartition]) -> None:
         """Read the changelogs of these partitions to their ends."""
         reader = Consumer({"bootstrap.servers": self._task.bootstrap, "group.id": f"{self._task.name}-recovery"})
-        places = [TopicPartition(self._changelog, one.partition, OFFSET_BEGINNING) for one in assigned]
+        places = [TopicPartition(self._changelog, tp.partition, OFFSET_BEGINNING) for tp in assigned]
         ends = {place.partition: reader.get_watermark_offsets(place)[1] for place in places}
         behind = {partition for partition, end in ends.items() if end}
         reader.assign(places)

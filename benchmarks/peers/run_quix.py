@@ -31,13 +31,13 @@ class Cases(BaseSink):  # type: ignore[misc]
         self._changed: dict[bytes, State] = {}
         self._outputs: list[OutgoingRecord] = []
 
-    def take(self, value: bytes, key: bytes, timestamp_ms: int, _: Any, kept: State) -> None:
+    def process(self, value: bytes, key: bytes, timestamp_ms: int, _: Any, kept: State) -> None:
         """One message."""
         live = self._live.get(key)
         if live is None:
             encoded: bytes | None = kept.get_bytes(STATE)
             live = None if encoded is None else job.decode_state(key, encoded)
-        state, facts = job.take(live, key, value, timestamp_ms)
+        state, facts = job.process(live, key, value, timestamp_ms)
         if isinstance(facts, Refusal):
             context = message_context()
             self._outputs += job.refused(facts, key, value, context.partition, context.offset, timestamp_ms)
@@ -47,7 +47,7 @@ class Cases(BaseSink):  # type: ignore[misc]
             self._outputs += job.flags_of(facts)
 
     def add(self, *_: Any, **__: Any) -> None:
-        """Nothing passes on from `take`."""
+        """Nothing passes on from `process`."""
 
     def flush(self) -> None:
         """What Quix calls at the beginning of a checkpoint."""
@@ -58,8 +58,8 @@ class Cases(BaseSink):  # type: ignore[misc]
             outputs += job.summaries_of(state)
             assert state is not None
             kept.set_bytes(STATE, job.encode_state(state))
-        for one in outputs:
-            self._producer.produce(one.topic, one.value, one.key, headers=one.headers)
+        for record in outputs:
+            self._producer.produce(record.topic, record.value, record.key, headers=record.headers)
         if self._producer.flush():
             raise RuntimeError("the broker did not acknowledge what was sent")
 
@@ -90,7 +90,7 @@ def main() -> None:
     topic = app.topic(task.source, value_deserializer="bytes", key_deserializer="bytes")
     with app.get_producer() as producer:
         cases = Cases(producer)
-        frame = app.dataframe(topic).update(cases.take, stateful=True, metadata=True)
+        frame = app.dataframe(topic).update(cases.process, stateful=True, metadata=True)
         # The sink is there for its `flush`; no message needs to reach it.
         frame.filter(lambda _: False).sink(cases)
         app.run()

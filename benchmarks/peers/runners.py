@@ -85,7 +85,7 @@ class Watch:
         return sum(self._reader.get_watermark_offsets(place)[1] for place in places)
 
     def _committed(self, places: Sequence[TopicPartition]) -> int:
-        return sum(max(0, one.offset) for one in self._reader.committed(list(places), timeout=10))
+        return sum(max(0, place.offset) for place in self._reader.committed(list(places), timeout=10))
 
     def close(self) -> None:
         """Let go of the broker."""
