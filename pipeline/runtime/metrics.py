@@ -40,13 +40,13 @@ class Meters:
             "alliance_events_total", "Accepted events processed here.", ["type"], registry=self.registry
         )
         self.rejected = Counter("alliance_rejected_total", "Records refused here.", ["reason"], registry=self.registry)
-        self.stopped = Gauge(
-            "alliance_stopped_partitions",
+        self.paused = Gauge(
+            "alliance_paused_partitions",
             "Partitions paused until an operator resumes them, because too many of their records were refused.",
             registry=self.registry,
         )
-        self.standstill = Gauge(
-            "alliance_partition_standstill_seconds",
+        self.stalled = Gauge(
+            "alliance_partition_stalled_seconds",
             "For how long a partition of the worker has not moved although it has unread records; 0: all move.",
             registry=self.registry,
         )

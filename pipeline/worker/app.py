@@ -147,7 +147,7 @@ def _probe_regularly(app: faust.App, settings: Settings, health: Health, meters:
 
     @app.timer(BROKER_PROBE_SECONDS)  # type: ignore[untyped-decorator]
     async def probe() -> None:
-        meters.standstill.set(stall_detector.longest_stall(app.consumer.lagging_positions(), monotonic()))
+        meters.stalled.set(stall_detector.longest_stall(app.consumer.lagging_positions(), monotonic()))
         await asyncio.to_thread(probe_broker, settings.kafka, health)
         if not app.rebalancing and not app.in_recovery:
             health.is_ready()

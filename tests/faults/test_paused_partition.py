@@ -118,7 +118,7 @@ def test_a_flooded_partition_pauses_stays_paused_after_a_kill_and_resumes_when_a
     wait_until_paused(system)
     wait_until_through(system, sessions=2)
     assert f"`alliance resume {FLOODED}`" in pauses_of(system)[PART]
-    assert system.metric("worker", "alliance_stopped_partitions") == {"": 1}
+    assert system.metric("worker", "alliance_paused_partitions") == {"": 1}
     wait_until(lambda: system.counts().get("rejected") == MAX_IN_A_ROW, 30, lambda: str(system.counts()))
     assert_nothing_is_acknowledged_past_the_pause(system, times_counted=1)
 
@@ -140,7 +140,7 @@ def test_a_flooded_partition_pauses_stays_paused_after_a_kill_and_resumes_when_a
     system.wait_until_healthy("worker")
     assert system.counts()["rejected"] == BAD_COUNT
     assert version_of(system, "t-flooded") == 6 * IN_FLOODED
-    assert system.metric("worker", "alliance_stopped_partitions") == {"": 0}
+    assert system.metric("worker", "alliance_paused_partitions") == {"": 0}
 
     send_bad(system)
     wait_until_paused(system)

@@ -59,17 +59,19 @@ def test_a_store_that_raises_has_written_nothing_of_it_and_a_new_one_does_it(sys
     assert_equals_the_reference(system)
 
 
-def test_a_worker_that_hangs_and_waits_for_nothing_is_seen_by_its_standstill(system: System) -> None:
-    def standstill() -> float:
-        return system.metric("worker", "alliance_partition_standstill_seconds").get("", -1.0)
+def test_a_worker_that_hangs_and_waits_for_nothing_is_seen_by_its_stalled_partition(system: System) -> None:
+    def stalled_seconds() -> float:
+        return system.metric("worker", "alliance_partition_stalled_seconds").get("", -1.0)
 
     system.start("store")
     send_check_ins(system, "hang")
     hanging = start_crashing(system, "worker", "before-outputs", act="hang")
     hanging.wait_for_line(REACHED_LINE)
-    wait_until(lambda: standstill() > 3.0, 60, lambda: f"a standstill; {standstill()}\n{hanging.output()}")
+    wait_until(
+        lambda: stalled_seconds() > 3.0, 60, lambda: f"a stalled partition; {stalled_seconds()}\n{hanging.output()}"
+    )
     assert system.health("worker")["status"] == "ok", "nothing else would tell"
     hanging.kill()
     system.start("worker")
     assert_equals_the_reference(system)
-    wait_until(lambda: standstill() == 0.0, 30, lambda: f"no standstill; {standstill()}")
+    wait_until(lambda: stalled_seconds() == 0.0, 30, lambda: f"no stalled partition; {stalled_seconds()}")

@@ -95,9 +95,9 @@ RULE_FAILURES = 'prometheus_rule_evaluation_failures_total{rule_group="x"}'
 LIMIT_HITS = "prometheus_target_scrapes_exceeded_sample_limit_total{}"
 UNDELIVERED = 'alliance_notifier_undelivered_since_timestamp_seconds{alertmanager="1",instance="1"}'
 WAITING = 'alliance_process_waiting_seconds{job="store",part="database"}'
-WAITING_STOPPED = 'alliance_process_waiting_seconds{job="worker",part="partition-3"}'
-STOPPED, STOPPED_TOO = (f'alliance_stopped_partitions{{job="worker",instance="{one}"}}' for one in (1, 2))
-STILL, STILL_TOO = (f'alliance_partition_standstill_seconds{{job="worker",instance="{one}"}}' for one in (1, 2))
+WAITING_PAUSED = 'alliance_process_waiting_seconds{job="worker",part="partition-3"}'
+PAUSED, PAUSED_TOO = (f'alliance_paused_partitions{{job="worker",instance="{one}"}}' for one in (1, 2))
+STALLED, STALLED_TOO = (f'alliance_partition_stalled_seconds{{job="worker",instance="{one}"}}' for one in (1, 2))
 COLLAPSED = {"team": "north", "severity": "warning", "audience": "quality"}
 
 CASES: dict[str, Case] = {
@@ -130,19 +130,19 @@ CASES: dict[str, Case] = {
         missing=[{**CRITICAL, "job": job} for job in UP],
     ),
     "AllianceProcessWaiting": Case(
-        below=Moment(constant({WAITING: 300, WAITING_STOPPED: 9000}), 60),
+        below=Moment(constant({WAITING: 300, WAITING_PAUSED: 9000}), 60),
         above=Moment(constant({WAITING: 301}), 60, [{**CRITICAL, "job": "store", "part": "database"}]),
         resolved=Moment({WAITING: "301x24 stale"}, 120),
     ),
-    "AlliancePartitionStopped": Case(
-        below=Moment(constant({STOPPED: 0, STOPPED_TOO: 0}), 60),
-        above=Moment(constant({STOPPED: 0, STOPPED_TOO: 1}), 60, [CRITICAL]),
-        resolved=Moment({STOPPED: turns("1", "0"), STOPPED_TOO: "0x50"}, 120),
+    "AlliancePartitionPaused": Case(
+        below=Moment(constant({PAUSED: 0, PAUSED_TOO: 0}), 60),
+        above=Moment(constant({PAUSED: 0, PAUSED_TOO: 1}), 60, [CRITICAL]),
+        resolved=Moment({PAUSED: turns("1", "0"), PAUSED_TOO: "0x50"}, 120),
     ),
-    "AlliancePartitionStandsStill": Case(
-        below=Moment(constant({STILL: 0, STILL_TOO: 120}), 60),
-        above=Moment(constant({STILL: 0, STILL_TOO: 121}), 60, [CRITICAL]),
-        resolved=Moment({STILL: turns("121", "0"), STILL_TOO: "0x50"}, 120),
+    "AlliancePartitionStalled": Case(
+        below=Moment(constant({STALLED: 0, STALLED_TOO: 120}), 60),
+        above=Moment(constant({STALLED: 0, STALLED_TOO: 121}), 60, [CRITICAL]),
+        resolved=Moment({STALLED: turns("121", "0"), STALLED_TOO: "0x50"}, 120),
     ),
     "AllianceEventsLate": Case(
         below=Moment(rising({LATENCY % "60.0": "0+100", LATENCY % "300.0": "0+100", LATENCY % "+Inf": "0+100"}), 60),

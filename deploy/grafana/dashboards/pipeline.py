@@ -203,10 +203,10 @@ def _flow() -> list[PanelBuilder]:
                 "The longest time for which a worker's partition has made no progress although it has records to read. "
                 "Partitions that were paused on purpose do not count.",
                 "It rises for minutes: a worker hangs, and nothing else shows it.",
-                "End that worker; another worker takes over its partitions (runbook AlliancePartitionStandsStill).",
+                "End that worker; another worker takes over its partitions (runbook AlliancePartitionStalled).",
                 (0, 33, 24, 7),
             ),
-            [Query("longest", 'max(alliance_partition_standstill_seconds{job="worker"})', SECONDS, 0)],
+            [Query("longest", 'max(alliance_partition_stalled_seconds{job="worker"})', SECONDS, 0)],
         ),
     ]
 

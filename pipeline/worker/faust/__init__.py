@@ -9,7 +9,8 @@ Each file holds one class, named as the file, or a few functions that change the
   `partition_batch` (what an agent sees).
 * Where is the state of a case or a therapist, and how does it come back after a crash? `state_cache`, `state_table`.
 * When is a partition paused and how does it resume? `paused_partitions`, `resume_endpoint`; the limit on refused
-  records is `pipeline.core.rejection_limit`. Refused records themselves (dead letters) are written by `case_agent`.
+  records is `pipeline.core.rejection_limit`. Refused records themselves (dead letters) are written by
+  `pipeline.worker.dead_letter`.
 * How is a hanging worker noticed? `stall_detector`.
 * Why did the process end by itself? `exits`: a bug (code 70), or fenced: its partitions went to another worker (75).
 * Which of Faust's settings differ from its defaults, and why? `app_settings`.

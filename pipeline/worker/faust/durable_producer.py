@@ -27,7 +27,7 @@ BATCH_BYTES = 512 * 1024
 
 
 class OutgoingRecord(NamedTuple):
-    """One record to send; if `partition` is None, the key decides."""
+    """One record to send. Without a `partition` the key decides."""
 
     topic: str
     key: bytes | None

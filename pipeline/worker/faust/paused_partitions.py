@@ -46,7 +46,7 @@ class PausedPartitions:
         log.warning("Paused: %s.", exceeded.sentence)
         self._health.waits_for(health_part(partition), exceeded.sentence)
         self._paused.add(partition)
-        self._meters.stopped.set(len(self._paused))
+        self._meters.paused.set(len(self._paused))
         return True
 
     def accept_before(self, partition: int, offset: int) -> None:
@@ -65,4 +65,4 @@ class PausedPartitions:
         self._paused -= partitions
         for partition in partitions:
             self._health.has(health_part(partition))
-        self._meters.stopped.set(len(self._paused))
+        self._meters.paused.set(len(self._paused))

@@ -28,7 +28,7 @@ class Worker:
     @property
     def metric(self) -> float | None:
         """Paused partitions."""
-        return self.meters.registry.get_sample_value("alliance_stopped_partitions")
+        return self.meters.registry.get_sample_value("alliance_paused_partitions")
 
 
 def test_health_and_metric_report_a_pause_until_an_operator_resumes_the_partition() -> None:
