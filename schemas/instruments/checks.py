@@ -41,7 +41,7 @@ def first_problem(definition: Definition) -> Problem | None:
 
 def _names(definition: Definition) -> Iterator[Problem]:
     if not _INSTRUMENT_ID.fullmatch(definition.id) or len(definition.id) > _LONGEST_ID:
-        yield Problem("id", f"{definition.id!r} is not an id; write it as name/version, such as 'my-form/1'")
+        yield Problem("id", f"{definition.id!r} is not an id; write it as name/version, such as 'my-checkin/1'")
     if not definition.name.strip():
         yield Problem("name", "it is empty; give the name of the instrument")
     if definition.licence.status not in LICENCES:

@@ -182,7 +182,7 @@ def test_instruments_are_frozen(write: Callable[..., Path]) -> None:
         (
             'id = "mood-2/1"',
             'id = "Mood 2"',
-            "id: 'Mood 2' is not an id; write it as name/version, such as 'my-form/1'.",
+            "id: 'Mood 2' is not an id; write it as name/version, such as 'my-checkin/1'.",
         ),
         ('"Two questions"', '" "', "name: it is empty; give the name of the instrument."),
         (

@@ -40,20 +40,21 @@ _THERAPIST_BIT, _STRAIGHT_LINED_BIT, _PERFECT_BIT = 1, 2, 4
 
 def pack(record: Record, names: list[str]) -> bytes:
     """The row of a record; names that are new are appended to the list."""
-    head = record.identity, record.digest, record.at
     if isinstance(record, HeldRecord):
         who, team = _place(record.therapist_id, names), _place(record.team, names)
-        return _HELD.pack(0, *head, record.session, who, team)
+        return _HELD.pack(0, record.identity, record.digest, record.at, record.session, who, team)
     if isinstance(record, CheckinRecord):
         return _packed_checkin(record, names)
     if isinstance(record, MissedRecord):
         who, team, by = _place(record.therapist_id, names), _place(record.team, names), _place(record.by, names)
-        return _MISSED.pack(1, *head, record.session, who, team, by)
+        return _MISSED.pack(1, record.identity, record.digest, record.at, record.session, who, team, by)
     if isinstance(record, CheckinVoidedRecord):
-        return _VOIDED.pack(3, *head, record.checkin)
+        return _VOIDED.pack(3, record.identity, record.digest, record.at, record.checkin)
     if isinstance(record, ActionRecord):
-        return _ACTION.pack(4, *head, _place(record.flag_id, names), _place(record.action, names))
-    return _CLOSED.pack(5, *head, _place(record.therapist_id, names), _place(record.reason, names))
+        flag, action = _place(record.flag_id, names), _place(record.action, names)
+        return _ACTION.pack(4, record.identity, record.digest, record.at, flag, action)
+    who, reason = _place(record.therapist_id, names), _place(record.reason, names)
+    return _CLOSED.pack(5, record.identity, record.digest, record.at, who, reason)
 
 
 def _packed_checkin(record: CheckinRecord, names: list[str]) -> bytes:

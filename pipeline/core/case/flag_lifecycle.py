@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 
+import msgspec
+
 from pipeline.core.detection.signal import Signal
 from pipeline.core.instants import from_us
 from schemas.flags import LIVE_STATUSES, SEVERITIES, Flag, Kind, Severity, Status
@@ -34,8 +36,7 @@ SUGGESTIONS: dict[Kind, str] = {
 }
 
 
-@dataclass(slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """Something has happened in a case, and the detectors are asked. `at` in microseconds."""
 
     at: int

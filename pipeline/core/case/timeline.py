@@ -101,11 +101,11 @@ class Timeline:
         if isinstance(record, (HeldRecord, MissedRecord)):
             return self._session(at[0], record)
         if isinstance(record, ActionRecord):
-            return self._with_ends_counted(self.episodes.act(record.flag_id, record.action, at[0]))
+            return self._counted(self.episodes.act(record.flag_id, record.action, at[0]))
         if isinstance(record, ClosedRecord):
             self.therapist_id = record.therapist_id
             self.is_closed = True
-            return self._with_ends_counted(self.episodes.close(at[0]))
+            return self._counted(self.episodes.close(at[0]))
         return []
 
     def _session(self, at: int, record: HeldRecord | MissedRecord) -> list[Episode]:
@@ -195,9 +195,10 @@ class Timeline:
 
     def _ask(self, at: int, anchor: int | str, score: float | None = None, is_counted: bool = False) -> list[Episode]:
         moment = Moment(at, anchor, self.therapist_id, self.team, score, is_counted)
-        return self._with_ends_counted(self.episodes.ask(moment))
+        changed = self.episodes.ask(moment)
+        return self._counted(changed) if changed else changed
 
-    def _with_ends_counted(self, changed: list[Episode]) -> list[Episode]:
+    def _counted(self, changed: list[Episode]) -> list[Episode]:
         """Count the episodes that one moment or action has ended, on the day of their end."""
         for episode in changed:
             if episode.closed_at is not None and episode.status in ("repaired", "unrepaired"):
