@@ -29,9 +29,11 @@ Lines = tuple[Line, ...]
 ALONE = -inf
 
 _RANGE = 40.0
+#: As in schemas/instruments/srs-3.toml, which names its source.
 STANDARD_ERROR = 1.39 / _RANGE
-#: The within-case SD for rules that need one for the practice.
+#: The within-case SD for rules that need one for the practice; working value.
 PRACTICE_SD = 1.6 / _RANGE
+#: Scores before a case's own mean and SD are used.
 FEWEST_OWN = 3
 #: A run is this many scores on one side of the mean, or this many falls in a row; the usual limits are at 3 units.
 RUN, USUAL_UNITS = 7, 3.0

@@ -28,15 +28,17 @@ from pipeline.core.detection.prior import (
     encode_prior,
 )
 
-#: The fewest data from which the components could be recovered in simulated practices.
+# Limits without a source are working values.
+
 FEWEST_CHECKINS = 400
 #: Cases with at least two scored check-ins.
 FEWEST_CASES = 80
 FEWEST_THERAPISTS = 5
 #: Scored check-ins below the best possible score; a score at the ceiling says only "at least this".
 FEWEST_BELOW_CEILING = 100
-#: If there are more cases, every second, third ... is used: the estimate hardly changes, the time does.
+#: If there are more cases, only every second, third ... is used, to limit the time of the search.
 MOST_CASES = 1500
+#: See the method above.
 OUTLIER_SHARE = 0.02
 #: If a greater share of the scores are outliers to the model, it does not describe them.
 MOST_OUTLIERS = 0.1
@@ -53,6 +55,7 @@ _INSTRUMENT_FLOOR = 0.01
 _INSTEAD = "No prior was made. Without one of your own, the shipped prior is used."
 #: A prior does not fit if the mean is off by more than this many standard errors and this many within-case SDs.
 MISFIT_ERRORS, MISFIT_SDS = 2.0, 0.5
+#: With fewer cases the standard error of the mean is itself too uncertain.
 FEWEST_CASES_TO_JUDGE = 10
 
 Vector = tuple[float, ...]

@@ -20,7 +20,7 @@ _MILLION = 1_000_000
 
 
 class Scores(Struct, frozen=True, gc=False):
-    """Shares of the instrument's range, 0 to 1. Without enough answers a total is None and an ingredient is absent."""
+    """Shares of the instrument's range, 0 to 1. With too few answers there is no total, or no such ingredient."""
 
     total: float | None
     ingredients: dict[str, float]

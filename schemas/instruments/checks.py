@@ -23,7 +23,7 @@ _TOLERANCE = 5e-7
 
 _INSTRUMENT_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*/[1-9][0-9]*")
 _ITEM_ID = re.compile(r"[a-z][a-z0-9_]*")
-#: As the ids in events.
+#: Enough for any name; ids are columns of the store and headings of reports.
 _LONGEST_ID = 64
 
 

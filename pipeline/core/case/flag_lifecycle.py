@@ -19,7 +19,7 @@ from pipeline.core.detection.signal import Signal
 from pipeline.core.instants import from_us
 from schemas.flags import LIVE_STATUSES, SEVERITIES, Flag, Kind, Severity, Status
 
-#: Working values: two good check-ins are hardly chance; after six sessions without them a supervisor should decide.
+#: Working values: check-ins in a row that repair a flag; counted moments after which it ends without repair.
 REPAIR_CHECKINS = 2
 UNREPAIRED_AFTER = 6
 

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from pipeline.core.instants import to_us
 from schemas.summaries import CaseSummary, Publication
 
-# Minimum cell size, minimum change and rounding are chosen by the argument above; docs/decisions/0005 weighs them.
+# Working values of minimum cell size, minimum change and rounding; docs/decisions/0005 says what they cost.
 FEWEST_CASES = 5
 FEWEST_CONTRIBUTORS = 3
 STEP = 0.01
