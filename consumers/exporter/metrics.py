@@ -99,7 +99,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "alliance_therapist_ingredient_points",
-        "As score_points, for one ingredient.",
+        "As score_points, for each ingredient.",
         lambda therapist, _: _by_ingredient(therapist, 0),
         label="ingredient",
     ),
