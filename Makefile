@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-images test-packages check kafka postgres faults-long faults-proofs bench bench-store
-.PHONY: bench-peers bench-detection bench-exposition bench-alerts bench-gateway
+.PHONY: bench-peers bench-detection bench-families bench-exposition bench-alerts bench-gateway
 .PHONY: schemas docs dashboards pictures lock clean venv parts
 
 PYTHON := .venv/bin/python
@@ -59,6 +59,9 @@ bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax a
 
 bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for one minute
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)
+
+bench-families: venv ## the rules in practices that they were not tuned to, calibrated first; BENCH_ARGS=--quick for a few minutes
+	$(PYTHON) -m benchmarks.families $(BENCH_ARGS)
 
 bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way
 	$(PYTHON) -m benchmarks.exposition $(BENCH_ARGS)

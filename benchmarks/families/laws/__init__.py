@@ -1,0 +1,1 @@
+"""What the families share: how people, cases, ruptures, forms and missing forms come about."""
