@@ -60,7 +60,7 @@ bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax a
 bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for one minute
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)
 
-bench-families: venv ## the rules in practices that they were not tuned to, calibrated first; BENCH_ARGS=--quick for a few minutes
+bench-families: venv ## the rules in practices that they were not tuned to, calibrated first; BENCH_ARGS=--quick for two minutes
 	$(PYTHON) -m benchmarks.families $(BENCH_ARGS)
 
 bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way
