@@ -54,13 +54,13 @@ bench: venv parts ## how many events a second the whole pipeline processes on th
 bench-store: venv parts ## how fast a backlog is written to SQLite and PostgreSQL, and where the time goes
 	$(PYTHON) -m benchmarks.store $(BENCH_ARGS)
 
-bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax and per-event Faust; BENCH_ARGS=--quick for two minutes
+bench-peers: venv parts ## the worker beside librdkafka, Quix Streams, Bytewax and per-event Faust; BENCH_ARGS=--quick for a minute
 	$(PYTHON) -m benchmarks.peers $(BENCH_ARGS)
 
 bench-detection: venv ## ruptures caught at equal false alarms, beside the field's rules; BENCH_ARGS=--quick for one minute
 	$(PYTHON) -m benchmarks.detection $(BENCH_ARGS)
 
-bench-families: venv ## the rules in practices that they were not tuned to, calibrated first; BENCH_ARGS=--quick for two minutes
+bench-families: venv ## the rules in practices that they were not tuned to, calibrated first; BENCH_ARGS=--quick for a minute
 	$(PYTHON) -m benchmarks.families $(BENCH_ARGS)
 
 bench-exposition: venv ## how long a page of /metrics takes for 1,000 to 30,000 therapists, beside the library's way

@@ -41,11 +41,11 @@ def own_limit_table(rows: Sequence[Row]) -> Iterator[str]:
             f"| {row.false_per_100:.2f} ({row.most_false_per_100:.2f}) | {_pair(row.at_own_limit.share(row.planted))} "
             f"| {_pair(of_field.share(row.planted))} {name} | {_pair(_at_own_limit(row))} |"
         )
-    yield from ("", _summary([_at_own_limit(row) for row in rows]))
+    yield from ("", f"* The product's own limit: {_summary([_at_own_limit(row) for row in rows])}")
     worst = max(row.most_false_per_100 for row in rows)
     over = sum(row.false_per_100 > 2 for row in rows)
     yield (
-        f"More than 2.0 false flags per 100 check-ins in {over} of {len(rows)} families; "
+        f"* More than 2.0 false flags per 100 check-ins in {over} of {len(rows)} families; "
         f"the most in a practice: {worst:.2f}."
     )
 
@@ -78,9 +78,9 @@ def equal_prices_table(rows: Sequence[Row], name: str, caught_by: CaughtBy) -> I
             for price in PRICES
         ]
         yield f"| {row.family} | {' | '.join(cells)} | {_pair(_ratio_at(row, 2.0, caught_by))} |"
+    yield ""
     for price in PRICES:
-        summary = _summary([_ratio_at(row, price, caught_by) for row in rows])
-        yield from ("", f"{price:g} false: {summary}") if price == PRICES[0] else (f"{price:g} false: {summary}",)
+        yield f"* {price:g} false: {_summary([_ratio_at(row, price, caught_by) for row in rows])}"
 
 
 def _ratio_at(row: Row, price: float, caught_by: CaughtBy) -> Counts:
@@ -97,7 +97,7 @@ def _candidate_at_two(row: Row) -> Counts:
 
 def _summary(ratios: Sequence[Counts]) -> str:
     both, withdrawal = _mean_and_worst(ratios)
-    return f"Ratio to the field's best rule, geometric mean (worst family): {both}; withdrawals {withdrawal}.  "
+    return f"ratio to the field's best rule, geometric mean (worst family): {both}; withdrawals {withdrawal}."
 
 
 def _mean_and_worst(ratios: Sequence[Counts]) -> tuple[str, str]:
